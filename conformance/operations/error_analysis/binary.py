@@ -1,0 +1,135 @@
+"""Bounds of the binary losses, on probabilities and on logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.operations.error_analysis.elementwise import logistic, softplus
+from conformance.operations.error_analysis.model import (
+    Arguments,
+    Array,
+    K,
+    Mask,
+    Pair,
+    Rounding,
+    bounds,
+    clean,
+    floating,
+    optional,
+    times,
+    unknown,
+)
+from conformance.operations.error_analysis.reduction import Reduction, reduction_of
+
+
+@dataclass(frozen=True)
+class Elements:
+    """What both binary losses share: input, target, magnitude of the weight, reduction over all elements."""
+
+    x: Array
+    target: Array
+    weight: Array
+    reduction: Reduction
+    model: Rounding
+
+    @classmethod
+    def of(cls, arguments: Arguments, name: str, model: Rounding) -> Elements:
+        x, target = np.broadcast_arrays(floating(arguments, name), floating(arguments, "target"))
+        weights = optional(arguments, "weight")
+        weight = np.broadcast_to(1.0 if weights is None else np.abs(weights), x.shape)
+        return cls(x, target, weight, Reduction(reduction_of(arguments), model, x.size, float(x.size)), model)
+
+    @property
+    def mixed(self) -> Mask:
+        """Where the target is neither 0 nor 1."""
+        return np.logical_and(self.target != 0, self.target != 1)
+
+    def value(self, size: Array, errors: Pair, depth: Array | float) -> Pair:
+        """The loss of magnitude `size` within `errors` an element, weighted and reduced; `depth` sums the factors
+        that a result lost to underflow is multiplied with before the weight."""
+        u, floor = self.model.u, self.model.floor
+        underflow = floor * (1.0 + self.weight * (1.0 + depth))
+        first, second = (times(self.weight, error + u * size) + underflow for error in errors)
+        return self.reduction.value(times(self.weight, size), (clean(first), clean(second)))
+
+    def gradient(self, g: Array, size: Array, errors: Pair, depth: Array | float = 1.0) -> Pair:
+        """The same for a gradient: times the upstream and its error."""
+        reaching, reaching_error = self.reduction.upstream(g, self.x.shape)
+        relative = 2 * self.model.u * reaching + reaching_error
+        underflow = self.model.floor * (1.0 + (1.0 + self.weight) * (1.0 + reaching) * (1.0 + depth))
+        first, second = (
+            times(self.weight, times(reaching, error) + times(relative, size)) + underflow for error in errors
+        )
+        return first, second
+
+
+@bounds
+def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """-t log p - (1 - t) log(1 - p): (k + 3) u of both terms, and (1 - t) u for 1 - p rounded under the standard
+    logarithm (exact from 1/2 on), which log1p(-p) does not lose."""
+    loss, u = Elements.of(arguments, "probs", model), model.u
+    p, t = loss.x, loss.target
+    one, other = np.abs(np.log(p)), np.abs(np.log1p(-p))
+    if quantity == "value":
+        size = times(np.abs(t), one) + times(np.abs(1 - t), other)
+        core = (K + 3) * u * size
+        return loss.value(size, (core + np.abs(1 - t) * u, core), np.abs(1 - t))
+    if quantity == "gradient:probs":
+        # Apart, -t/p and (1 - t)/(1 - p) cancel where p is near t; together, (p - t) / (p (1 - p)), they do not.
+        parts = times(np.abs(t), 1 / p) + times(np.abs(1 - t), 1 / (1 - p))
+        size = np.abs(np.where(t == 0, 1 / (1 - p), np.where(t == 1, 1 / p, (p - t) / (p * (1 - p)))))
+        core = (K + 4) * u * size
+        return loss.gradient(g, size, (core + np.where(loss.mixed, 4 * u * parts, 0.0), core))
+    if quantity == "gradient:target":
+        size = np.where(p < 0.25, np.log1p(-p) - np.log(p), 2 * np.arctanh(1 - 2 * p))
+        core = K * u * (one + other) + 2 * u * np.abs(size)
+        return loss.gradient(g, np.abs(size), (core + u, (K + 4) * u * np.abs(size)))
+    raise unknown("binary_cross_entropy", quantity)
+
+
+@bounds
+def binary_cross_entropy_with_logits(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """(1 - t) softplus(x) + pos t softplus(-x): every term to (2 k + 4) u."""
+    loss = Elements.of(arguments, "logits", model)
+    weights = optional(arguments, "pos_weight")
+    positive = np.broadcast_to(1.0 if weights is None else np.abs(weights), loss.x.shape)
+    # (pos - 1) t + 1, as both TensorFlow and PyTorch have it, loses what pos - 1 and its sum with 1 round off.
+    lost = np.zeros(()) if weights is None else 2 * model.u * np.abs(positive - 1)
+    if quantity == "value":
+        return _with_logits_value(loss, positive, lost)
+    if quantity == "gradient:logits":
+        return _with_logits_gradient(loss, positive, lost, g)
+    if quantity == "gradient:target":
+        return _with_logits_target(loss, positive, weights is not None, g)
+    raise unknown("binary_cross_entropy_with_logits", quantity)
+
+
+def _with_logits_value(loss: Elements, positive: Array, lost: Array) -> Pair:
+    u, x, t = loss.model.u, loss.x, np.abs(loss.target)
+    size = times(np.abs(1 - loss.target), softplus(x)) + times(positive * t, softplus(-x))
+    core = (2 * K + 4) * u * size
+    apart = np.where(loss.mixed, u * np.abs(x), 0.0) + times(lost * t, softplus(-x))
+    return loss.value(size, (core + apart, core), np.abs(1 - loss.target) + positive * t)
+
+
+def _with_logits_gradient(loss: Elements, positive: Array, lost: Array, g: Array) -> Pair:
+    """(1 - t) s(x) - pos t s(-x); the standard s - t cancels for t = 1 and large x."""
+    u, t = loss.model.u, np.abs(loss.target)
+    right, left = logistic(loss.x), logistic(-loss.x)
+    size = np.abs(1 - loss.target) * right + positive * t * left
+    core = (K + 5) * u * size
+    apart = (K + 3) * u * positive * t * right + lost * t * left
+    return loss.gradient(g, size, (core + apart, core), np.abs(1 - loss.target) + positive * t)
+
+
+def _with_logits_target(loss: Elements, positive: Array, weighted: bool, g: Array) -> Pair:
+    """pos softplus(-x) - softplus(x), which is -x for pos = 1."""
+    u, x = loss.model.u, loss.x
+    right, left = softplus(x), softplus(-x)
+    size = np.abs(positive * left - right)
+    core = (2 * K + 4) * u * (right + positive * left)
+    other = u * np.abs(x) + (2 * K + 4) * u * np.abs(positive - 1) * left
+    apart = u * np.abs(x) + 2 * u * np.abs(positive - 1) * left if weighted else 0.0
+    return loss.gradient(g, size, (core + apart, np.minimum(core, other)), 1.0 + positive)

@@ -1,0 +1,63 @@
+"""Bounds of the operations that look at one element at a time: sigmoid, log_sigmoid, one_hot."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.operations.error_analysis.model import (
+    Arguments,
+    Array,
+    K,
+    Pair,
+    Rounding,
+    bounds,
+    floating,
+    unknown,
+)
+
+
+def logistic(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow, right to a few units of float64 in both tails."""
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1.0) / (1.0 + e)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow."""
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@bounds
+def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """s = 1 / (1 + exp(-x)): (k + 2) u s. Gradient g s (1 - s): (2 k + 6) u of itself, in both tails."""
+    x = floating(arguments, "x")
+    s = logistic(x)
+    if quantity == "value":
+        error = (K + 2) * model.u * s + 2 * model.floor
+    elif quantity == "gradient:x":
+        error = (2 * K + 6) * model.u * np.abs(g) * s * logistic(-x) + model.floor * (1 + 3 * np.abs(g))
+    else:
+        raise unknown("sigmoid", quantity)
+    return error, error
+
+
+@bounds
+def log_sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """log s: (2 k + 2) u of itself. Gradient g (1 - s): (k + 6) u of itself."""
+    x = floating(arguments, "x")
+    if quantity == "value":
+        error = (2 * K + 2) * model.u * softplus(-x) + 2 * model.floor
+    elif quantity == "gradient:x":
+        error = (K + 6) * model.u * np.abs(g) * logistic(-x) + model.floor * (1 + 2 * np.abs(g))
+    else:
+        raise unknown("log_sigmoid", quantity)
+    return error, error
+
+
+@bounds
+def one_hot(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """Zeros and ones are representable in every dtype: no error at all."""
+    if quantity != "value":
+        raise unknown("one_hot", quantity)
+    shape = (*np.asarray(arguments["target"]).shape, int(str(arguments["num_classes"])))
+    return np.zeros(shape), np.zeros(shape)

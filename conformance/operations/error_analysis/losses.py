@@ -1,0 +1,233 @@
+"""Bounds of the losses over classes: nll_loss and cross_entropy, with every reduction, weights and smoothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.operations.error_analysis.model import (
+    Arguments,
+    Array,
+    Mask,
+    Pair,
+    Rounding,
+    bounds,
+    clean,
+    floating,
+    optional,
+    row_sum,
+    times,
+    unknown,
+)
+from conformance.operations.error_analysis.normalized import log_softmax_gradient
+from conformance.operations.error_analysis.reduction import Reduction, reduction_of
+from conformance.operations.error_analysis.rows import Rows
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of a loss over classes, one a row: `kept` marks those not ignored, `index` is theirs (0 elsewhere,
+    shape (..., 1)), `weight` their class weight (0 where ignored), `reduction` what joins the rows."""
+
+    kept: Mask
+    index: npt.NDArray[np.int64]
+    weight: Array
+    reduction: Reduction
+
+    @classmethod
+    def of(cls, arguments: Arguments, classes: int, model: Rounding) -> Labels:
+        target = np.asarray(arguments["target"])
+        kept = target != arguments.get("ignore_index", -100)
+        index = np.where(kept & (target >= 0) & (target < classes), target, 0).astype(np.int64)
+        weights = optional(arguments, "weight")
+        weight = np.where(kept, 1.0 if weights is None else weights[index], 0.0)
+        total, size = float(np.sum(weight)), float(np.sum(np.abs(weight)))
+        reduction = Reduction(
+            reduction_of(arguments), model, int(np.sum(kept)), total, size / abs(total) if total else 1.0
+        )
+        return cls(kept, index[..., None], weight, reduction)
+
+    def pick(self, array: Array) -> Array:
+        """The entry of `array` (..., n) at each row's label."""
+        return np.take_along_axis(array, self.index, axis=-1)[..., 0]
+
+    def spread(self, values: Array, classes: int) -> Array:
+        """Zeros of shape (..., n) with `values` at the labels of the rows kept."""
+        result = np.zeros((*self.kept.shape, classes))
+        np.put_along_axis(result, self.index, np.where(self.kept, values, 0.0)[..., None], axis=-1)
+        return result
+
+
+def class_rows(array: Array) -> Array:
+    """`array` with the class axis (1, or 0 for one dimension) last."""
+    return np.moveaxis(array, 1 if array.ndim > 1 else 0, -1)
+
+
+def from_class_rows(pair: Pair) -> Pair:
+    """The way back from `class_rows`."""
+    first, second = (np.moveaxis(array, -1, 1 if array.ndim > 1 else 0) for array in pair)
+    return first, second
+
+
+@bounds
+def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """Rows -w x: 2 u of themselves, 0 where ignored. Gradient -w g / W at the label: 2 u and the error of W."""
+    x = class_rows(floating(arguments, "log_probs"))
+    labels = Labels.of(arguments, x.shape[-1], model)
+    if quantity == "value":
+        if x.shape[-1] == 0:
+            picked = np.zeros(labels.kept.shape)
+        else:
+            picked = np.where(labels.kept, times(labels.weight, labels.pick(x)), 0.0)
+        error = np.where(labels.kept, 2 * model.u * np.abs(clean(picked)) + model.floor, 0.0)
+        return labels.reduction.value(picked, (error, error))
+    if quantity != "gradient:log_probs":
+        raise unknown("nll_loss", quantity)
+    reaching, error = labels.reduction.upstream(g, labels.kept.shape)
+    size = np.abs(labels.weight)
+    error = size * (error + 2 * model.u * reaching) + model.floor
+    error = labels.spread(error, x.shape[-1]) if x.size else np.zeros(x.shape)
+    return from_class_rows((error, error))
+
+
+@bounds
+def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """Labels, with or without smoothing, or class probabilities: the logarithms' errors, weighted and summed."""
+    x = class_rows(floating(arguments, "logits"))
+    probabilities = np.issubdtype(np.asarray(arguments["target"]).dtype, np.floating)
+    if quantity not in ("value", "gradient:logits") and not (probabilities and quantity == "gradient:target"):
+        raise unknown("cross_entropy", quantity)
+    labels = None if probabilities else Labels.of(arguments, x.shape[-1], model)
+    if x.size == 0:
+        return _empty(arguments, quantity, x.shape[:-1])
+    rows = Rows(x, model)
+    if labels is not None and not arguments.get("label_smoothing", 0.0):
+        return _hard(rows, labels, quantity, g)
+    return Soft(rows, labels, arguments).quantity(quantity, g)
+
+
+def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
+    """No rows, or no classes: a sum or mean over nothing is 0 or nan, without error."""
+    name = "logits" if quantity == "value" else quantity.removeprefix("gradient:")
+    shape = np.asarray(arguments[name]).shape
+    if quantity == "value":
+        shape = rows if reduction_of(arguments) == "none" else ()
+    return np.zeros(shape), np.zeros(shape)
+
+
+def _hard(rows: Rows, labels: Labels, quantity: str, g: Array) -> Pair:
+    """Labels without smoothing: a row is w (l - z_y), its gradient w (p - onehot)."""
+    model = rows.model
+    size = np.abs(labels.weight)
+    if quantity == "value":
+        loss = -labels.pick(rows.y)
+        each = []
+        for best in (False, True):
+            error = size * (labels.pick(rows.log_softmax_error(best)) + model.u * clean(loss) + model.floor)
+            each.append(np.where(labels.kept, error + model.floor, 0.0))
+        return labels.reduction.value(times(labels.weight, loss), (each[0], each[1]))
+    reaching, reaching_error = labels.reduction.upstream(g, labels.kept.shape)
+    upstream = labels.spread(size * reaching, rows.n)
+    # One factor for the whole row: its error does not take part in the cancellation.
+    factor = (size * (reaching_error + model.u * reaching) + model.floor)[..., None]
+    gradient = np.where(upstream > 0, _one_minus(rows), rows.p)
+    pair = []
+    for best in (False, True):
+        error = log_softmax_gradient(rows, upstream, 0.0, 1, best) + factor * gradient
+        pair.append(np.where(labels.kept[..., None], error, 0.0))
+    return from_class_rows((pair[0], pair[1]))
+
+
+def _one_minus(rows: Rows) -> Array:
+    """1 - p, at the maximum as the sum of the others."""
+    return rows.with_top(1.0 - rows.p, rows.rest)
+
+
+class Soft:
+    """Cross-entropy as -sum of a_c y_c, a_c = w_c t_c: class probabilities, or labels smoothed into them."""
+
+    def __init__(self, rows: Rows, labels: Labels | None, arguments: Arguments) -> None:
+        model = rows.model
+        self.rows, self.labels, self.model = rows, labels, model
+        smoothing = float(str(arguments.get("label_smoothing", 0.0)))
+        shape = rows.z.shape[:-1]
+        target = (
+            class_rows(floating(arguments, "target"))
+            if labels is None
+            else labels.spread(np.ones(shape), rows.n)
+        )
+        weights = optional(arguments, "weight")
+        self.weight = np.ones(rows.n) if weights is None else np.abs(weights)
+        self.signed_weight = np.ones(rows.n) if weights is None else weights
+        self.keep = 1.0 - smoothing
+        self.keep_error = model.u if smoothing else 0.0
+        self.kept = np.ones(shape, dtype=bool) if labels is None else labels.kept
+        smoothed = self.keep * target + smoothing / rows.n
+        self.a = self.signed_weight * smoothed
+        # 1 - e is rounded after e is; e / n twice, and may fall among the half subnormals.
+        self.t_error = (self.keep_error + 2 * model.u * self.keep) * np.abs(
+            target
+        ) + 3 * model.u * smoothing / rows.n
+        self.t_error = np.where(smoothed != 0, self.t_error + model.floor, 0.0) if smoothing else np.zeros(())
+        count = int(np.prod(shape))
+        self.reduction = (
+            Reduction(reduction_of(arguments), model, count, count, 1.0, count * rows.n)
+            if labels is None
+            else Reduction(
+                labels.reduction.kind,
+                model,
+                labels.reduction.rows,
+                labels.reduction.weight,
+                labels.reduction.condition,
+                labels.reduction.rows * rows.n,
+            )
+        )
+
+    def quantity(self, quantity: str, g: Array) -> Pair:
+        """The pair of bounds of one quantity."""
+        if quantity == "value":
+            terms = np.abs(times(self.a, self.rows.y))
+            loss = np.where(self.kept, np.sum(clean(terms), axis=-1), 0.0)
+            each = [np.where(self.kept, self._row(terms, loss, best), 0.0) for best in (False, True)]
+            return self.reduction.value(loss, (each[0], each[1]))
+        reaching, reaching_error = self.reduction.upstream(g, self.kept.shape)
+        if quantity == "gradient:target":
+            error = self._target_gradient(reaching[..., None], reaching_error[..., None])
+            return from_class_rows(error)
+        return from_class_rows(self._logits_gradient(reaching[..., None], reaching_error[..., None]))
+
+    def _row(self, terms: Array, loss: Array, best: bool) -> Array:
+        """Error of each row of the loss; `terms` are its summands' magnitudes."""
+        model, y = self.model, clean(np.abs(self.rows.y))
+        error = np.abs(self.a) * (self.rows.log_softmax_error(best) + 2 * model.u * y)
+        error = error + self.weight * self.t_error * y
+        underflow = np.minimum(clean(terms), model.floor * (1.0 + (1.0 + self.weight) * (1.0 + y)))
+        summed: Array = np.sum(error + underflow, axis=-1)
+        return summed + (model.summing(self.rows.n) + 3 * model.u) * loss + 2 * model.floor
+
+    def _target_gradient(self, reaching: Array, reaching_error: Array) -> Pair:
+        """-w_c (1 - e) y_c, times the upstream."""
+        model, y = self.model, np.abs(self.rows.y)
+        pair = []
+        for best in (False, True):
+            error = self.keep * (self.rows.log_softmax_error(best) + 3 * model.u * y) + self.keep_error * y
+            error = times(self.weight * reaching, error) + times(self.weight * self.keep * reaching_error, y)
+            underflow = model.floor * (1.0 + (1.0 + self.weight) * (1.0 + clean(y)) + reaching)
+            pair.append(np.where(np.isfinite(y), clean(error) + underflow, 0.0))
+        return pair[0], pair[1]
+
+    def _logits_gradient(self, reaching: Array, reaching_error: Array) -> Pair:
+        """p sum(a) - a, times the upstream; the row's common factor keeps out of the cancellation."""
+        model, rows = self.model, self.rows
+        upstream = np.where(self.kept[..., None], self.a * reaching, 0.0)
+        error = self.weight * self.t_error * reaching + 2 * model.u * np.abs(upstream)
+        error = np.where(upstream != 0, error + model.floor * (1.0 + self.weight), 0.0)
+        total = row_sum(self.a)
+        common = (reaching_error + model.u * reaching) * np.abs(self.a - rows.p * total)
+        pair = []
+        for best in (False, True):
+            own = log_softmax_gradient(rows, upstream, error, rows.n, best) + common
+            pair.append(np.where(self.kept[..., None], own, 0.0))
+        return pair[0], pair[1]

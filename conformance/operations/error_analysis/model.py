@@ -1,0 +1,106 @@
+"""The model of rounding that every bound stands on, and the small helpers that they share."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Pair = tuple[Array, Array]
+Arguments = Mapping[str, object]
+
+K = 4.0
+"""exp, log, log1p and expm1 are computed with relative error at most K unit roundoffs (2 ulps)."""
+
+
+class FormatLike(Protocol):
+    """What the analysis asks of a floating-point format."""
+
+    @property
+    def unit_roundoff(self) -> float: ...
+    @property
+    def smallest_normal(self) -> float: ...
+    @property
+    def smallest_subnormal(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """A dtype's constants: `u` of one rounding, `accumulate` of a sum's additions, `store` of the half types'
+    rounding of a sum on its way out of the float32 accumulator, `floor` what underflow may cost one result."""
+
+    u: float
+    accumulate: float
+    store: float
+    floor: float
+
+    @classmethod
+    def of(cls, format: FormatLike) -> Rounding:
+        """The constants of `format`: half types accumulate in float32, float16 alone keeps its subnormals."""
+        u = float(format.unit_roundoff)
+        half = u > 2.0**-24
+        keeps_subnormals = half and float(format.smallest_normal) > 2.0**-100
+        floor = format.smallest_subnormal / 2 if keeps_subnormals else format.smallest_normal
+        return cls(u, min(u, 2.0**-24), u if half else 0.0, float(floor))
+
+    def summing(self, terms: int) -> float:
+        """Error of a sum of `terms` numbers relative to the sum of their magnitudes: the worst case, or the
+        probabilistic bound of Higham and Mary (2019) with constant 4, whichever is smaller."""
+        if terms < 2:
+            return 0.0
+        return min(terms - 1.0, 4.0 * math.sqrt(terms)) * self.accumulate + self.store
+
+
+def clean(array: Array) -> Array:
+    """`array` with 0 for nan and infinity, where the exact value is not finite either and no bound applies."""
+    return np.where(np.isfinite(array), array, 0.0)
+
+
+def times(coefficient: Array | float, array: Array) -> Array:
+    """The product under the rule that a coefficient of exactly 0 removes its term: 0 x inf = 0, 0 x nan = nan."""
+    return np.where((np.asarray(coefficient) == 0) & ~np.isnan(array), 0.0, coefficient * array)
+
+
+def row_sum(array: Array) -> Array:
+    """The sum over the last axis, which is kept with length 1."""
+    result: Array = np.sum(array, axis=-1, keepdims=True)
+    return result
+
+
+def floating(arguments: Arguments, name: str) -> Array:
+    """The tensor `name` of the arguments in float64."""
+    return np.asarray(arguments[name], dtype=np.float64)
+
+
+def optional(arguments: Arguments, name: str) -> Array | None:
+    """The tensor `name` in float64, or None where it is absent."""
+    return None if arguments.get(name) is None else floating(arguments, name)
+
+
+Bound = Callable[[Arguments, str, Array, FormatLike], Pair]
+
+
+def bounds(function: Callable[[Arguments, str, Array, Rounding], Pair]) -> Bound:
+    """Makes a public bound of a formula: no warning from special values, no nan, attainable within bound."""
+
+    @functools.wraps(function)
+    def public(arguments: Arguments, quantity: str, g: Array, format: FormatLike) -> Pair:
+        with np.errstate(all="ignore"):
+            upstream = np.asarray(g, dtype=np.float64)
+            bound, attainable = function(arguments, quantity, upstream, Rounding.of(format))
+            bound = clean(np.asarray(bound, dtype=np.float64))
+            return bound, np.asarray(np.minimum(bound, clean(np.asarray(attainable, dtype=np.float64))))
+
+    return public
+
+
+def unknown(operation: str, quantity: str) -> ValueError:
+    """The error for a quantity that an operation does not have."""
+    return ValueError(f"{operation} has no quantity {quantity!r}")

@@ -1,0 +1,151 @@
+"""Bounds of softmax, log_softmax and logsumexp, and of the gradients that all losses over classes go through."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.operations.error_analysis.model import (
+    Arguments,
+    Array,
+    K,
+    Pair,
+    Rounding,
+    bounds,
+    clean,
+    floating,
+    row_sum,
+    unknown,
+)
+from conformance.operations.error_analysis.rows import Rows
+
+
+def class_axis(arguments: Arguments, dimensions: int) -> int:
+    """The axis of the arguments; None is torch's implicit one: 0 for 0, 1 and 3 dimensions, else 1."""
+    axis = arguments.get("axis", -1)
+    if axis is None:
+        return 0 if dimensions in (0, 1, 3) else 1
+    return int(str(axis))
+
+
+def as_rows(array: Array, axis: int) -> Array:
+    """`array` with the class axis last; a 0-d array is one row of one class."""
+    return np.moveaxis(np.atleast_1d(array), axis, -1)
+
+
+def from_rows(pair: Pair, axis: int, shape: tuple[int, ...]) -> Pair:
+    """The way back from `as_rows`."""
+    first, second = (np.moveaxis(array, -1, axis).reshape(shape) for array in pair)
+    return first, second
+
+
+def softmax_value(rows: Rows, best: bool) -> Array:
+    """p (u (|z| + k + 1) + error of the sum), and underflow of exp(z) and of the quotient."""
+    return rows.p * rows.softmax_relative_error(best) + rows.model.floor * (1.0 + 1.0 / rows.s)
+
+
+def softmax_gradient(rows: Rows, g: Array, best: bool) -> Array:
+    """p (g - sum g p). The best algorithm first takes g at the maximum off every g, so that its own term, which
+    nearly cancels where p is near 1, leaves the sum."""
+    model, p = rows.model, rows.p
+    relative = rows.softmax_relative_error(best)
+    shifted = g - rows.at_top(g)
+    center = row_sum(p * shifted)
+    difference = np.abs(shifted - center)
+    seen = np.abs(shifted if best else g)
+    mean = row_sum(seen * p)
+    lost = row_sum(seen * np.minimum(p, model.floor))
+    center_error = row_sum(seen * p * (relative + model.u)) + lost
+    center_error = center_error + model.summing(rows.n) * mean
+    own = 2 * model.u * (seen + np.abs(center if best else row_sum(p * g)))
+    error = p * (relative * difference + center_error + own + model.u * difference)
+    return error + model.floor * (2.0 + difference * (1.0 + 1.0 / rows.s) + seen)
+
+
+def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, terms: int, best: bool) -> Array:
+    """g - p G, G = sum of g over the row, where g itself is known within `g_error` and has `terms` non-zeros.
+
+    At the row's maximum the standard algorithm cancels; the best one knows that a row of the gradient sums to
+    zero, and adds up the others.
+    """
+    model, p = rows.model, rows.p
+    g_error = np.broadcast_to(g_error, g.shape)
+    total = row_sum(g)
+    size = np.abs(total)
+    magnitude = row_sum(np.abs(g))
+    summed = model.summing(terms) * magnitude + row_sum(g_error)
+    relative = np.expm1(np.where(p > 0, rows.log_softmax_error(best), 0.0) + (K + 2) * model.u)
+    result = g - p * total
+    error = p * (size * relative + summed) + g_error + 2 * model.u * np.abs(result)
+    if best:
+        error = rows.with_top(error, _complement(rows, g, g_error, relative, summed))
+    return error + model.floor * (3.0 + 2.0 * size)
+
+
+def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: Array) -> Array:
+    """Error of the entry at the maximum when it is computed as minus the sum of the others, rest G - sum g."""
+    model = rows.model
+    others_g = row_sum(rows.with_top(np.abs(g), 0.0))
+    others_error = row_sum(rows.with_top(g_error, 0.0))
+    size = np.abs(row_sum(g)) * rows.rest
+    lost = row_sum(rows.with_top(rows.p * relative, 0.0))
+    own = (model.summing(rows.n) + 3 * model.u) * (size + others_g)
+    return np.abs(row_sum(g)) * lost + rows.rest * summed + others_error + own
+
+
+@bounds
+def softmax(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """Along `axis`; Blanchard, Higham and Higham (2021), Theorem 4.3, with sum p |z| in place of the spread."""
+    return _along_axis("softmax", arguments, quantity, g, model)
+
+
+@bounds
+def log_softmax(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """Along `axis`: u |z| + error of the logarithm + u |y|."""
+    return _along_axis("log_softmax", arguments, quantity, g, model)
+
+
+def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    x = floating(arguments, "x")
+    if x.size == 0:
+        return np.zeros(x.shape), np.zeros(x.shape)
+    axis = class_axis(arguments, x.ndim)
+    rows = Rows(as_rows(x, axis), model)
+    if quantity == "value":
+        one = softmax_value if operation == "softmax" else Rows.log_softmax_error
+        pair = one(rows, False), one(rows, True)
+    elif quantity == "gradient:x":
+        rows_g = as_rows(np.broadcast_to(g, x.shape), axis)
+        if operation == "softmax":
+            pair = softmax_gradient(rows, rows_g, False), softmax_gradient(rows, rows_g, True)
+        else:
+            first, second = (log_softmax_gradient(rows, rows_g, 0.0, rows.n, best) for best in (False, True))
+            pair = first, second
+    else:
+        raise unknown(operation, quantity)
+    return from_rows(pair, axis, x.shape)
+
+
+@bounds
+def logsumexp(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
+    """Along `axis`: error of the logarithm + u |m + l|; the gradient is g softmax(x).
+
+    The gradient's bound is that of softmax by the shifted sum: exp(x - logsumexp(x)) multiplies the error by the
+    common offset and does not keep to it.
+    """
+    x = floating(arguments, "x")
+    axis = class_axis(arguments, x.ndim)
+    if x.size == 0:
+        shape = x.shape if quantity != "value" else np.sum(np.atleast_1d(x), axis=axis).shape
+        return np.zeros(shape), np.zeros(shape)
+    rows = Rows(as_rows(x, axis), model)
+    if quantity == "value":
+        size = model.u * clean(np.abs(rows.m + rows.l)) + model.floor
+        shape = rows.m.shape[:-1] if x.ndim else ()
+        return (rows.log_error(False) + size).reshape(shape), (rows.log_error(True) + size).reshape(shape)
+    if quantity != "gradient:x":
+        raise unknown("logsumexp", quantity)
+    size = np.abs(g)[..., None] if x.ndim else np.abs(g).reshape(1)
+    first, second = (
+        size * (softmax_value(rows, best) + 2 * model.u * rows.p) + 2 * model.floor for best in (False, True)
+    )
+    return from_rows((first, second), axis, x.shape)

@@ -1,0 +1,87 @@
+"""What all bounds over a row of classes share: the shifted row, its sum, and how well both can be known."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from conformance.operations.error_analysis.model import Array, K, Rounding, row_sum
+
+
+def finite_size(array: Array) -> Array:
+    """The magnitude of `array`, 0 where it is infinite; nan stays."""
+    return np.where(np.isinf(array), 0.0, np.abs(array))
+
+
+class Rows:
+    """Rows of logits along the last axis (n >= 1), in exact arithmetic as far as float64 goes.
+
+    `m` maximum, `z` = x - m, `top` the mask of one maximum a row, `s` = sum of exp(z), `l` = log s, `y` = z - l,
+    `p` = softmax, `rest` = 1 - p at the top, as a sum of the others: the subtraction would cancel.
+    Infinite logits take their limit (an entry that is the row's only +inf has z = 0); a row of nan, or of -inf
+    alone, stays nan, and so do its bounds until `clean`.
+    Methods take `best`: False for the standard algorithm (`bound`), True for the best known (`attainable`).
+    """
+
+    def __init__(self, x: Array, model: Rounding) -> None:
+        self.model = model
+        self.n = x.shape[-1]
+        self.m = np.max(x, axis=-1, keepdims=True)
+        limit = np.where(x == self.m, 0.0, -np.inf)
+        undefined = np.isneginf(self.m) & (self.n > 1)
+        self.z = np.where(undefined, np.nan, np.where(np.isinf(self.m), limit, x - self.m))
+        self.top = np.argmax(x, axis=-1)[..., None]
+        e = np.exp(self.z)
+        np.put_along_axis(e, self.top, 0.0, axis=-1)
+        others = row_sum(e)
+        self.s = 1.0 + others
+        self.l = np.log1p(others)
+        self.y = self.z - self.l
+        self.rest = others / self.s
+        # Each exp below the floor may be flushed, or rounded among the half subnormals.
+        self.flushed = row_sum(np.minimum(e, model.floor)) / self.s
+        self.p = e / self.s
+        self._others_p = self.p
+        self.p = self.with_top(self.p, 1.0 / self.s)
+
+    def with_top(self, array: Array, value: Array | float) -> Array:
+        """A copy of `array` with `value` at each row's maximum."""
+        result = np.array(np.broadcast_to(array, self.z.shape), dtype=np.float64)
+        np.put_along_axis(result, self.top, np.broadcast_to(value, self.top.shape), axis=-1)
+        return result
+
+    def at_top(self, array: Array) -> Array:
+        """The entry of `array` at each row's maximum, shape (..., 1)."""
+        return np.take_along_axis(np.broadcast_to(array, self.z.shape), self.top, axis=-1)
+
+    @cached_property
+    def shift_log_error(self) -> Array:
+        """Error of log p from rounding x - m: u |z|."""
+        return self.model.u * finite_size(self.z)
+
+    @cached_property
+    def drift(self) -> Array:
+        """Relative error of s from rounding x - m: sum of p (exp(u |z|) - 1), to first order u sum p |z|."""
+        return row_sum(self._others_p * np.expm1(self.shift_log_error))
+
+    def sum_error(self, best: bool) -> Array:
+        """Error of log s from the sum alone; the best algorithm leaves the maximum's exact 1 out of it."""
+        own = K * self.model.u + self.model.summing(self.n)
+        relative = self.drift + self.flushed + own * (self.rest if best else 1.0)
+        return -np.log1p(-np.minimum(relative, 0.9))
+
+    def log_error(self, best: bool) -> Array:
+        """Absolute error of l = log s (log1p of the sum without the maximum's term, for the best)."""
+        return self.sum_error(best) + K * self.model.u * self.l
+
+    def log_softmax_error(self, best: bool) -> Array:
+        """Absolute error of each y; 0 where y is infinite."""
+        error = self.shift_log_error + self.log_error(best) + self.model.u * finite_size(self.y)
+        return np.where(np.isinf(self.y), 0.0, error + self.model.floor)
+
+    def softmax_relative_error(self, best: bool) -> Array:
+        """Relative error of each p, underflow aside; 0 where p is 0."""
+        error = self.sum_error(best) + (self.model.u if best else 0.0)
+        relative = np.expm1(self.shift_log_error + (K + 1) * self.model.u + error)
+        return np.where(self.p > 0, relative, 0.0)
