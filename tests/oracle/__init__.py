@@ -1,0 +1,1 @@
+"""The operations once more, from their mathematical definition alone: it shares no code with the package."""

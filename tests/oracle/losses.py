@@ -1,0 +1,225 @@
+"""The losses: over classes, a sum of coefficients times logarithms; binary, a term an element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from mpmath import exp, inf, log, mpf
+
+from oracle.rows import Row, log_softmax_of, log_softmax_pull, places_by_row
+from oracle.values import Array, each, number, zeros
+
+
+def product(coefficient: mpf, factor: mpf) -> mpf:
+    """The product, where a coefficient of 0 removes its term whatever the factor is."""
+    return mpf(0) if coefficient == 0 else coefficient * factor
+
+
+def spelled(parameters: dict[str, Any]) -> str:
+    """The reduction meant, by its name, by its former name, or by torch's two former parameters."""
+    size_average, reduce = parameters.get("size_average"), parameters.get("reduce")
+    reduction = str(parameters.get("reduction", "mean"))
+    if size_average is not None or reduce is not None:
+        if reduce is False:
+            return "none"
+        return "sum" if size_average is False else "mean"
+    return "mean" if reduction == "elementwise_mean" else reduction
+
+
+def reduced(terms: Array, divisor: mpf, reduction: str) -> Array:
+    """The terms themselves, their sum, or their sum divided."""
+    if reduction == "none":
+        return terms
+    out = np.empty((), dtype=object)
+    out[()] = sum(terms.flat, mpf(0)) / (divisor if reduction == "mean" else 1)
+    return out
+
+
+class Classes:
+    """A loss -sum_c a_c y_c over each row of scores: its coefficients a_c, and what its mean is divided by.
+
+    With labels a mean is over the weights of the labels that count, with probabilities over the rows.
+    """
+
+    def __init__(self, scores: Array, target: Array, parameters: dict[str, Any]) -> None:
+        self.scores = scores
+        self.axis = 0 if scores.ndim == 1 else 1
+        n = scores.shape[self.axis]
+        weight = parameters.get("weight")
+        self.weight = [number(1) if weight is None else number(weight[c]) for c in range(n)]
+        smoothing = number(parameters.get("label_smoothing", 0.0))
+        self.kept, share = 1 - smoothing, smoothing / n
+        ignored = parameters.get("ignore_index", -100)
+        self.reduction = spelled(parameters)
+        self.coefficients: dict[tuple[int, ...], Row] = {}
+        self.divisor = mpf(0)
+        for row, places in places_by_row(scores.shape, self.axis):
+            if target.dtype.kind != "i":
+                probabilities = [number(target[p]) for p in places]
+                self.divisor += 1
+            elif target[row] == ignored:
+                self.coefficients[row] = [mpf(0)] * n
+                continue
+            else:
+                probabilities = [number(c == target[row]) for c in range(n)]
+                self.divisor += self.weight[target[row]]
+            self.coefficients[row] = [
+                self.weight[c] * (self.kept * probabilities[c] + share) for c in range(n)
+            ]
+
+    def value(self, logarithms: Callable[[Row], Row]) -> Array:
+        """The loss, where a row's logarithms of probabilities are that function of its scores."""
+        terms = zeros(tuple(np.delete(self.scores.shape, self.axis)))
+        for row, places in places_by_row(self.scores.shape, self.axis):
+            y = logarithms([number(self.scores[p]) for p in places])
+            terms[row] = -sum(product(a, b) for a, b in zip(self.coefficients[row], y, strict=True))
+        return reduced(terms, self.divisor, self.reduction)
+
+    def gradient(self, pull: Callable[[Row, Row], Row]) -> Array:
+        """The gradient, where that of sum_c a_c y_c is that function of a row's coefficients and scores."""
+        out = zeros(self.scores.shape)
+        for row, places in places_by_row(self.scores.shape, self.axis):
+            slopes = pull(self.coefficients[row], [number(self.scores[p]) for p in places])
+            for p, slope in zip(places, slopes, strict=True):
+                out[p] = -slope / (self.divisor if self.reduction == "mean" else 1)
+        return out
+
+
+def nll_loss(log_probs: Array, target: Array, **parameters: Any) -> Array:
+    """Minus the label's score."""
+    return Classes(log_probs, target, parameters).value(lambda row: row)
+
+
+def nll_loss_gradient(log_probs: Array, target: Array, **parameters: Any) -> Array:
+    """The loss is linear in the scores."""
+    return Classes(log_probs, target, parameters).gradient(lambda a, row: a)
+
+
+def cross_entropy(logits: Array, target: Array, **parameters: Any) -> Array:
+    """Minus the target's expectation of log-softmax."""
+    return Classes(logits, target, parameters).value(log_softmax_of)
+
+
+def cross_entropy_gradient(logits: Array, target: Array, **parameters: Any) -> Array:
+    """By the derivative of log-softmax."""
+    return Classes(logits, target, parameters).gradient(log_softmax_pull)
+
+
+def cross_entropy_target_gradient(logits: Array, target: Array, **parameters: Any) -> Array:
+    """The loss is linear in the probabilities: an entry's slope is -w_c (1 - smoothing) log p_c."""
+    loss = Classes(logits, target, parameters)
+    scale = [w * loss.kept for w in loss.weight]
+    return loss.gradient(
+        lambda _, row: [product(*pair) for pair in zip(scale, log_softmax_of(row), strict=True)]
+    )
+
+
+Term = Callable[[mpf, mpf, mpf], mpf]
+
+
+def elementwise(term: Term, scores: Array, target: Array, parameters: dict[str, Any]) -> Array:
+    """weight * term(score, target, pos_weight) of each element."""
+
+    def stretched(name: str) -> Array:
+        given = parameters.get(name)
+        return np.broadcast_to(np.ones(()) if given is None else given, scores.shape)
+
+    weight, pos_weight = stretched("weight"), stretched("pos_weight")
+    out = zeros(scores.shape)
+    for i in np.ndindex(scores.shape):
+        t = term(number(scores[i]), number(target[i]), number(pos_weight[i]))
+        out[i] = product(number(weight[i]), t)
+    return out
+
+
+def binary_loss(term: Term) -> Callable[..., Array]:
+    """The loss with that term an element; its mean is over the number of elements."""
+
+    def loss(scores: Array, target: Array, **parameters: Any) -> Array:
+        terms = elementwise(term, scores, target, parameters)
+        return reduced(terms, mpf(terms.size), spelled(parameters))
+
+    return loss
+
+
+def binary_gradient(slope: Term) -> Callable[..., Array]:
+    """The gradient of a binary loss whose terms have that slope."""
+
+    def gradient(scores: Array, target: Array, **parameters: Any) -> Array:
+        slopes = elementwise(slope, scores, target, parameters)
+        divisor = slopes.size if spelled(parameters) == "mean" else 1
+        for i in np.ndindex(slopes.shape):
+            slopes[i] /= divisor
+        return slopes
+
+    return gradient
+
+
+def logarithm(p: mpf) -> mpf:
+    """The logarithm, -inf at 0."""
+    return -inf if p == 0 else log(p)
+
+
+def bce_term(p: mpf, t: mpf, _: mpf) -> mpf:
+    """-(t log p + (1 - t) log(1 - p))."""
+    return -product(t, logarithm(p)) - product(1 - t, logarithm(1 - p))
+
+
+def bce_slope(p: mpf, t: mpf, _: mpf) -> mpf:
+    """-t / p + (1 - t) / (1 - p), brought over one denominator where both terms are there."""
+    if t == 0:
+        return 1 / (1 - p)
+    if t == 1:
+        return -1 / p
+    return (p - t) / (p * (1 - p))
+
+
+def bce_target_slope(p: mpf, t: mpf, _: mpf) -> mpf:
+    """log(1 - p) - log p."""
+    return logarithm(1 - p) - logarithm(p)
+
+
+def sigmoid_of(x: mpf) -> mpf:
+    """1 / (1 + exp(-x))."""
+    return 1 / (1 + exp(-x))
+
+
+def bce_with_logits_term(x: mpf, t: mpf, pos: mpf) -> mpf:
+    """-(pos t log s(x) + (1 - t) log(1 - s(x))), where 1 - s(x) = s(-x)."""
+    return -product(pos * t, log(sigmoid_of(x))) - product(1 - t, log(sigmoid_of(-x)))
+
+
+def bce_with_logits_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
+    """-pos t s(-x) + (1 - t) s(x): the derivative of log s is 1 - s."""
+    return (1 - t) * sigmoid_of(x) - pos * t * sigmoid_of(-x)
+
+
+def bce_with_logits_target_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
+    """-pos log s(x) + log s(-x)."""
+    return log(sigmoid_of(-x)) - product(pos, log(sigmoid_of(x)))
+
+
+binary_cross_entropy = binary_loss(bce_term)
+binary_cross_entropy_with_logits = binary_loss(bce_with_logits_term)
+
+
+def sigmoid(x: Array) -> Array:
+    """The sigmoid of each element."""
+    return each(sigmoid_of, x)
+
+
+def sigmoid_gradient(x: Array) -> Array:
+    """s' = s (1 - s)."""
+    return each(lambda v: sigmoid_of(v) * sigmoid_of(-v), x)
+
+
+def log_sigmoid(x: Array) -> Array:
+    """The logarithm of the sigmoid."""
+    return each(lambda v: log(sigmoid_of(v)), x)
+
+
+def log_sigmoid_gradient(x: Array) -> Array:
+    """(log s)' = 1 - s."""
+    return each(lambda v: sigmoid_of(-v), x)

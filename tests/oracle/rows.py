@@ -1,0 +1,122 @@
+"""Softmax, its logarithm and its log-sum, row by row along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from mpmath import exp, log, mpf
+
+from oracle.values import Array, number, zeros
+
+Row = list[mpf]
+Place = tuple[int, ...]
+
+
+def places_by_row(shape: tuple[int, ...], axis: int) -> Iterator[tuple[Place, list[Place]]]:
+    """For each row along the axis: its place in the array without that axis, and its elements' places."""
+    axis = axis % len(shape)
+    for row in np.ndindex(*shape[:axis], *shape[axis + 1 :]):
+        yield row, [(*row[:axis], c, *row[axis:]) for c in range(shape[axis])]
+
+
+def exponentials(row: Row) -> Row:
+    """exp(x), all divided by the largest."""
+    top = max(row)
+    return [exp(x - top) for x in row]
+
+
+def softmax_of(row: Row) -> Row:
+    """exp(x_i) / sum_k exp(x_k)."""
+    powers = exponentials(row)
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def log_sum_exp_of(row: Row) -> mpf:
+    """log sum_k exp(x_k)."""
+    return max(row) + log(sum(exponentials(row)))
+
+
+def log_softmax_of(row: Row) -> Row:
+    """x_i - log sum_k exp(x_k)."""
+    top, log_sum = max(row), log(sum(exponentials(row)))
+    return [(x - top) - log_sum for x in row]
+
+
+def log_softmax_pull(a: Row, row: Row) -> Row:
+    """The gradient of sum_k a_k log p_k: sum_k (a_i p_k - a_k p_i), where equal logits cancel exactly."""
+    powers = exponentials(row)
+    out = []
+    for i in range(len(row)):
+        equal = [k for k in range(len(row)) if row[k] == row[i]]
+        total = powers[i] * sum(a[i] - a[k] for k in equal)
+        for k in range(len(row)):
+            if k not in equal:
+                total += a[i] * powers[k] - a[k] * powers[i]
+        out.append(total / sum(powers))
+    return out
+
+
+def softmax_pull(a: Row, row: Row) -> Row:
+    """The gradient of sum_k a_k p_k: p_i sum_k (a_i - a_k) p_k."""
+    p = softmax_of(row)
+    return [p[i] * sum((a[i] - a[k]) * p[k] for k in range(len(row))) for i in range(len(row))]
+
+
+def along(function: Callable[[Row], Row], x: Array, axis: int | None) -> Array:
+    """The function of each row along the axis; where there is none, torch takes 0 or, in 2 or 4 dimensions, 1."""
+    if axis is None:
+        axis = 0 if x.ndim in (0, 1, 3) else 1
+    out = zeros(x.shape)
+    for _, places in places_by_row(x.shape, axis):
+        for place, result in zip(places, function([number(x[p]) for p in places]), strict=True):
+            out[place] = result
+    return out
+
+
+def ones(row: Row) -> Row:
+    """An upstream gradient of ones."""
+    return [mpf(1) for _ in row]
+
+
+def softmax(x: Array, axis: int | None = -1) -> Array:
+    """Softmax along the axis."""
+    return along(softmax_of, x, axis)
+
+
+def softmax_gradient(x: Array, axis: int | None = -1) -> Array:
+    """Zero, since the probabilities of a row always sum to one."""
+    return along(lambda row: softmax_pull(ones(row), row), x, axis)
+
+
+def log_softmax(x: Array, axis: int | None = -1) -> Array:
+    """The logarithm of softmax along the axis."""
+    return along(log_softmax_of, x, axis)
+
+
+def log_softmax_gradient(x: Array, axis: int | None = -1) -> Array:
+    """1 - n p."""
+    return along(lambda row: log_softmax_pull(ones(row), row), x, axis)
+
+
+def logsumexp(x: Array, axis: int = -1) -> Array:
+    """The logarithm of the sum of exponentials, without the axis."""
+    out: Any = zeros(tuple(np.delete(x.shape, axis)))
+    for row, places in places_by_row(x.shape, axis):
+        out[row] = log_sum_exp_of([number(x[p]) for p in places])
+    return out
+
+
+def logsumexp_gradient(x: Array, axis: int = -1) -> Array:
+    """The gradient of log-sum-exp is softmax."""
+    return along(softmax_of, x, axis)
+
+
+def one_hot(target: Array, num_classes: int) -> Array:
+    """A row for each label: 1 at the label, else 0."""
+    out = zeros((*target.shape, num_classes))
+    for i in np.ndindex(target.shape):
+        out[(*i, int(target[i]))] = mpf(1)
+    return out

@@ -1,0 +1,65 @@
+"""`conformance.exact` against a definition that shares no code with it, to the last bit, on 1,000 random calls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+from oracle import definition
+from oracle.calls import Call, random_calls
+from oracle.values import Array, to_float64, to_fraction
+
+import conformance
+
+COUNT, SEED, PARTS = 1000, 2020, 10
+CALLS = list(random_calls(COUNT, SEED))
+
+
+def encloses(lower: float, exact: mpf, upper: float) -> bool:
+    """Whether lower <= exact <= upper, without a rounding."""
+    if not mp.isfinite(exact):
+        return lower == float(exact) == upper
+    above = lower == float("-inf") or (np.isfinite(lower) and to_fraction(mpf(lower)) <= to_fraction(exact))
+    below = upper == float("inf") or (np.isfinite(upper) and to_fraction(exact) <= to_fraction(mpf(upper)))
+    return bool(above and below)
+
+
+def disagreements(result: object, expected: Array) -> list[str]:
+    """What differs from the independent value: shape, last bit or enclosure, element by element."""
+    rounded, lower, upper = (np.asarray(a) for a in (result.to("float64"), result.lower, result.upper))
+    if not rounded.shape == lower.shape == upper.shape == expected.shape:
+        return [f"shapes {rounded.shape}, {lower.shape}, {upper.shape}: {expected.shape} is right"]
+    found = []
+    for place in np.ndindex(expected.shape):
+        exact = expected[place]
+        if rounded[place] != to_float64(exact):
+            found.append(f"{place}: {rounded[place]!r}: {to_float64(exact)!r} is right")
+        if not encloses(float(lower[place]), exact, float(upper[place])):
+            found.append(f"{place}: [{lower[place]!r}, {upper[place]!r}] leaves out {mp.nstr(exact, 25)}")
+    return found
+
+
+def check(call: Call) -> list[str]:
+    """Every disagreement of a call's value and gradients."""
+    result = conformance.exact(call.operation, *call.inputs, **call.parameters)
+    found = disagreements(result, definition.value(call.operation, call.inputs, call.parameters))
+    for name in call.gradients:
+        expected = definition.gradient(call.operation, name, call.inputs, call.parameters)
+        found += [f"gradient {name} {text}" for text in disagreements(result.gradient(name), expected)]
+    return [f"{call}: {text}" for text in found]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_exact_agrees_to_the_last_bit(part: int) -> None:
+    found = [text for call in CALLS[part::PARTS] for text in check(call)]
+    assert not found, "\n".join(found[:5])
+
+
+def test_calls_reach_every_operation_gradient_and_parameter() -> None:
+    from conformance.operations import OPERATIONS
+
+    assert {call.operation for call in CALLS} == set(OPERATIONS) == set(definition.VALUES)
+    assert {(call.operation, name) for call in CALLS for name in call.gradients} == set(definition.GRADIENTS)
+    for name, operation in OPERATIONS.items():
+        passed = {p for call in CALLS if call.operation == name for p in call.parameters}
+        assert passed == {p.name for p in operation.parameters}, name

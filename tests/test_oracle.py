@@ -1,0 +1,74 @@
+"""The independent definition is itself sound: by hand, and because its gradients are its values' derivatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+from oracle import definition
+from oracle.calls import Call, random_calls
+from oracle.values import Array, number, to_float64, to_fraction
+
+CALLS = [call for call in random_calls(33, seed=7) if call.gradients]
+STEP = mpf(2) ** -180
+
+
+def names(call: Call) -> tuple[str, ...]:
+    """The names of the call's inputs, in their order."""
+    first = call.gradients[0]
+    return (first, "target") if len(call.inputs) == 2 else (first,)
+
+
+def moved(x: Array, place: tuple[int, ...], step: mpf) -> Array:
+    """The input with one element moved, as mpmath numbers."""
+    out = x.astype(object)
+    with mp.workprec(20000):
+        out[place] = number(x[place]) + step
+    return out
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.operation)
+def test_gradient_is_the_slope_between_two_close_inputs(call: Call) -> None:
+    with mp.workprec(8000):
+        for name in call.gradients:
+            position = names(call).index(name)
+            exact = definition.gradient(call.operation, name, call.inputs, call.parameters)
+            for place in [p for p in np.ndindex(exact.shape) if np.isfinite(call.inputs[position][p])][:4]:
+                totals = []
+                for step in (STEP, -STEP):
+                    inputs = list(call.inputs)
+                    inputs[position] = moved(inputs[position], place, step)
+                    results = definition.value(call.operation, tuple(inputs), call.parameters)
+                    totals.append(sum(r for r in results.flat if mp.isfinite(r)))
+                slope = (totals[0] - totals[1]) / (2 * STEP)
+                assert abs(slope - exact[place]) <= mpf(2) ** -100 * (1 + abs(slope)), (name, place)
+
+
+def test_post_figures_come_out_as_printed() -> None:
+    logits, labels = np.array([[10.0, 3.0, 1.0], [-1.0, 0.0, -4.0]]), np.array([1, 2])
+    (loss,) = definition.value("cross_entropy", (logits, labels), {}).flat
+    assert round(float(loss), 4) == 5.6638
+
+
+def test_small_losses_keep_all_their_digits() -> None:
+    (loss,) = definition.value("cross_entropy", (np.array([20.0, 0.0]), np.array(0)), {}).flat
+    assert to_float64(loss) == float(np.log1p(np.exp(-20.0)))
+
+
+@pytest.mark.parametrize(
+    ("exact", "nearest"),
+    [
+        (mpf(1) + mpf(2) ** -53, 1.0),
+        (mpf(1) + 3 * mpf(2) ** -53, 1.0 + 2.0**-51),
+        (mpf(2) ** -1075, 0.0),
+        (3 * mpf(2) ** -1076, 2.0**-1074),
+        (-(mpf(2) ** 1024), float("-inf")),
+        (mpf("-inf"), float("-inf")),
+    ],
+)
+def test_float64_is_the_nearest_and_even_between_two(exact: mpf, nearest: float) -> None:
+    assert to_float64(exact) == nearest
+
+
+def test_ratio_is_the_number_itself() -> None:
+    assert to_fraction(mpf("-0.375")) * 8 == -3
