@@ -1,9 +1,11 @@
 """How far a subject may be from the exact value: `bound` and `attainable`, element by element.
 
-One function an operation, `function(arguments, quantity, g, format) -> (bound, attainable)`: absolute errors,
-float64 arrays of the quantity's shape, `attainable <= bound`, both 0 where the exact value is nan or infinite.
-`arguments` hold float64 tensors already rounded to the dtype, `quantity` is `value` or `gradient:<input>`, `g` is
-the upstream gradient, of the result's shape. Formulas and their sources: docs/error-analysis.md.
+One function an operation, `function(arguments, quantity, g, form) -> (bound, attainable)`: absolute
+errors, float64 arrays of the quantity's shape, `attainable <= bound`, both finite whatever the inputs;
+where the exact value is nan or infinite they mean nothing. `arguments` hold float64 tensors already
+rounded to the dtype `form`, `quantity` is `value` or `gradient:<input>`, `g` is the upstream gradient,
+of the result's shape.
+Formulas and their sources: docs/error-analysis.md.
 """
 
 from __future__ import annotations

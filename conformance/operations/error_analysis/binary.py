@@ -36,6 +36,7 @@ class Elements:
 
     @classmethod
     def of(cls, arguments: Arguments, name: str, model: Rounding) -> Elements:
+        """The elements of a call whose input is `name`."""
         x, target = np.broadcast_arrays(floating(arguments, name), floating(arguments, "target"))
         weights = optional(arguments, "weight")
         weight = np.broadcast_to(1.0 if weights is None else np.abs(weights), x.shape)
@@ -44,11 +45,14 @@ class Elements:
     @property
     def mixed(self) -> Mask:
         """Where the target is neither 0 nor 1."""
-        return np.logical_and(self.target != 0, self.target != 1)
+        mask: Mask = (self.target != 0) & (self.target != 1)
+        return mask
 
     def value(self, size: Array, errors: Pair, depth: Array | float) -> Pair:
-        """The loss of magnitude `size` within `errors` an element, weighted and reduced; `depth` sums the factors
-        that a result lost to underflow is multiplied with before the weight."""
+        """The loss of magnitude `size` within `errors` an element, weighted and reduced.
+
+        `depth` sums the factors that a result lost to underflow is multiplied with before the weight.
+        """
         u, floor = self.model.u, self.model.floor
         underflow = floor * (1.0 + self.weight * (1.0 + depth))
         first, second = (times(self.weight, error + u * size) + underflow for error in errors)
@@ -67,8 +71,10 @@ class Elements:
 
 @bounds
 def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
-    """-t log p - (1 - t) log(1 - p): (k + 3) u of both terms, and (1 - t) u for 1 - p rounded under the standard
-    logarithm (exact from 1/2 on), which log1p(-p) does not lose."""
+    """-t log p - (1 - t) log(1 - p): (k + 3) u of both terms.
+
+    The standard logarithm of 1 - p adds (1 - t) u for the rounding of 1 - p; log1p(-p) does not lose it.
+    """
     loss, u = Elements.of(arguments, "probs", model), model.u
     p, t = loss.x, loss.target
     one, other = np.abs(np.log(p)), np.abs(np.log1p(-p))
@@ -77,7 +83,7 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
         core = (K + 3) * u * size
         return loss.value(size, (core + np.abs(1 - t) * u, core), np.abs(1 - t))
     if quantity == "gradient:probs":
-        # Apart, -t/p and (1 - t)/(1 - p) cancel where p is near t; together, (p - t) / (p (1 - p)), they do not.
+        # Apart, -t/p and (1 - t)/(1 - p) cancel where p is near t; (p - t) / (p (1 - p)) does not.
         parts = times(np.abs(t), 1 / p) + times(np.abs(1 - t), 1 / (1 - p))
         size = np.abs(np.where(t == 0, 1 / (1 - p), np.where(t == 1, 1 / p, (p - t) / (p * (1 - p)))))
         core = (K + 4) * u * size
@@ -95,7 +101,7 @@ def binary_cross_entropy_with_logits(arguments: Arguments, quantity: str, g: Arr
     loss = Elements.of(arguments, "logits", model)
     weights = optional(arguments, "pos_weight")
     positive = np.broadcast_to(1.0 if weights is None else np.abs(weights), loss.x.shape)
-    # (pos - 1) t + 1, as both TensorFlow and PyTorch have it, loses what pos - 1 and its sum with 1 round off.
+    # TensorFlow and PyTorch compute pos t + 1 - t as (pos - 1) t + 1, and lose what pos - 1 rounds off.
     lost = np.zeros(()) if weights is None else 2 * model.u * np.abs(positive - 1)
     if quantity == "value":
         return _with_logits_value(loss, positive, lost)

@@ -1,4 +1,4 @@
-"""Bounds of the losses over classes: nll_loss and cross_entropy, with every reduction, weights and smoothing."""
+"""Bounds of the losses over classes: nll_loss and cross_entropy, with weights, smoothing and reductions."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ from conformance.operations.error_analysis.rows import Rows
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of a loss over classes, one a row: `kept` marks those not ignored, `index` is theirs (0 elsewhere,
-    shape (..., 1)), `weight` their class weight (0 where ignored), `reduction` what joins the rows."""
+    """Labels of a loss over classes, one a row.
+
+    `kept` marks those not ignored, `index` (..., 1) is theirs (0 elsewhere), `weight` their class weight (0
+    where ignored), `reduction` what joins the rows.
+    """
 
     kept: Mask
     index: npt.NDArray[np.int64]
@@ -38,6 +41,7 @@ class Labels:
 
     @classmethod
     def of(cls, arguments: Arguments, classes: int, model: Rounding) -> Labels:
+        """The labels of a call over `classes` classes."""
         target = np.asarray(arguments["target"])
         kept = target != arguments.get("ignore_index", -100)
         index = np.where(kept & (target >= 0) & (target < classes), target, 0).astype(np.int64)
@@ -73,7 +77,7 @@ def from_class_rows(pair: Pair) -> Pair:
 
 @bounds
 def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
-    """Rows -w x: 2 u of themselves, 0 where ignored. Gradient -w g / W at the label: 2 u and the error of W."""
+    """Rows -w x: 2 u of themselves, 0 if ignored. Gradient -w g / W at the label: 2 u and the error of W."""
     x = class_rows(floating(arguments, "log_probs"))
     labels = Labels.of(arguments, x.shape[-1], model)
     if quantity == "value":
@@ -94,7 +98,7 @@ def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> 
 
 @bounds
 def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
-    """Labels, with or without smoothing, or class probabilities: the logarithms' errors, weighted and summed."""
+    """The errors of log_softmax at the labels, or weighted with class probabilities and summed."""
     x = class_rows(floating(arguments, "logits"))
     probabilities = np.issubdtype(np.asarray(arguments["target"]).dtype, np.floating)
     if quantity not in ("value", "gradient:logits") and not (probabilities and quantity == "gradient:target"):

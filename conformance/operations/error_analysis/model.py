@@ -24,17 +24,25 @@ class FormatLike(Protocol):
     """What the analysis asks of a floating-point format."""
 
     @property
-    def unit_roundoff(self) -> float: ...
+    def unit_roundoff(self) -> float:
+        """Half an ulp of 1."""
+
     @property
-    def smallest_normal(self) -> float: ...
+    def smallest_normal(self) -> float:
+        """The smallest positive number of full precision."""
+
     @property
-    def smallest_subnormal(self) -> float: ...
+    def smallest_subnormal(self) -> float:
+        """The smallest positive number."""
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """A dtype's constants: `u` of one rounding, `accumulate` of a sum's additions, `store` of the half types'
-    rounding of a sum on its way out of the float32 accumulator, `floor` what underflow may cost one result."""
+    """A dtype's constants.
+
+    `u` unit roundoff; `accumulate` that of a sum's additions; `store` that of a sum's way out of the float32
+    accumulator of the half types; `floor` what underflow may cost one result.
+    """
 
     u: float
     accumulate: float
@@ -42,12 +50,12 @@ class Rounding:
     floor: float
 
     @classmethod
-    def of(cls, format: FormatLike) -> Rounding:
-        """The constants of `format`: half types accumulate in float32, float16 alone keeps its subnormals."""
-        u = float(format.unit_roundoff)
+    def of(cls, form: FormatLike) -> Rounding:
+        """The constants of a format: half types accumulate in float32, float16 alone keeps its subnormals."""
+        u = float(form.unit_roundoff)
         half = u > 2.0**-24
-        keeps_subnormals = half and float(format.smallest_normal) > 2.0**-100
-        floor = format.smallest_subnormal / 2 if keeps_subnormals else format.smallest_normal
+        keeps_subnormals = half and float(form.smallest_normal) > 2.0**-100
+        floor = form.smallest_subnormal / 2 if keeps_subnormals else form.smallest_normal
         return cls(u, min(u, 2.0**-24), u if half else 0.0, float(floor))
 
     def summing(self, terms: int) -> float:
@@ -59,12 +67,12 @@ class Rounding:
 
 
 def clean(array: Array) -> Array:
-    """`array` with 0 for nan and infinity, where the exact value is not finite either and no bound applies."""
+    """`array` with 0 for nan and infinity, where the exact value is not finite either."""
     return np.where(np.isfinite(array), array, 0.0)
 
 
 def times(coefficient: Array | float, array: Array) -> Array:
-    """The product under the rule that a coefficient of exactly 0 removes its term: 0 x inf = 0, 0 x nan = nan."""
+    """The product, where a coefficient of exactly 0 removes its term: 0 x inf = 0, but 0 x nan = nan."""
     return np.where((np.asarray(coefficient) == 0) & ~np.isnan(array), 0.0, coefficient * array)
 
 
@@ -91,10 +99,10 @@ def bounds(function: Callable[[Arguments, str, Array, Rounding], Pair]) -> Bound
     """Makes a public bound of a formula: no warning from special values, no nan, attainable within bound."""
 
     @functools.wraps(function)
-    def public(arguments: Arguments, quantity: str, g: Array, format: FormatLike) -> Pair:
+    def public(arguments: Arguments, quantity: str, g: Array, form: FormatLike) -> Pair:
         with np.errstate(all="ignore"):
             upstream = np.asarray(g, dtype=np.float64)
-            bound, attainable = function(arguments, quantity, upstream, Rounding.of(format))
+            bound, attainable = function(arguments, quantity, upstream, Rounding.of(form))
             bound = clean(np.asarray(bound, dtype=np.float64))
             return bound, np.asarray(np.minimum(bound, clean(np.asarray(attainable, dtype=np.float64))))
 

@@ -1,4 +1,4 @@
-"""Bounds of softmax, log_softmax and logsumexp, and of the gradients that all losses over classes go through."""
+"""Bounds of softmax, log_softmax and logsumexp, and of the gradients that losses over classes go through."""
 
 from __future__ import annotations
 
@@ -44,8 +44,11 @@ def softmax_value(rows: Rows, best: bool) -> Array:
 
 
 def softmax_gradient(rows: Rows, g: Array, best: bool) -> Array:
-    """p (g - sum g p). The best algorithm first takes g at the maximum off every g, so that its own term, which
-    nearly cancels where p is near 1, leaves the sum."""
+    """p (g - sum g p).
+
+    The best algorithm first takes g at the maximum off every g: its own term, which nearly cancels where p is
+    near 1, leaves the sum.
+    """
     model, p = rows.model, rows.p
     relative = rows.softmax_relative_error(best)
     shifted = g - rows.at_top(g)
@@ -82,7 +85,7 @@ def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, terms: in
 
 
 def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: Array) -> Array:
-    """Error of the entry at the maximum when it is computed as minus the sum of the others, rest G - sum g."""
+    """Error of the entry at the maximum when it is computed as rest G - sum of the other g."""
     model = rows.model
     others_g = row_sum(rows.with_top(np.abs(g), 0.0))
     others_error = row_sum(rows.with_top(g_error, 0.0))
@@ -94,7 +97,7 @@ def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: A
 
 @bounds
 def softmax(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
-    """Along `axis`; Blanchard, Higham and Higham (2021), Theorem 4.3, with sum p |z| in place of the spread."""
+    """Along `axis`; Blanchard, Higham and Higham (2021), Theorem 4.3, sum p |z| for the spread."""
     return _along_axis("softmax", arguments, quantity, g, model)
 
 
@@ -129,8 +132,8 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
 def logsumexp(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """Along `axis`: error of the logarithm + u |m + l|; the gradient is g softmax(x).
 
-    The gradient's bound is that of softmax by the shifted sum: exp(x - logsumexp(x)) multiplies the error by the
-    common offset and does not keep to it.
+    The gradient's bound is that of softmax by the shifted sum; exp(x - logsumexp(x)) loses digits with the
+    common offset, and leaves it.
     """
     x = floating(arguments, "x")
     axis = class_axis(arguments, x.ndim)

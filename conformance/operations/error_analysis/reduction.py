@@ -1,4 +1,4 @@
-"""Reductions of a loss over its rows: which one the arguments ask for, and what it adds to the rows' errors."""
+"""Reductions of a loss over its rows: which one is asked for, and what it adds to the rows' errors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ def reduction_of(arguments: Arguments) -> str:
 
 @dataclass(frozen=True)
 class Reduction:
-    """One reduction over `rows` values whose sum is divided by `weight` when it is a mean; `condition` is the
-    sum of the magnitudes that make up `weight` over its own magnitude (1 for counts and positive weights), and
-    `terms` counts what one flat sum may run over (rows x classes for class probabilities)."""
+    """One reduction over `rows` values, whose sum is divided by `weight` when it is a mean.
+
+    `condition` is the sum of the magnitudes that make up `weight` over its own (1 for counts and positive
+    weights); `terms` is what one flat sum may run over (rows x classes for class probabilities).
+    """
 
     kind: str
     model: Rounding
@@ -35,6 +37,7 @@ class Reduction:
 
     @property
     def summing(self) -> float:
+        """Error of the sum over the rows relative to the sum of their magnitudes."""
         return max(self.model.summing(self.rows), self.model.summing(self.terms))
 
     @property

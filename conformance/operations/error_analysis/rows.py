@@ -17,9 +17,9 @@ def finite_size(array: Array) -> Array:
 class Rows:
     """Rows of logits along the last axis (n >= 1), in exact arithmetic as far as float64 goes.
 
-    `m` maximum, `z` = x - m, `top` the mask of one maximum a row, `s` = sum of exp(z), `l` = log s, `y` = z - l,
-    `p` = softmax, `rest` = 1 - p at the top, as a sum of the others: the subtraction would cancel.
-    Infinite logits take their limit (an entry that is the row's only +inf has z = 0); a row of nan, or of -inf
+    `m` maximum, `top` the index of one in each row, `z` = x - m, `s` = sum of exp(z), `l` = log s,
+    `y` = z - l, `p` = softmax, `rest` = 1 - p at the top, as a sum of the others: the subtraction would
+    cancel. Infinite logits take their limit (z = 0 at a row's only +inf); a row with nan, or of -inf
     alone, stays nan, and so do its bounds until `clean`.
     Methods take `best`: False for the standard algorithm (`bound`), True for the best known (`attainable`).
     """
