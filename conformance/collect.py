@@ -1,0 +1,384 @@
+"""Answers -> rows: judges a group as soon as every subject has answered it, and then lets its arrays go."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from conformance import printed, relations, verdict
+from conformance.case import Case, Known
+from conformance.operations import OPERATIONS, Reference
+from conformance.plan import Group, Plan, Request
+from conformance.verdict import Judgement
+from conformance.worker import Answer
+
+Floats = npt.NDArray[np.float64]
+Row = dict[str, Any]
+References = Callable[[Group, str], Reference]
+
+#: Elements that are judged in one vectorised step: more would cost memory, fewer time.
+_AT_ONCE = 1 << 21
+STORAGE: dict[str, Any] = {
+    "float16": np.float16,
+    "bfloat16": ml_dtypes.bfloat16,
+    "float32": np.float32,
+    "float64": np.float64,
+}
+
+
+@dataclass
+class Observation:
+    """One quantity as one subject returned it: its outcome, and its values where it returned any."""
+
+    subject: str
+    request: Request
+    outcome: dict[str, Any]
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    values: Floats | None = None
+    bits: str = ""
+    judgement: Judgement | None = None
+
+
+@dataclass
+class EquivalenceTally:
+    """Two subjects over the checks that both answered."""
+
+    checks: int = 0
+    identical: int = 0
+    largest: float = 0.0
+    beyond: int = 0
+    worst_case: str = ""
+
+    def add(self, apart: relations.Distance, case: str) -> None:
+        """Counts one more shared check."""
+        self.checks += 1
+        self.identical += apart.identical
+        self.beyond += apart.beyond
+        if apart.largest > self.largest or not self.worst_case:
+            self.largest, self.worst_case = max(apart.largest, self.largest), case
+
+
+@dataclass
+class Collector:
+    """Takes answers in any order; holds what the frames of a run are made from."""
+
+    plan: Plan
+    references: References
+    versions: dict[str, str]
+    on_group: Callable[[Group, list[Row]], None] | None = None
+    rows: list[Row] = field(default_factory=list)
+    relation_rows: list[Row] = field(default_factory=list)
+    sweep_rows: list[Row] = field(default_factory=list)
+    printed_rows: list[Row] = field(default_factory=list)
+    tallies: dict[tuple[str, ...], EquivalenceTally] = field(default_factory=dict)
+    broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
+    known_used: dict[tuple[str, int], bool] = field(default_factory=dict)
+    _open: dict[int, dict[tuple[str, int], Answer]] = field(default_factory=dict)
+
+    def add(self, answer: Answer) -> bool:
+        """Takes one answer; True when it completed its group, which has then been judged."""
+        group = answer.request.group
+        answers = self._open.setdefault(group.index, {})
+        answers[answer.subject, answer.request.index] = answer
+        if len(answers) < len(self.plan.expected(group)):
+            return False
+        self.finish(group)
+        return True
+
+    def finish_all(self) -> None:
+        """Judges what there is of the groups that never became complete (an interrupted run)."""
+        for group in self.plan.groups:
+            if group.index in self._open:
+                self.finish(group)
+
+    def finish(self, group: Group) -> None:
+        """Judges a group's answers and drops their arrays."""
+        answers = sorted(
+            self._open.pop(group.index).values(), key=lambda answer: (answer.request.index, answer.subject)
+        )
+        rows: list[Row] = []
+        for quantity in group.case.quantity_names(group.dtype):
+            found = [_observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]
+            if found:
+                rows += self._judge(group, quantity, found)
+        self.rows += rows
+        if self.on_group is not None:
+            self.on_group(group, rows)
+
+    def _judge(self, group: Group, quantity: str, found: list[Observation]) -> list[Row]:
+        expects_error = group.case.expect == "error"
+        for one in found:
+            one.judgement = verdict.judge_outcome(one.outcome, expects_error)
+        returned = [one for one in found if one.judgement is None]
+        if returned:
+            reference = self.references(group, quantity)
+            sound = _sound(returned, reference)
+            _judge_in_steps(sound, reference)
+            self._compare(group, quantity, sound, reference)
+            if quantity == "value":
+                self._confirm_printed(group, sound)
+            if "frontier" in group.case.tags and quantity == "value":
+                self._record_sweep(group, sound, reference)
+        self._relate_errors(group, quantity, found)
+        return [self._row(group, quantity, one) for one in found]
+
+    def _row(self, group: Group, quantity: str, one: Observation) -> Row:
+        case, judgement = group.case, one.judgement
+        assert judgement is not None
+        judgement = _without_warning(case, quantity, one, judgement)
+        version = self.versions.get(one.subject, "")
+        conforms = verdict.conforms(judgement.verdict)
+        operation = OPERATIONS[case.operation]
+        return {
+            "case": case.id,
+            "operation": case.operation,
+            "formulation": one.request.formulation,
+            "quantity": quantity,
+            "dtype": group.dtype,
+            "subject": one.subject,
+            "framework_version": version,
+            "verdict": judgement.verdict,
+            "conforms": conforms,
+            "ulp_error": judgement.ulp_error,
+            "ulp_bound": judgement.ulp_bound,
+            "ulp_attainable": judgement.ulp_attainable,
+            "observed": "" if judgement.observed is None else digits(judgement.observed, group.dtype),
+            "exact": judgement.exact,
+            "worst_index": "" if judgement.worst_index is None else str(list(judgement.worst_index)),
+            "known": self._known(case, group, quantity, one, conforms, version),
+            "message": judgement.message,
+            "source": case.source,
+            "framework": one.subject.split("==")[0].split(":")[0].split("@")[0],
+            "textbook": one.request.formulation in operation.textbook,
+            "ratio": judgement.ratio,
+            "elements": int(np.prod(one.shape)) if one.values is not None else 0,
+            "shape": str(list(one.shape)) if one.values is not None else "",
+            "bits": one.bits,
+            "file": case.file,
+            "line": case.line,
+            "tags": ";".join(case.tags),
+            "why": case.why,
+            "_order": (case.file, case.line, group.dtype, one.request.index, quantity, one.subject),
+        }
+
+    def _known(
+        self, case: Case, group: Group, quantity: str, one: Observation, conforms: bool | None, version: str
+    ) -> str:
+        if conforms is None:
+            return ""
+        for position, known in enumerate(case.known):
+            if matches(known, one.subject, group.dtype, one.request.formulation, quantity, version):
+                key = (case.id, position)
+                self.known_used[key] = self.known_used.get(key, False) or not conforms
+                if not conforms:
+                    return f"{known.reason} ({known.source})"
+        return ""
+
+    def _compare(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
+        by_subject: dict[str, dict[str, Observation]] = {}
+        by_formulation: dict[str, list[Observation]] = {}
+        for one in sound:
+            by_subject.setdefault(one.subject, {})[one.request.formulation] = one
+            by_formulation.setdefault(one.request.formulation, []).append(one)
+        operation = OPERATIONS[group.case.operation]
+        for subject, formulations in by_subject.items():
+            for relation, left, right in relations.pairs(operation, tuple(formulations)):
+                values = formulations[left].values, formulations[right].values
+                assert values[0] is not None and values[1] is not None
+                apart = relations.distance(values[0], values[1], reference)
+                self.relation_rows.append(
+                    _relation_row(group, quantity, subject, relation.name, left, right, apart.judgement)
+                    | {"distance": apart.largest, "allowed": apart.allowed, "textbook": left in operation.textbook}
+                )
+                if apart.beyond and "frontier" in group.case.tags and quantity == "value":
+                    beyond = relations.elementwise(values[0], values[1], reference) > 2 * reference.bound
+                    self.broken[group.index, subject, left, right] = beyond
+        for formulation, ones in by_formulation.items():
+            for a, b in combinations(sorted(ones, key=lambda one: one.subject), 2):
+                assert a.values is not None and b.values is not None
+                key = (group.case.operation, formulation, quantity, group.dtype, a.subject, b.subject)
+                tally = self.tallies.setdefault(key, EquivalenceTally())
+                tally.add(relations.distance(a.values, b.values, reference), group.case.id)
+
+    def _relate_errors(self, group: Group, quantity: str, found: list[Observation]) -> None:
+        """A relation is broken where one side raises and the other answers."""
+        operation = OPERATIONS[group.case.operation]
+        by_subject: dict[str, dict[str, str]] = {}
+        for one in found:
+            if one.outcome["status"] in ("returned", "raised"):
+                by_subject.setdefault(one.subject, {})[one.request.formulation] = one.outcome["status"]
+        for subject, states in by_subject.items():
+            for relation, left, right in relations.pairs(operation, tuple(states)):
+                if states[left] == states[right] == "returned":
+                    continue
+                same = states[left] == states[right]
+                row = _relation_row(
+                    group, quantity, subject, relation.name, left, right, "identical" if same else "broken"
+                )
+                message = "" if same else f"{left} {states[left]}, {right} {states[right]}"
+                textbook = left in operation.textbook
+                self.relation_rows.append(
+                    row | {"distance": None, "allowed": None, "textbook": textbook, "message": message}
+                )
+
+    def _confirm_printed(self, group: Group, sound: list[Observation]) -> None:
+        if group.case.printed is None or group.dtype != printed.DTYPE:
+            return
+        for one in sound:
+            assert one.values is not None
+            figure, confirmed = printed.confirm(group.case, one.values)
+            self.printed_rows.append(
+                {
+                    "case": group.case.id,
+                    "source": group.case.source,
+                    "printed": figure,
+                    "exact": printed.show(self.references(group, "value").rounded, group.case),
+                    "subject": one.subject,
+                    "formulation": one.request.formulation,
+                    "observed": printed.show(one.values, group.case),
+                    "confirmed": confirmed,
+                }
+            )
+
+    def _record_sweep(self, group: Group, sound: list[Observation], reference: Reference) -> None:
+        gaps = sweep_axis(group)
+        for one in sound:
+            assert one.values is not None
+            error = verdict.errors_in_ulps(one.values, reference).reshape(len(gaps), -1)
+            worst = error.argmax(axis=1)
+            rows = np.arange(len(gaps))
+            bound = reference.bound.reshape(len(gaps), -1)[rows, worst]
+            attainable = reference.attainable.reshape(len(gaps), -1)[rows, worst]
+            for row, gap in enumerate(gaps):
+                self.sweep_rows.append(
+                    {
+                        "case": group.case.id,
+                        "operation": group.case.operation,
+                        "formulation": one.request.formulation,
+                        "quantity": "value",
+                        "dtype": group.dtype,
+                        "subject": one.subject,
+                        "gap": float(gap),
+                        "ulp_error": float(error[row, worst[row]]),
+                        "ulp_bound": float(bound[row]),
+                        "ulp_attainable": float(attainable[row]),
+                    }
+                )
+
+
+def sweep_axis(group: Group) -> Floats:
+    """The logit gap of each row of a sweep: the largest magnitude of the row of its first input."""
+    first = np.asarray(group.arguments[OPERATIONS[group.case.operation].inputs[0].name], np.float64)
+    gaps: Floats = np.abs(first.reshape(first.shape[0], -1)).max(axis=1)
+    return gaps
+
+
+def matches(known: Known, subject: str, dtype: str, formulation: str, quantity: str, version: str) -> bool:
+    """Whether a known deviation speaks of this check."""
+    pairs = (
+        (subject, known.subject),
+        (dtype, known.dtype),
+        (formulation, known.formulation),
+        (quantity, known.quantity),
+    )
+    if not all(fnmatch.fnmatchcase(name, glob) for name, glob in pairs):
+        return False
+    try:
+        return not known.versions or Version(version) in SpecifierSet(known.versions, prereleases=True)
+    except InvalidVersion:
+        return True
+
+
+def digits(value: float, dtype: str) -> str:
+    """The shortest digits that name this value in its dtype."""
+    return str(STORAGE[dtype](value)) if dtype in STORAGE else str(value)
+
+
+def embed(array: npt.NDArray[Any], dtype: str) -> tuple[str, Floats]:
+    """A returned array as (its true dtype, its values in float64)."""
+    if dtype == "bfloat16" and array.dtype == np.uint16:
+        return "bfloat16", array.view(ml_dtypes.bfloat16).astype(np.float64)
+    with np.errstate(all="ignore"):
+        return array.dtype.name, array.astype(np.float64) if array.dtype.kind in "fiub" else np.full(array.shape, np.nan)
+
+
+def _observe(answer: Answer, quantity: str) -> Observation:
+    outcome = answer.outcomes[quantity]
+    one = Observation(answer.subject, answer.request, {**outcome, "warnings": answer.warnings})
+    if outcome.get("status") == "returned":
+        array = answer.arrays.get(quantity)
+        if array is None:
+            one.outcome = {"status": "crashed", "message": "the worker's response lacks the array that it names"}
+            return one
+        one.dtype, one.values = embed(array, answer.dtypes.get(quantity, ""))
+        one.shape = tuple(array.shape)
+        one.bits = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+    return one
+
+
+def _sound(returned: list[Observation], reference: Reference) -> list[Observation]:
+    """The observations of the right shape and dtype; the others get their judgement here."""
+    sound = []
+    for one in returned:
+        fault = verdict.mismatch(one.shape, one.dtype, reference)
+        if fault:
+            one.judgement = Judgement("wrong", fault)
+        else:
+            sound.append(one)
+    return sound
+
+
+def _judge_in_steps(sound: list[Observation], reference: Reference) -> None:
+    step = max(1, _AT_ONCE // max(1, reference.rounded.size))
+    for start in range(0, len(sound), step):
+        part = sound[start : start + step]
+        stack = np.stack([one.values for one in part if one.values is not None])
+        for one, judgement in zip(part, verdict.judge(stack, reference), strict=True):
+            one.judgement = judgement
+
+
+def _without_warning(case: Case, quantity: str, one: Observation, judgement: Judgement) -> Judgement:
+    """A case that expects a warning is not met by silence."""
+    silent = case.warns and quantity == "value" and one.outcome["status"] == "returned"
+    if silent and not one.outcome["warnings"]:
+        return Judgement("wrong", "returned without the warning that is right")
+    return judgement
+
+
+def _relation_row(
+    group: Group, quantity: str, subject: str, relation: str, left: str, right: str, judgement: str
+) -> Row:
+    return {
+        "case": group.case.id,
+        "relation": relation,
+        "operation": group.case.operation,
+        "quantity": quantity,
+        "dtype": group.dtype,
+        "subject": subject,
+        "left": left,
+        "right": right,
+        "judgement": judgement,
+        "message": "",
+        "source": group.case.source,
+    }
+
+
+def stale(cases: Sequence[Case], used: dict[tuple[str, int], bool]) -> list[str]:
+    """A line for each known deviation whose checks ran and all conform now."""
+    lines = []
+    for case in cases:
+        for position, known in enumerate(case.known):
+            if used.get((case.id, position)) is False:
+                lines.append(f"{case.file}:{case.line}: {case.id}: known for {known.subject} no longer deviates")
+    return lines

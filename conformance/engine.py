@@ -1,0 +1,412 @@
+"""Runs a plan: one worker a subject, side by side, fed ahead; exact values are computed while they work."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import queue
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from conformance import collect, journal, plan, results
+from conformance.breaks import Search
+from conformance.case import Case, load_cases
+from conformance.errors import RunError
+from conformance.operations import OPERATIONS
+from conformance.plan import Group, Plan, Request, Wanted
+from conformance.references import References, cache_directory
+from conformance.results import Run
+from conformance.subject import Subject, select
+from conformance.worker import Answer, Ended, Hello, Limits, Message, Worker
+
+#: Cases with this tag run only where they are asked for (`--tag large`).
+ON_DEMAND = "large"
+
+
+class Progress(Protocol):
+    """What a run tells about itself while it goes on; every method may do nothing."""
+
+    def note(self, text: str) -> None:
+        """A line for the user: a framework that is missing, a deviation that is gone."""
+
+    def planned(self, checks: dict[str, int]) -> None:
+        """The number of checks of each subject."""
+
+    def answered(self, subject: str, checks: int) -> None:
+        """A subject has answered this many more checks."""
+
+    def judged(self, rows: list[dict[str, Any]]) -> None:
+        """The rows of a group that has just been judged."""
+
+
+class Silent:
+    """The progress that tells nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def planned(self, checks: dict[str, int]) -> None:
+        """Nothing."""
+
+    def answered(self, subject: str, checks: int) -> None:
+        """Nothing."""
+
+    def judged(self, rows: list[dict[str, Any]]) -> None:
+        """Nothing."""
+
+
+@dataclass
+class Settings:
+    """What is run: everything that decides which checks a run holds, as it stands in run.json."""
+
+    paths: list[str] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
+    operations: list[str] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    limit: float = 60.0
+    memory: int | None = None
+
+
+def run(
+    paths: Sequence[str | Path] = (),
+    *,
+    subjects: Sequence[str] = (),
+    operations: Sequence[str] = (),
+    dtypes: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    output: str | Path | None = None,
+    resume: bool = False,
+    limit: float = 60.0,
+    memory: int | None = None,
+    progress: Progress | None = None,
+    wanted: Wanted | None = None,
+    cases: Sequence[Case] | None = None,
+    under_test: Sequence[Subject] | None = None,
+    publish: Callable[[Run, Path], None] | None = None,
+) -> Run:
+    """Runs cases through subjects and judges every check.
+
+    `paths`: case files or folders (default: the suite's corpus). `subjects`: as ``torch`` or
+    ``torch:compile`` (default: every installed framework). `operations`, `dtypes`, `tags` select cases.
+    `output`: the directory that receives the run's files (None: nothing is written). `resume` goes on with
+    the run that was interrupted there. `limit`: seconds a check; `memory`: bytes a worker. `cases` and
+    `under_test` replace what would be loaded by `paths` and `subjects`; `wanted` narrows the checks;
+    `publish` draws further files into `output` before another run may write there.
+
+    Returns the Run; interrupted (SIGINT, SIGTERM), it is what had been judged, marked incomplete. Raises
+    CaseError, SubjectError or RunError, each one clear line.
+    """
+    settings = Settings(
+        [str(path) for path in paths],
+        list(subjects),
+        list(operations),
+        list(dtypes),
+        list(tags),
+        limit,
+        memory,
+    )
+    session = _Session(settings, progress or Silent(), wanted)
+    if output is None:
+        if resume:
+            raise RunError("--resume needs the --output of the run that was interrupted")
+        return session.execute(cases, under_test, None)
+    with journal.RunDirectory(Path(output), session.id) as directory:
+        result = session.execute(cases, under_test, directory, resume)
+        result.save(directory.path)
+        if publish is not None:
+            publish(result, directory.path)
+        if result.complete:
+            directory.finish()
+    return result
+
+
+def pick(cases: Sequence[Case], operations: Sequence[str], tags: Sequence[str]) -> list[Case]:
+    """The cases of these operations and tags; those tagged `large` only where that tag is asked for."""
+    for name in operations:
+        if name not in OPERATIONS:
+            raise RunError(f"--operation {name}: no such operation (there are {', '.join(OPERATIONS)})")
+    chosen = [
+        case
+        for case in cases
+        if (not operations or case.operation in operations)
+        and (not tags or set(tags) & set(case.tags))
+        and (ON_DEMAND in tags or ON_DEMAND not in case.tags)
+    ]
+    if not chosen:
+        raise RunError("no case is left by this selection; `conformance list cases` shows what there is")
+    return chosen
+
+
+class _Session:
+    """One execution, from the start of its workers to its Run."""
+
+    def __init__(self, settings: Settings, progress: Progress, wanted: Wanted | None) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self.settings = settings
+        self.progress = progress
+        self.wanted = wanted
+        self.inbox: queue.Queue[Message] = queue.Queue()
+        self.workers: dict[str, Worker] = {}
+        self.hellos: dict[str, dict[str, Any]] = {}
+        self.searches: dict[tuple[str, int], Search] = {}
+        self.active: dict[str, int] = {}
+        self.left: dict[str, int] = {}
+        self.finished_searches: list[Search] = []
+        self.recorded: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+        self.directory: journal.RunDirectory | None = None
+        self.interrupted = ""
+        self.next_index = 0
+        self.started = time.time()
+
+    def execute(
+        self,
+        cases: Sequence[Case] | None,
+        under_test: Sequence[Subject] | None,
+        directory: journal.RunDirectory | None,
+        resume: bool = False,
+    ) -> Run:
+        """The whole run."""
+        self.directory = directory
+        if directory is not None and resume:
+            self._take_over(directory)
+        subjects, notes = (list(under_test), []) if under_test is not None else select(self.settings.subjects)
+        if directory is not None:
+            directory.open_journal({"settings": vars(self.settings)}, resume)
+        for note in notes:
+            self.progress.note(note)
+        try:
+            self._start(subjects)
+            if cases is None:
+                cases = load_cases([Path(path) for path in self.settings.paths] or None)
+            chosen = pick(cases, self.settings.operations, self.settings.tags)
+            the_plan = plan.make(chosen, [one.name for one in subjects], self.settings.dtypes, self.wanted)
+            return self._drive(the_plan, subjects)
+        finally:
+            for worker in self.workers.values():
+                worker.stop()
+            for worker in self.workers.values():
+                worker.join(5.0)
+
+    def _take_over(self, directory: journal.RunDirectory) -> None:
+        header, self.recorded = directory.recorded()
+        if header is None:
+            raise RunError(f"{directory.path}: there is no interrupted run to resume here")
+        self.settings = Settings(**header["settings"])
+
+    def _start(self, subjects: Sequence[Subject]) -> None:
+        limits = Limits(self.settings.limit, memory=self.settings.memory)
+        environment = {"CONFORMANCE_CACHE": str(cache_directory())}
+        for subject in subjects:
+            worker = Worker(subject, self.inbox, limits, environment)
+            self.workers[subject.name] = worker
+            worker.start()
+
+    def _drive(self, the_plan: Plan, subjects: Sequence[Subject]) -> Run:
+        versions: dict[str, str] = {}
+        references = References(cache_directory())
+        collector = collect.Collector(the_plan, references.get, versions)
+        collector.on_group = self._on_group(collector, references)
+        self.versions = versions
+        self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)
+        self.progress.planned({name: sum(len(r.quantities) for r in rs) for name, rs in the_plan.requests.items()})
+        self.left = {name: len(requests) for name, requests in the_plan.requests.items()}
+        self.active = dict.fromkeys(the_plan.requests, 0)
+        with self._interruptible():
+            for name, requests in the_plan.requests.items():
+                self._ask(name, requests)
+                self._close_if_done(name)
+            ahead = references.ahead(the_plan.groups)
+            for message in self._messages(ahead):
+                self._handle(message, collector)
+        collector.finish_all()
+        references.close()
+        return self._run(the_plan, subjects, collector)
+
+    def _ask(self, subject: str, requests: Sequence[Request]) -> None:
+        """Sends requests to their worker, but for those that an interrupted run has answered already."""
+        fresh = []
+        for request in requests:
+            frame = self.recorded.get((subject, request.key())) if self.recorded else None
+            if frame is None:
+                fresh.append(request)
+            else:
+                self.inbox.put(journal.replay(frame, request))
+        self.workers[subject].submit(fresh)
+
+    def _messages(self, ahead: Iterator[None]) -> Iterator[Message]:
+        """Messages as they come, until every worker has ended; exact values are computed in the meantime."""
+        open_workers = set(self.workers)
+        while open_workers:
+            try:
+                message = self.inbox.get_nowait()
+            except queue.Empty:
+                self._watch()
+                if next(ahead, self) is not self:
+                    continue
+                try:
+                    message = self.inbox.get(timeout=0.2)
+                except queue.Empty:
+                    continue
+            if isinstance(message, Ended):
+                open_workers.discard(message.subject)
+            else:
+                yield message
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        for worker in self.workers.values():
+            worker.watch(now)
+
+    def _handle(self, message: Message, collector: collect.Collector) -> None:
+        if isinstance(message, Hello):
+            self.hellos[message.subject] = message.header
+            self.versions[message.subject] = str(message.header.get("version", ""))
+            return
+        if not isinstance(message, Answer):
+            return
+        if self.directory is not None and not self._is_recorded(message):
+            self.directory.record(message, message.request.key())
+        search = self.searches.pop((message.subject, message.request.index), None)
+        if search is not None:
+            if search.take(message):
+                self._search_on(search)
+        else:
+            self.left[message.subject] -= 1
+            self.progress.answered(message.subject, len(message.request.quantities))
+            collector.add(message)
+        self._close_if_done(message.subject)
+
+    def _is_recorded(self, answer: Answer) -> bool:
+        return bool(self.recorded) and (answer.subject, answer.request.key()) in self.recorded
+
+    def _on_group(
+        self, collector: collect.Collector, references: References
+    ) -> Callable[[Group, list[dict[str, Any]]], None]:
+        def judged(group: Group, rows: list[dict[str, Any]]) -> None:
+            references.drop(group)
+            self.progress.judged(rows)
+            if "frontier" in group.case.tags and not self.interrupted:
+                self._search(group, collector)
+
+        return judged
+
+    def _search(self, group: Group, collector: collect.Collector) -> None:
+        operation = OPERATIONS[group.case.operation]
+        for relation in operation.relations:
+            for subject in self.workers:
+                for right in (relation.right, "composed"):
+                    beyond = collector.broken.pop((group.index, subject, relation.left, right), None)
+                    if beyond is not None:
+                        self._search_on(Search(group, subject, relation.name, relation.left, right, beyond), new=True)
+
+    def _search_on(self, search: Search, new: bool = False) -> None:
+        requests = search.next_requests(self.next_index)
+        self.next_index += len(requests)
+        if requests:
+            self.active[search.subject] += new
+            for request in requests:
+                self.searches[search.subject, request.index] = search
+            self._ask(search.subject, requests)
+        else:
+            self.active[search.subject] -= not new
+            self.finished_searches.append(search)
+
+    def _close_if_done(self, subject: str) -> None:
+        # A group is judged when its last subject answers, so a search may start in any worker until then.
+        if not any(self.left.values()) and not any(self.active.values()):
+            for worker in self.workers.values():
+                worker.close()
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ends the run early, but whole, on SIGINT and SIGTERM."""
+
+        def terminate(signum: int, _frame: object) -> None:
+            self.interrupted = signal.Signals(signum).name
+            raise KeyboardInterrupt
+
+        in_main = threading.current_thread() is threading.main_thread()
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
+        try:
+            for number in before:
+                signal.signal(number, terminate)
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = self.interrupted or "SIGINT"
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: collect.Collector) -> Run:
+        rows = sorted(collector.rows, key=lambda row: row["_order"])
+        frame = results.typed(rows, results.RESULTS)
+        tallies = [
+            dict(zip(("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b"), key, strict=True))
+            | {
+                "checks": tally.checks,
+                "identical": tally.identical,
+                "share_identical": tally.identical / tally.checks,
+                "largest_distance": tally.largest,
+                "beyond_bounds": tally.beyond,
+                "worst_case": tally.worst_case,
+            }
+            for key, tally in sorted(collector.tallies.items())
+        ]
+        parts = {
+            "relations": _sorted(collector.relation_rows, "case", "dtype", "relation", "quantity", "subject"),
+            "equivalence": tallies,
+            "breaks": _sorted([s.row() for s in self.finished_searches], "case", "relation", "dtype", "subject"),
+            "sweep": _sorted(collector.sweep_rows, "case", "dtype", "formulation", "subject", "gap"),
+            "printed": _sorted(collector.printed_rows, "source", "case", "formulation", "subject"),
+        }
+        frames = {name: results.typed(part, results.FRAMES[name]) for name, part in parts.items()}
+        complete = not self.interrupted and len(rows) == the_plan.checks
+        counts = frame["verdict"].value_counts().to_dict()
+        chosen = list({group.case.id: group.case for group in the_plan.groups}.values())
+        environment = {
+            "format": results.FORMAT,
+            "id": self.id,
+            "conformance": _own_version(),
+            "started": _stamp(self.started),
+            "finished": _stamp(time.time()),
+            "seconds": round(time.time() - self.started, 3),
+            "complete": complete,
+            "interrupted": self.interrupted,
+            "settings": vars(self.settings),
+            "subjects": {one.name: self._about(one) for one in subjects},
+            "hardware": {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count()},
+            "counts": {name: int(counts.get(name, 0)) for name in sorted(counts)},
+            "checks_planned": the_plan.checks,
+            "stale_known": collect.stale(chosen, collector.known_used) if complete else [],
+        }
+        return Run(frame, environment, frames)
+
+    def _about(self, subject: Subject) -> dict[str, Any]:
+        hello = {name: value for name, value in self.hellos.get(subject.name, {}).items() if name not in ("kind", "arrays")}
+        return {"framework": subject.framework, **hello}
+
+
+def _sorted(rows: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: tuple(row[key] for key in keys))
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
+
+
+def _own_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("loss-conformance")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,139 @@
+"""A run's directory while it is written: its lock, and the journal of every answer as it came.
+
+The journal holds the answers themselves, as frames of the wire format, so that a run that was killed goes
+on where it stood: what is judged from it again is what an undisturbed run would have judged.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from conformance.adapters import protocol
+from conformance.errors import RunError
+from conformance.plan import Request
+from conformance.worker import Answer
+
+NAME = "journal.bin"
+#: The journal of a finished run: every observation, for comparisons bit by bit.
+OBSERVATIONS = "observations.bin"
+
+
+class RunDirectory:
+    """The directory that a run writes into; use as a context manager.
+
+    Raises RunError when another run holds it, or when it cannot be written.
+    """
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self.path = path
+        self.run_id = run_id
+        self._lock: BinaryIO | None = None
+        self._journal: int | None = None
+
+    def __enter__(self) -> RunDirectory:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / ".lock", "a+b")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock.truncate(0)
+            self._lock.write(self.run_id.encode())
+            self._lock.flush()
+        except BlockingIOError:
+            other = (self.path / ".lock").read_text("utf-8", "replace")
+            raise RunError(f"{self.path}: run {other} is writing here; wait for it or name another --output") from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._journal is not None:
+            os.close(self._journal)
+            self._journal = None
+        if self._lock is not None:
+            self._lock.close()
+
+    def recorded(self) -> tuple[dict[str, Any] | None, dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]]:
+        """What an earlier run left: its header, and its answers by (subject, request's key).
+
+        A last frame that was cut short when the run was killed is dropped, and cut off the file.
+        """
+        header: dict[str, Any] | None = None
+        answers: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+        path = self.path / NAME
+        if not path.exists():
+            return None, {}
+        with open(path, "r+b") as stream:
+            whole = 0
+            while True:
+                try:
+                    frame = protocol.read_frame(stream)
+                except protocol.ProtocolError:
+                    break
+                if frame is None:
+                    break
+                whole = stream.tell()
+                if frame[0].get("kind") == "run":
+                    header = frame[0]
+                elif frame[0].get("kind") == "answer":
+                    answers[frame[0]["subject"], frame[0]["key"]] = frame
+            stream.truncate(whole)
+        return header, answers
+
+    def open_journal(self, header: dict[str, Any], resume: bool) -> None:
+        """Starts the journal, or goes on behind what it holds."""
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if resume else os.O_TRUNC)
+        try:
+            self._journal = os.open(self.path / NAME, flags, 0o644)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        if not resume:
+            self._write(protocol.encode({"kind": "run", "id": self.run_id, **header}))
+
+    def record(self, answer: Answer, key: str) -> None:
+        """Appends one answer; a kill at any moment loses at most the answer that is being written."""
+        header = {
+            "kind": "answer",
+            "subject": answer.subject,
+            "key": key,
+            "request": answer.request.name,
+            "outcomes": answer.outcomes,
+            "warnings": list(answer.warnings),
+            "seconds": answer.seconds,
+            "arrays": [{"name": name, "dtype": answer.dtypes.get(name, "")} for name in answer.arrays],
+        }
+        self._write(protocol.encode(header, answer.arrays))
+
+    def _write(self, frame: bytes) -> None:
+        assert self._journal is not None
+        view = memoryview(frame)
+        try:
+            while view:
+                view = view[os.write(self._journal, view) :]
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> RunError:
+        why = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
+        return RunError(f"{self.path}: cannot be written: {why}; free space or name another --output")
+
+    def finish(self) -> None:
+        """The run is complete: its journal becomes the record of its observations."""
+        os.replace(self.path / NAME, self.path / OBSERVATIONS)
+
+
+def replay(frame: tuple[dict[str, Any], dict[str, Any]], request: Request) -> Answer:
+    """The answer that a journal's frame holds, as one to this run's request."""
+    header, arrays = frame
+    return Answer(
+        header["subject"],
+        request,
+        header["outcomes"],
+        arrays,
+        {entry["name"]: entry["dtype"] for entry in header["arrays"]},
+        tuple(header["warnings"]),
+        float(header["seconds"]),
+    )

@@ -1,0 +1,166 @@
+"""Exact values and bounds of a run: computed once for all subjects, kept across runs by what they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from conformance.adapters import protocol
+from conformance.operations import Reference, reference
+from conformance.plan import Group
+
+#: Elements of exact values that are computed ahead of the answers that need them.
+_AHEAD = 1 << 22
+#: A result of more elements than this is not kept on disk: reading it back saves too little.
+_KEPT = 1 << 16
+
+
+def cache_directory() -> Path:
+    """Where exact values and compiled functions are kept; the environment's CONFORMANCE_CACHE overrules."""
+    return Path(os.environ.get("CONFORMANCE_CACHE") or platformdirs.user_cache_dir("loss-conformance"))
+
+
+class References:
+    """The exact values and bounds of groups, from memory, from the disk, or computed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._memory: dict[tuple[int, str], Reference] = {}
+        self._elements = 0
+        self._done: set[int] = set()
+        self._store = _Store(directory)
+
+    def get(self, group: Group, quantity: str) -> Reference:
+        """The reference of one quantity of a group."""
+        key = (group.index, quantity)
+        if key not in self._memory:
+            self._memory[key] = found = self._store.get_or_compute(group, quantity)
+            self._elements += found.rounded.size
+        return self._memory[key]
+
+    def ahead(self, groups: Sequence[Group]) -> Iterator[None]:
+        """Computes one reference a step, in the order of the groups, while there is room for it."""
+        for group in groups:
+            if group.case.expect == "error":
+                continue
+            for quantity in group.case.quantity_names(group.dtype):
+                if group.index in self._done:
+                    break
+                if self._elements > _AHEAD:
+                    return
+                self.get(group, quantity)
+                yield
+
+    def drop(self, group: Group) -> None:
+        """Lets a group's references go: its checks are judged."""
+        self._done.add(group.index)
+        for key in [key for key in self._memory if key[0] == group.index]:
+            self._elements -= self._memory.pop(key).rounded.size
+
+    def close(self) -> None:
+        """Writes what is new to the disk."""
+        self._store.close()
+
+
+class _Store:
+    """References on disk: one SQLite file; a cache that cannot be used is done without."""
+
+    def __init__(self, directory: Path) -> None:
+        self._new: list[tuple[str, bytes]] = []
+        self._connection: sqlite3.Connection | None = None
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(directory / "exact.sqlite", timeout=10.0)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("CREATE TABLE IF NOT EXISTS exact (key TEXT PRIMARY KEY, frame BLOB NOT NULL)")
+        except (OSError, sqlite3.Error):
+            self._connection = None
+
+    def get_or_compute(self, group: Group, quantity: str) -> Reference:
+        key = _key(group, quantity)
+        found = self._read(key)
+        if found is None:
+            found = reference(group.case.operation, group.arguments, quantity, group.dtype, group.upstream())
+            if found.rounded.size <= _KEPT:
+                self._new.append((key, _pack(found)))
+        return found
+
+    def _read(self, key: str) -> Reference | None:
+        if self._connection is None:
+            return None
+        try:
+            row = self._connection.execute("SELECT frame FROM exact WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error:
+            return None
+        return None if row is None else _unpack(row[0])
+
+    def close(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            with self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO exact VALUES (?, ?)", self._new)
+            self._connection.close()
+        except sqlite3.Error:
+            pass  # The next run computes them again.
+        self._new = []
+
+
+@lru_cache(maxsize=1)
+def _mathematics() -> bytes:
+    """A digest of the code and the library that exact values and bounds depend on."""
+    import flint
+
+    digest = hashlib.sha256(flint.__version__.encode())
+    for room in ("arithmetic", "operations"):
+        for path in sorted((Path(__file__).parent / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def _key(group: Group, quantity: str) -> str:
+    """A digest of all that the reference depends on."""
+    digest = hashlib.sha256(_mathematics())
+    digest.update(f"{group.case.operation} {quantity} {group.dtype}".encode())
+    arguments = dict(group.arguments)
+    flow = group.upstream()
+    if flow is not None:
+        arguments["upstream"] = flow
+    for name in sorted(arguments):
+        value = arguments[name]
+        if isinstance(value, np.ndarray):
+            digest.update(f"{name} {value.dtype} {value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            digest.update(f"{name} {value!r}".encode())
+    return digest.hexdigest()
+
+
+_ARRAYS = ("rounded", "high", "low", "ulp", "bound", "attainable")
+
+
+def _pack(found: Reference) -> bytes:
+    outside = {str(index): [hex(number), exponent] for index, (number, exponent) in found.outside.items()}
+    header: dict[str, Any] = {"dtype": found.dtype, "outside": outside}
+    header["arrays"] = [{"name": name} for name in _ARRAYS]
+    return protocol.encode(header, {name: getattr(found, name) for name in _ARRAYS})
+
+
+def _unpack(frame: bytes) -> Reference | None:
+    try:
+        unpacked = protocol.read_frame(io.BytesIO(frame))
+        assert unpacked is not None
+        header, arrays = unpacked
+        outside = {int(index): (int(number, 16), int(power)) for index, (number, power) in header["outside"].items()}
+        return Reference(header["dtype"], **{name: arrays[name] for name in _ARRAYS}, outside=outside)
+    except (protocol.ProtocolError, KeyError, ValueError, AssertionError, json.JSONDecodeError):
+        return None  # A damaged entry is computed again.

@@ -1,0 +1,73 @@
+"""Identities between formulations inside one subject, and the distance between any two observations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from conformance.operations import Operation, Reference, Relation
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far two observations of one quantity are apart, in ulps of the dtype at the exact value.
+
+    `largest` is over all elements, `allowed` is what both bounds together grant at the element that comes
+    closest to (or farthest beyond) it; `identical` is bit for bit but for the sign of zero.
+    """
+
+    identical: bool
+    beyond: bool
+    largest: float
+    allowed: float
+
+    @property
+    def judgement(self) -> str:
+        """`identical`, `within bounds` or `broken`."""
+        return "identical" if self.identical else "broken" if self.beyond else "within bounds"
+
+
+def distance(left: Floats, right: Floats, reference: Reference) -> Distance:
+    """The distance between two observations of the reference's shape (float64 embeddings of their dtype)."""
+    if left.size == 0:
+        return Distance(True, False, 0.0, 0.0)
+    apart = elementwise(left, right, reference)
+    allowed = 2 * reference.bound
+    worst = int(np.argmax(apart - allowed)) if np.isfinite(apart).all() else int(np.argmax(apart))
+    return Distance(
+        identical=not apart.any(),
+        beyond=bool((apart > allowed).any()),
+        largest=float(apart.max()),
+        allowed=float(allowed.reshape(-1)[worst]),
+    )
+
+
+def elementwise(left: Floats, right: Floats, reference: Reference) -> Floats:
+    """|left - right| in ulps at the exact value: 0 where both are the same, inf where one is special."""
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    with np.errstate(all="ignore"):
+        apart = np.abs(left - right) / reference.ulp
+    apart = np.where(np.isfinite(left) & np.isfinite(right) & ~np.isnan(apart), apart, np.inf)
+    return np.where(same, 0.0, apart)
+
+
+def pairs(operation: Operation, returned: Sequence[str]) -> list[tuple[Relation, str, str]]:
+    """The relations that can be judged among the formulations that answered: (relation, left, right).
+
+    A framework without the right side's formulation is held to the formulation that it composes instead.
+    """
+    found = []
+    for relation in operation.relations:
+        right = relation.right
+        if right not in returned and right == "functional" and relation.left != "composed":
+            right = "composed"
+        if relation.left in returned and right in returned:
+            found.append((relation, relation.left, right))
+    return found

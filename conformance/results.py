@@ -1,0 +1,309 @@
+"""Run: all verdicts of one execution as pandas frames, and the files that hold them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conformance.errors import RunError
+
+#: The format of a run's directory: raised when a reader of the old one could misread the new one.
+FORMAT = 1
+
+#: Columns of results.csv and their pandas types.
+RESULTS: dict[str, str] = {
+    "case": "string",
+    "operation": "string",
+    "formulation": "string",
+    "quantity": "string",
+    "dtype": "string",
+    "subject": "string",
+    "framework_version": "string",
+    "verdict": "string",
+    "conforms": "boolean",
+    "ulp_error": "Float64",
+    "ulp_bound": "Float64",
+    "ulp_attainable": "Float64",
+    "observed": "string",
+    "exact": "string",
+    "worst_index": "string",
+    "known": "string",
+    "message": "string",
+    "source": "string",
+    "framework": "string",
+    "textbook": "boolean",
+    "ratio": "Float64",
+    "elements": "Int64",
+    "shape": "string",
+    "bits": "string",
+    "file": "string",
+    "line": "Int64",
+    "tags": "string",
+    "why": "string",
+}
+RELATIONS: dict[str, str] = {
+    "case": "string",
+    "relation": "string",
+    "operation": "string",
+    "quantity": "string",
+    "dtype": "string",
+    "subject": "string",
+    "left": "string",
+    "right": "string",
+    "judgement": "string",
+    "distance": "Float64",
+    "allowed": "Float64",
+    "textbook": "boolean",
+    "message": "string",
+    "source": "string",
+}
+EQUIVALENCE: dict[str, str] = {
+    "operation": "string",
+    "formulation": "string",
+    "quantity": "string",
+    "dtype": "string",
+    "subject_a": "string",
+    "subject_b": "string",
+    "checks": "Int64",
+    "identical": "Int64",
+    "share_identical": "Float64",
+    "largest_distance": "Float64",
+    "beyond_bounds": "Int64",
+    "worst_case": "string",
+}
+BREAKS: dict[str, str] = {
+    "relation": "string",
+    "operation": "string",
+    "dtype": "string",
+    "subject": "string",
+    "left": "string",
+    "right": "string",
+    "holds_to": "Float64",
+    "holds_to_bits": "string",
+    "breaks_at": "Float64",
+    "breaks_at_bits": "string",
+    "left_value": "string",
+    "right_value": "string",
+    "exact": "string",
+    "case": "string",
+}
+SWEEP: dict[str, str] = {
+    "case": "string",
+    "operation": "string",
+    "formulation": "string",
+    "quantity": "string",
+    "dtype": "string",
+    "subject": "string",
+    "gap": "Float64",
+    "ulp_error": "Float64",
+    "ulp_bound": "Float64",
+    "ulp_attainable": "Float64",
+}
+PRINTED: dict[str, str] = {
+    "case": "string",
+    "source": "string",
+    "printed": "string",
+    "exact": "string",
+    "subject": "string",
+    "formulation": "string",
+    "observed": "string",
+    "confirmed": "boolean",
+}
+FRAMES = {
+    "results": RESULTS,
+    "relations": RELATIONS,
+    "equivalence": EQUIVALENCE,
+    "breaks": BREAKS,
+    "sweep": SWEEP,
+    "printed": PRINTED,
+}
+#: From how many ulps on agreement that is no accuracy is worth a line of its own.
+LOST = 100.0
+
+
+def typed(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    """Rows as a frame of exactly these columns and types."""
+    data = {name: pd.array([row.get(name) for row in rows], dtype=kind) for name, kind in columns.items()}
+    return pd.DataFrame(data, columns=list(columns))
+
+
+@dataclass
+class Run:
+    """All verdicts of one execution.
+
+    `frame` has one row a check (columns: `RESULTS`); the methods give the frames that the reports are drawn
+    from; `environment` is run.json: versions, hardware, settings, times, and whether the run is complete.
+    """
+
+    frame: pd.DataFrame
+    environment: dict[str, Any]
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    directory: Path | None = None
+
+    def relations(self) -> pd.DataFrame:
+        """Every identity on every case: columns `RELATIONS`, distances in ulps of the dtype."""
+        return self._frame("relations")
+
+    def equivalence(self) -> pd.DataFrame:
+        """Pairs of subjects over the checks that both answered: columns `EQUIVALENCE`, distances in ulps."""
+        return self._frame("equivalence")
+
+    def breaks(self) -> pd.DataFrame:
+        """The smallest logit gap at which each identity breaks, to the bit: columns `BREAKS`."""
+        return self._frame("breaks")
+
+    def sweep(self) -> pd.DataFrame:
+        """Error over the logit gap, one row an element of the frontier's cases: columns `SWEEP`."""
+        return self._frame("sweep")
+
+    def printed(self) -> pd.DataFrame:
+        """The figures that the sources print and what each subject makes of them: columns `PRINTED`."""
+        return self._frame("printed")
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        return self.frames[name] if name in self.frames else typed([], FRAMES[name])
+
+    def tolerance(self) -> pd.DataFrame:
+        """Per operation, formulation, quantity, dtype and subject: how many checks conform and how closely.
+
+        Columns: checks, conforming, known, unsupported, median_ulps, worst_ulps (errors in ulps of the dtype),
+        worst_ratio (largest error / bound) and worst_case (the case that has it).
+        """
+        keys = ["operation", "formulation", "quantity", "dtype", "subject"]
+        frame = self.frame.assign(
+            conforming=self.frame["conforms"].fillna(False).astype("int64"),
+            is_known=((self.frame["known"] != "") & ~self.frame["conforms"].fillna(True)).astype("int64"),
+            is_unsupported=(self.frame["verdict"] == "unsupported").astype("int64"),
+        )
+        grouped = frame.groupby(keys, sort=True, observed=True)
+        table = grouped.agg(
+            checks=("case", "size"),
+            conforming=("conforming", "sum"),
+            known=("is_known", "sum"),
+            unsupported=("is_unsupported", "sum"),
+            median_ulps=("ulp_error", "median"),
+            worst_ulps=("ulp_error", "max"),
+            worst_ratio=("ratio", "max"),
+        )
+        judged = frame[frame["ratio"].notna()].sort_values("ratio", ascending=False, kind="stable")
+        worst = judged.drop_duplicates(keys).set_index(keys)["case"].rename("worst_case")
+        return table.join(worst).reset_index()
+
+    def discrepancies(self) -> pd.DataFrame:
+        """The checks that do not conform, are not known and are of no textbook formulation."""
+        frame = self.frame
+        return frame[~frame["conforms"].fillna(True) & (frame["known"] == "") & ~frame["textbook"]]
+
+    def known(self) -> pd.DataFrame:
+        """The checks that deviate as their case says they do."""
+        frame = self.frame
+        return frame[~frame["conforms"].fillna(True) & (frame["known"] != "")]
+
+    def agree_and_lose(self) -> pd.DataFrame:
+        """Checks that all subjects answer alike and all far from the exact value.
+
+        Each is `stable` and no more, by `LOST` ulps or more, in every subject (two at least): no comparison
+        of the frameworks with each other can find it.
+        """
+        keys = ["operation", "formulation", "quantity", "dtype", "case"]
+        frame = self.frame[(self.frame["verdict"] != "unsupported") & ~self.frame["textbook"]]
+        lost = (frame["verdict"] == "stable") & (frame["ulp_error"] >= LOST)
+        grouped = frame.assign(lost=lost).groupby(keys, sort=True, observed=True)
+        table = grouped.agg(
+            subjects=("subject", lambda names: ", ".join(sorted(names))),
+            count=("subject", "nunique"),
+            lost=("lost", "all"),
+            ulp_error=("ulp_error", "min"),
+            ulp_bound=("ulp_bound", "first"),
+            ulp_attainable=("ulp_attainable", "first"),
+            observed=("observed", "first"),
+            exact=("exact", "first"),
+            source=("source", "first"),
+        ).reset_index()
+        return table[table["lost"] & (table["count"] > 1)].drop(columns=["lost", "count"]).reset_index(drop=True)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every check of the plan has its verdict."""
+        return bool(self.environment.get("complete", False))
+
+    @property
+    def exit_code(self) -> int:
+        """0: conforms; 1: discrepancies, or checks that have not been run."""
+        return 0 if self.complete and self.discrepancies().empty else 1
+
+    def save(self, directory: Path) -> None:
+        """Writes the tables and run.json into `directory`, each file whole or not at all."""
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for name in FRAMES:
+                frame = self.frame if name == "results" else self._frame(name)
+                write_whole(directory / f"{name}.csv", lambda stream, frame=frame: stream.write(_csv(frame)))
+            write_whole(directory / "results.parquet", lambda stream: self.frame.to_parquet(stream, index=False))
+            text = json.dumps(self.environment, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+            write_whole(directory / "run.json", lambda stream: stream.write(text.encode()))
+        except OSError as error:
+            raise RunError(f"{directory}: cannot be written ({error.strerror or error}); name another --output") from None
+        self.directory = directory
+
+
+def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> None:
+    """Writes beside `path` and renames, so that a reader sees the old file or the new one, never half of one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb") as stream:
+            write(stream)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+    return text.encode("utf-8")
+
+
+def load(directory: str | Path) -> Run:
+    """The run that `directory` holds (as `Run.save` wrote it).
+
+    Raises RunError where there is none, or where it is of a format that this version does not read.
+    """
+    folder = Path(directory)
+    try:
+        environment = json.loads((folder / "run.json").read_text("utf-8"))
+        if environment.get("format") != FORMAT:
+            raise RunError(
+                f"{folder}: a run of format {environment.get('format')}; this version reads format {FORMAT}: "
+                "run it again, or read it with the version that wrote it"
+            )
+        frames = {name: _read(folder / f"{name}.csv", columns) for name, columns in FRAMES.items()}
+    except FileNotFoundError as error:
+        raise RunError(f"{folder}: no run here ({Path(error.filename).name} is missing)") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder}: this run cannot be read ({error})") from None
+    return Run(frames.pop("results"), environment, frames, folder)
+
+
+def _read(path: Path, columns: dict[str, str]) -> pd.DataFrame:
+    raw = pd.read_csv(path, dtype="string", keep_default_na=False, encoding="utf-8")
+    data: dict[str, Any] = {}
+    for name, kind in columns.items():
+        text = raw[name] if name in raw else pd.Series([""] * len(raw), dtype="string")
+        if kind == "string":
+            data[name] = text
+        elif kind == "boolean":
+            data[name] = text.map({"True": True, "False": False}).astype("boolean")
+        else:
+            data[name] = pd.to_numeric(text.replace("", None), errors="coerce").astype(kind)
+            data[name] = data[name].mask((text == "inf").to_numpy(), np.inf) if kind == "Float64" else data[name]
+    return pd.DataFrame(data, columns=list(columns))
