@@ -1,4 +1,4 @@
-"""`conformance.exact` against a definition that shares no code with it, to the last bit, on 1,000 random calls."""
+"""`conformance.exact` against a definition that shares no code with it, to the last bit, on random calls."""
 
 from __future__ import annotations
 

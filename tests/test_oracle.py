@@ -1,4 +1,4 @@
-"""The independent definition is itself sound: by hand, and because its gradients are its values' derivatives."""
+"""The independent definition is itself sound: by hand, and its gradients are its values' derivatives."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ DTYPES = (np.float16, np.float32, np.float64)
 
 @dataclass(frozen=True)
 class Call:
-    """An operation with its inputs by position, its parameters by name, and the inputs to differentiate by."""
+    """An operation, its inputs by position, its parameters by name, and the inputs to differentiate by."""
 
     operation: str
     inputs: tuple[Array, ...]
@@ -48,7 +48,7 @@ def shape_of(rng: Rng) -> tuple[int, ...]:
 
 
 def scores_of(rng: Rng, shape: tuple[int, ...]) -> Array:
-    """Normal numbers at a scale from 1e-3 to 1e3, now and then with ties or a common offset, in one of the dtypes."""
+    """Normal numbers at a scale from 1e-3 to 1e3, some with ties or a common offset, in one of the dtypes."""
     x = rng.standard_normal(shape) * 10 ** rng.uniform(-3, 3)
     kind = int(rng.integers(6))
     if kind == 0:
@@ -169,11 +169,14 @@ def cross_entropy_call(rng: Rng) -> Call:
         return cross_entropy_call(rng)
     if hides:
         hidden = masked(rng, scores, axis)
-        label = np.expand_dims(target, axis) == np.moveaxis(
-            np.arange(scores.shape[axis]).reshape((-1,) + (1,) * (scores.ndim - 1)), 0, axis
-        )
+        label = np.expand_dims(target, axis) == classes_along(scores, axis)
         scores = np.where(label, scores, hidden)
     return Call("cross_entropy", (scores, target), parameters, ("logits",))
+
+
+def classes_along(scores: Array, axis: int) -> Array:
+    """0, 1, 2 ... along the axis, with length 1 elsewhere."""
+    return np.arange(scores.shape[axis]).reshape([-1 if d == axis else 1 for d in range(scores.ndim)])
 
 
 def soft_call(rng: Rng, scores: Array, axis: int, parameters: dict[str, Any]) -> Call:

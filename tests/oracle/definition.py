@@ -1,7 +1,8 @@
 """Every operation and its gradient, written out from the definition in mpmath: plain loops, no cleverness.
 
-Inputs are NumPy arrays, taken at the exact values that they hold: finite, or -inf where a row keeps a finite entry.
-Results are object arrays of mpmath numbers, right to 400 bits and more. Gradients are for an upstream gradient of ones.
+Inputs are NumPy arrays, taken at the exact values that they hold: finite, or -inf where a row keeps a
+finite entry. Results are object arrays of mpmath numbers, right to 400 bits and more. Gradients are for an
+upstream gradient of ones.
 """
 
 from __future__ import annotations
@@ -39,10 +40,8 @@ GRADIENTS: dict[tuple[str, str], Callable[..., Array]] = {
     ("cross_entropy", "target"): losses.cross_entropy_target_gradient,
     ("binary_cross_entropy", "probs"): losses.binary_gradient(losses.bce_slope),
     ("binary_cross_entropy", "target"): losses.binary_gradient(losses.bce_target_slope),
-    ("binary_cross_entropy_with_logits", "logits"): losses.binary_gradient(losses.bce_with_logits_slope),
-    ("binary_cross_entropy_with_logits", "target"): losses.binary_gradient(
-        losses.bce_with_logits_target_slope
-    ),
+    ("binary_cross_entropy_with_logits", "logits"): losses.binary_gradient(losses.logits_slope),
+    ("binary_cross_entropy_with_logits", "target"): losses.binary_gradient(losses.logits_target_slope),
 }
 
 

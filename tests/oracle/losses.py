@@ -186,23 +186,23 @@ def sigmoid_of(x: mpf) -> mpf:
     return 1 / (1 + exp(-x))
 
 
-def bce_with_logits_term(x: mpf, t: mpf, pos: mpf) -> mpf:
+def logits_term(x: mpf, t: mpf, pos: mpf) -> mpf:
     """-(pos t log s(x) + (1 - t) log(1 - s(x))), where 1 - s(x) = s(-x)."""
     return -product(pos * t, log(sigmoid_of(x))) - product(1 - t, log(sigmoid_of(-x)))
 
 
-def bce_with_logits_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
+def logits_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
     """-pos t s(-x) + (1 - t) s(x): the derivative of log s is 1 - s."""
     return (1 - t) * sigmoid_of(x) - pos * t * sigmoid_of(-x)
 
 
-def bce_with_logits_target_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
+def logits_target_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
     """-pos log s(x) + log s(-x)."""
     return log(sigmoid_of(-x)) - product(pos, log(sigmoid_of(x)))
 
 
 binary_cross_entropy = binary_loss(bce_term)
-binary_cross_entropy_with_logits = binary_loss(bce_with_logits_term)
+binary_cross_entropy_with_logits = binary_loss(logits_term)
 
 
 def sigmoid(x: Array) -> Array:

@@ -66,7 +66,7 @@ def softmax_pull(a: Row, row: Row) -> Row:
 
 
 def along(function: Callable[[Row], Row], x: Array, axis: int | None) -> Array:
-    """The function of each row along the axis; where there is none, torch takes 0 or, in 2 or 4 dimensions, 1."""
+    """The function of each row along the axis; None is torch's: 0, or 1 in 2 and 4 dimensions."""
     if axis is None:
         axis = 0 if x.ndim in (0, 1, 3) else 1
     out = zeros(x.shape)
