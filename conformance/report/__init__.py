@@ -1,0 +1,30 @@
+"""Frames drawn for people: the page, the summary, the badge, the code-scanning file and the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conformance.report.badge import badge
+from conformance.report.files import write_whole
+from conformance.report.html import page
+from conformance.report.pages import render
+from conformance.report.protocol import InputsOf, RunLike
+from conformance.report.story import tell
+from conformance.report.terminal import terminal
+
+__all__ = ["InputsOf", "RunLike", "terminal", "write"]
+
+
+def write(
+    run: RunLike, directory: Path, previous: RunLike | None = None, inputs_of: InputsOf | None = None
+) -> None:
+    """Writes report.html, summary.md and badge.svg of a run into `directory`.
+
+    `previous` is the run to compare with, `inputs_of(case, dtype)` gives a case's arguments for the
+    reproductions. Every file appears whole: a reader never sees half of one.
+    """
+    story = tell(run, previous)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_whole(directory / "report.html", page(story))
+    write_whole(directory / "summary.md", render("summary.md", story=story))
+    write_whole(directory / "badge.svg", badge(story.summary))

@@ -1,0 +1,64 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+def ulps(value: float | None) -> str:
+    """An error in ulps in six characters or so: `0.5`, `17.3`, `4,321`, `1.4e7`, `∞`; `–` for none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    if value == 0:
+        return "0"
+    if value < 0.01:
+        return "<0.01"
+    if value < 100:
+        return (
+            f"{value:.2f}".rstrip("0").rstrip(".") if value < 10 else f"{value:.1f}".rstrip("0").rstrip(".")
+        )
+    if value < 1e5:
+        return f"{value:,.0f}"
+    return re.sub(r"e\+?0*", "e", f"{value:.1e}")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: `1 check`, `2,000 checks`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def names(items: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
+
+
+def shorten(text: str, limit: int = 300) -> str:
+    """The text on one line, cut at `limit` characters with an ellipsis."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def link(source: str) -> str | None:
+    """The address that a source names: a web address as it is, `owner/repository#12` as its issue."""
+    if re.match(r"https?://[^\s\"'<>]+$", source):
+        return source
+    issue = re.match(r"([\w.-]+)/([\w.-]+)#(\d+)$", source)
+    return "https://github.com/{}/{}/issues/{}".format(*issue.groups()) if issue else None
+
+
+def dtype_order(dtype: str) -> tuple[int, str]:
+    """Sorts dtypes from narrow to wide, unknown ones last."""
+    return (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype)
+
+
+def seconds(value: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`."""
+    if value < 10:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,75 @@
+"""Jinja templates, with everything escaped that comes from a run."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from conformance.report import figures
+
+
+def asset(name: str) -> str:
+    """The text of one of our own assets (a style sheet or a script)."""
+    return resources.files("conformance.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def permalink(**filters: str) -> str:
+    """The hash of a view: `#operation=softmax&dtype=float32`; empty filters are left out."""
+    return "#" + urlencode({key: value for key, value in filters.items() if value})
+
+
+def slug(text: str) -> str:
+    """A name as an identifier of the page."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def cell(text: object, limit: int = 300) -> str:
+    """Text for a cell of a Markdown table: one line, markup and pipes escaped."""
+    line = figures.shorten(str(text), limit)
+    for mark, entity in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("|", "&#124;"),
+        ("`", "&#96;"),
+        ("[", "&#91;"),
+        ("]", "&#93;"),
+        ("*", "&#42;"),
+        ("_", "&#95;"),
+        ("\\", "&#92;"),
+        ("@", "&#64;"),
+    ):
+        line = line.replace(mark, entity)
+    return line
+
+
+@cache
+def _environment(html: bool) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("conformance.report", "templates"),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        ulps=figures.ulps,
+        shorten=figures.shorten,
+        slug=slug,
+        cell=cell,
+        number=lambda value: f"{value:,}",
+        link=figures.link,
+    )
+    environment.globals.update(permalink=permalink, plural=figures.count)
+    return environment
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of `templates/` with these values; those named `*.html` escape every value."""
+    return _environment(template.endswith(".html")).get_template(template).render(**values)

@@ -1,0 +1,44 @@
+"""What the report needs of a run: the frames and the environment, and nothing of how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import pandas as pd
+
+Arguments = Mapping[str, object]
+InputsOf = Callable[[str, str], Arguments]  # (case, dtype) -> the case's arguments, rounded to the dtype
+
+
+class RunLike(Protocol):
+    """A run as the report sees it; every frame has the columns that `conformance/results.py` documents."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every check, one a row."""
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions, hardware, settings and times (`run.json`)."""
+
+    def tolerance(self) -> pd.DataFrame:
+        """Per operation, formulation, quantity, dtype and subject: counts, ulps and the worst case."""
+
+    def equivalence(self) -> pd.DataFrame:
+        """Per pair of subjects: shared checks, identical bits, distances in ulps."""
+
+    def relations(self) -> pd.DataFrame:
+        """Every identity on every case: `identical`, `within bounds` or `broken`."""
+
+    def breaks(self) -> pd.DataFrame:
+        """The smallest logit gap at which an identity breaks, bisected to the bit."""
+
+    def sweep(self) -> pd.DataFrame:
+        """Error in ulps over the logit gap, for the stability frontier."""
+
+    def printed(self) -> pd.DataFrame:
+        """The figures that the sources print, and who confirms them."""
+
+    def agree_and_lose(self) -> pd.DataFrame:
+        """Checks on which all subjects agree and all are far from the exact value."""

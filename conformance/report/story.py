@@ -1,0 +1,65 @@
+"""The whole story of a run, told once: the page, the summary and the terminal all draw this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conformance.report.changes import Changes, changes
+from conformance.report.claims import Claims, claims
+from conformance.report.findings import Finding, Row, known_findings, open_findings
+from conformance.report.heat import Heat, heat
+from conformance.report.pairs import Equivalence, Lost, equivalence, lost
+from conformance.report.protocol import RunLike
+from conformance.report.summary import Summary, summarise
+from conformance.report.support import Support, support
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run, summed up section by section in the order of the page."""
+
+    summary: Summary
+    changes: Changes | None
+    heat: Heat
+    claims: Claims
+    equivalence: Equivalence
+    lost: tuple[Lost, ...]
+    findings: tuple[Finding, ...]
+    findings_total: int
+    known: tuple[Finding, ...]
+    known_total: int
+    support: tuple[tuple[str, tuple[Support | None, ...]], ...]
+
+    @property
+    def subjects(self) -> list[str]:
+        """The run's subjects, in order."""
+        return [subject.name for subject in self.summary.subjects]
+
+
+def tell(
+    run: RunLike, previous: RunLike | None = None, snippet: Callable[[Row], str | None] | None = None
+) -> Story:
+    """Sums a run up. `snippet` writes the reproduction of one check, given its row of the frame."""
+    frame = run.frame
+    summary = summarise(frame, run.environment)
+    subjects = [subject.name for subject in summary.subjects]
+    write = snippet or (lambda row: None)
+    findings, findings_total = open_findings(frame, write)
+    known, known_total = known_findings(frame, write)
+    since = None
+    if previous is not None:
+        since = changes(frame, previous.frame, str(previous.environment.get("id", "the previous run")))
+    return Story(
+        summary,
+        since,
+        heat(frame, subjects),
+        claims(frame, run.relations(), run.breaks(), run.printed()),
+        equivalence(run.equivalence(), subjects),
+        lost(run.agree_and_lose()),
+        findings,
+        findings_total,
+        known,
+        known_total,
+        support(frame, subjects),
+    )

@@ -1,0 +1,183 @@
+"""The first screen: whether this stack conforms, in one sentence, and what the sentence rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from conformance.report.figures import count, names, seconds
+from conformance.report.verdicts import LOOKS, Look, look
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A subject of the run and what it ran on."""
+
+    name: str
+    framework: str
+    version: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The verdict on the whole run. `state` is `conforms`, `deviates`, `incomplete` or `empty`."""
+
+    state: str
+    sentence: str
+    detail: str
+    checks: int
+    conforming: int
+    discrepancies: int
+    known: int
+    textbook: int
+    unsupported: int
+    verdicts: tuple[Look, ...]
+    counts: Mapping[str, Mapping[str, int]]  # verdict -> subject -> checks
+    subjects: tuple[Subject, ...]
+    facts: tuple[tuple[str, str], ...]
+    run_id: str
+
+
+def discrepancies(frame: pd.DataFrame) -> pd.Series:
+    """Which checks are discrepancies: not conforming, not known, not of a textbook formulation."""
+    failing = frame["conforms"].eq(False).fillna(False).astype(bool)
+    return failing & known_text(frame).eq("") & ~frame["textbook"].fillna(False).astype(bool)
+
+
+def known_text(frame: pd.DataFrame) -> pd.Series:
+    """The reason of each known deviation, empty text where there is none."""
+    return frame["known"].fillna("").astype(str)
+
+
+def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
+    """The summary of a run's checks and environment."""
+    gates = discrepancies(frame)
+    failing = frame["conforms"].eq(False).fillna(False).astype(bool)
+    known = failing & known_text(frame).ne("")
+    textbook = failing & ~known & frame["textbook"].fillna(False).astype(bool)
+    ran = frame["conforms"].notna()
+    state = _state(frame, environment, int(gates.sum()))
+    subjects = _subjects(frame, environment)
+    sentence, detail = _sentence(state, frame, gates, known, textbook, ran, subjects)
+    cross = frame.groupby(["verdict", "subject"]).size().to_dict()
+    met = [str(name) for name in frame["verdict"].unique()]
+    present = [entry for entry in LOOKS if entry.name in met]
+    present += [look(name) for name in met if name not in {entry.name for entry in LOOKS}]
+    counts = {
+        entry.name: {subject.name: int(cross.get((entry.name, subject.name), 0)) for subject in subjects}
+        for entry in present
+    }
+    return Summary(
+        state=state,
+        sentence=sentence,
+        detail=detail,
+        checks=len(frame),
+        conforming=int(frame["conforms"].eq(True).fillna(False).sum()),
+        discrepancies=int(gates.sum()),
+        known=int(known.sum()),
+        textbook=int(textbook.sum()),
+        unsupported=int(frame["verdict"].eq("unsupported").sum()),
+        verdicts=tuple(present),
+        counts=counts,
+        subjects=subjects,
+        facts=_facts(environment),
+        run_id=str(environment.get("id", "")),
+    )
+
+
+def _state(frame: pd.DataFrame, environment: Mapping[str, Any], gates: int) -> str:
+    if gates:
+        return "deviates"
+    if not environment.get("complete", True) or frame["verdict"].eq("not run").any():
+        return "incomplete"
+    return "conforms" if frame["conforms"].notna().any() else "empty"
+
+
+def _sentence(
+    state: str,
+    frame: pd.DataFrame,
+    gates: pd.Series,
+    known: pd.Series,
+    textbook: pd.Series,
+    ran: pd.Series,
+    subjects: tuple[Subject, ...],
+) -> tuple[str, str]:
+    """The verdict in one sentence, and one more with the numbers."""
+    stack = names([f"{s.name} {s.version}".strip() for s in subjects])
+    if state == "empty":
+        return "Nothing was checked.", "No check of this run returned a verdict."
+    gating = int(gates.sum())
+    if state == "deviates":
+        per_subject = frame.loc[gates, "subject"].value_counts()
+        places = names([f"{name} ({number:,})" for name, number in per_subject.items()])
+        text = f"This stack does not conform: {count(gating, 'discrepancy', 'discrepancies')}, in {places}."
+    elif state == "incomplete":
+        missing = int(frame["verdict"].eq("not run").sum())
+        left = f", {count(missing, 'check')} not run" if missing else ""
+        text = f"This run is incomplete{left}: what ran conforms, the rest is unknown."
+    else:
+        apart = "known deviations" if known.any() else "textbook formulations" if textbook.any() else ""
+        rest = f", {apart} apart." if apart else " on every check."
+        text = f"This stack conforms: {stack} stay within the derived bounds{rest}"
+    conforming = int(frame["conforms"].eq(True).fillna(False).sum())
+    detail = (
+        f"{conforming:,} of {count(int(ran.sum()), 'check')} conform; "
+        f"{count(int(known.sum()), 'deviation')} known, {int(textbook.sum()):,} of textbook formulations, "
+        f"{count(int((~ran).sum()), 'check')} without a verdict."
+    )
+    return text, detail
+
+
+def _subjects(frame: pd.DataFrame, environment: Mapping[str, Any]) -> tuple[Subject, ...]:
+    described: Mapping[str, Any] = environment.get("subjects") or {}
+    seen = list(dict.fromkeys(str(name) for name in frame["subject"]))
+    out = []
+    for name in [*[n for n in described if n in seen or not seen], *[n for n in seen if n not in described]]:
+        entry = described.get(name) or {}
+        version = str(entry.get("version") or _first(frame, name, "framework_version"))
+        facts = [
+            (key, _plain(entry[key]))
+            for key in ("device", "mode", "python", "numpy", "hardware")
+            if entry.get(key)
+        ]
+        if "flushes_subnormals" in entry:
+            facts.append(("flushes subnormals", _plain(entry["flushes_subnormals"])))
+        if entry.get("seconds") is not None:
+            facts.append(("time", seconds(float(entry["seconds"]))))
+        framework = str(entry.get("framework") or _first(frame, name, "framework"))
+        out.append(Subject(name, framework, version, tuple(facts)))
+    return tuple(out)
+
+
+def _first(frame: pd.DataFrame, subject: str, column: str) -> str:
+    rows = frame.loc[frame["subject"].eq(subject), column].dropna()
+    return str(rows.iloc[0]) if len(rows) else ""
+
+
+def _facts(environment: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The run's own facts, in the order in which people ask for them."""
+    facts = [
+        (name, _plain(environment[key]))
+        for key, name in (("id", "run"), ("started", "started"), ("conformance", "conformance"))
+        if environment.get(key)
+    ]
+    if environment.get("seconds") is not None:
+        facts.append(("took", seconds(float(environment["seconds"]))))
+    facts += [(key, _plain(value)) for key, value in (environment.get("hardware") or {}).items() if value]
+    facts += [(key, _plain(value)) for key, value in (environment.get("settings") or {}).items() if value]
+    return tuple(facts)
+
+
+def _plain(value: object) -> str:
+    """A value of `run.json` as text: yes and no, lists and mappings on one line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(entry)}" for key, entry in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(entry) for entry in value)
+    return str(value)

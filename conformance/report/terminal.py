@@ -1,0 +1,122 @@
+"""The story in about thirty lines for the terminal that ran it: in colour, or plain when piped."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from conformance.report.claims import first_gaps
+from conformance.report.figures import count, shorten
+from conformance.report.protocol import RunLike
+from conformance.report.story import Story, tell
+from conformance.report.verdicts import KNOWN, Look
+
+STYLES = {
+    "exact": "blue",
+    "faithful": "blue",
+    "accurate": "cyan",
+    "stable": "cyan",
+    "lossy": "yellow",
+    "wrong": "bold red",
+    "raised": "bold magenta",
+    "timed out": "bold magenta",
+    "crashed": "bold red",
+    "unsupported": "dim",
+    "not run": "dim",
+    KNOWN.name: "dim yellow",
+}
+SENTENCE = {
+    "conforms": "bold green",
+    "deviates": "bold red",
+    "incomplete": "bold yellow",
+    "empty": "bold yellow",
+}
+
+
+def terminal(run: RunLike, console: Console) -> None:
+    """Prints a run: verdict, a map of operations and subjects, the posts' figures, the worst findings."""
+    print_story(tell(run), console)
+
+
+def print_story(story: Story, console: Console) -> None:
+    """Prints a story that was told already."""
+    summary = story.summary
+    console.print(Text(summary.sentence, style=SENTENCE[summary.state]))
+    console.print(Text(summary.detail, style="dim"))
+    console.print(_map(story))
+    _claims(story, console)
+    for finding in story.findings[:5]:
+        line = Text.assemble(
+            (f"{finding.worst.symbol} {finding.worst.name}", STYLES.get(finding.worst.name, "")),
+            " ",
+            f"{finding.operation} {finding.formulation} {finding.quantity} {finding.dtype} in ",
+            f"{', '.join(finding.subjects)}: {finding.ulps} ulps, {shorten(finding.case, 40)}, exact ",
+            f"{shorten(finding.exact, 14)}, observed {shorten(finding.observed or '–', 14)}",
+        )
+        console.print(line, overflow="ellipsis", no_wrap=True)
+    more = story.findings_total - len(story.findings[:5])
+    if more > 0:
+        console.print(Text(f"… and {count(more, 'check')} more with discrepancies", style="dim"))
+    if story.lost:
+        first = story.lost[0]
+        console.print(
+            Text.assemble(
+                ("Agree, and lose: ", "bold yellow"),
+                count(len(story.lost), "check"),
+                f"; the farthest {shorten(first.case, 40)} ",
+                f"({first.operation}, {first.dtype}): all return {shorten(first.observed, 14)}, ",
+                f"exact {shorten(first.exact, 14)}",
+            )
+        )
+
+
+def _map(story: Story) -> Table:
+    """Operation by subject: the worst over the dtypes."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("operation")
+    for subject in story.summary.subjects:
+        table.add_column(escape(f"{subject.name} {subject.version}".strip()))
+    order = {verdict: place for place, verdict in enumerate(STYLES)}
+    for operation, cells in story.heat.rows:
+        row: list[Text] = []
+        for name in story.subjects:
+            own = [cell for cell in cells if cell is not None and cell.subject == name]
+            ran = [cell for cell in own if cell.look.conforms is not None] or own
+            if not ran:
+                row.append(Text("·", style="dim"))
+                continue
+            worst = max(ran, key=lambda cell: order.get(cell.look.name, 99))
+            row.append(_symbol(worst.look, worst.ulps, any(cell.known for cell in own)))
+        table.add_row(Text(operation), *row)
+    return table
+
+
+def _symbol(look: Look, ulps: str, known: bool) -> Text:
+    error = "" if ulps == "–" else f" {ulps}"
+    return Text(f"{look.symbol} {look.name}{error}{' †' if known else ''}", style=STYLES.get(look.name, ""))
+
+
+def _claims(story: Story, console: Console) -> None:
+    figures = [figure for post in story.claims.posts for figure in post.figures]
+    if figures:
+        confirmed = sum(figure.confirmed for figure in figures)
+        identities = [identity for post in story.claims.posts for identity in post.identities]
+        broken = [identity.name for identity in identities if not identity.holds]
+        claim = (
+            f"; identities broken on the posts' inputs: {', '.join(dict.fromkeys(broken))}" if broken else ""
+        )
+        held = (
+            f"; {count(len(identities), 'identity', 'identities')} hold" if identities and not broken else ""
+        )
+        console.print(
+            Text(
+                f"The posts: {confirmed} of {count(len(figures), 'printed figure')} confirmed by every subject"
+                f"{held}{claim}"
+            )
+        )
+    for table in story.claims.breaks[:3]:
+        where = ", ".join(f"{dtype} {shorten(gap, 10)}" for dtype, gap in first_gaps(table).items())
+        if where:
+            console.print(Text(f"{shorten(table.relation, 50)} stops at a logit gap of {where}"))
