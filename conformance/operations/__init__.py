@@ -1,0 +1,19 @@
+"""The mathematics: one file an operation, each with its signature, exact value, exact gradient and bound."""
+
+from __future__ import annotations
+
+from conformance.operations.base import Arguments, Input, Operation, Parameter, Reference, Relation, upstream
+from conformance.operations.evaluation import OPERATIONS, operation_named, reference
+
+__all__ = [
+    "OPERATIONS",
+    "Arguments",
+    "Input",
+    "Operation",
+    "Parameter",
+    "Reference",
+    "Relation",
+    "operation_named",
+    "reference",
+    "upstream",
+]

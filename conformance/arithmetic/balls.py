@@ -1,0 +1,200 @@
+"""Ball arithmetic: the only module that knows python-flint.
+
+A ball (`flint.arb`) is a midpoint and a radius that encloses the true value. Its midpoint's precision is a
+global setting of flint: `precision` sets it for a block and restores it. Exact infinities and nan are balls
+too and go through sums as IEEE 754 has it.
+"""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+import flint
+import numpy as np
+
+from conformance.arithmetic.formats import FloatArray
+
+Ball: TypeAlias = Any  # flint.arb, which has no type stubs
+
+ZERO: Ball = flint.arb(0)
+ONE: Ball = flint.arb(1)
+NAN: Ball = flint.arb("nan")
+INFINITY: Ball = flint.arb("inf")
+MINUS_INFINITY: Ball = flint.arb("-inf")
+
+# A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
+TAIL = 4352
+# exp(x) of anything below is replaced by 2**-2**60: only its sign and its being tiny can matter.
+_DEEPEST = -(2.0**58)
+_DEEP: Ball = flint.arb((1, -(2**60)))
+
+
+def precision(bits: int) -> AbstractContextManager[Any]:
+    """A context in which balls are computed with midpoints of `bits` bits."""
+    context: AbstractContextManager[Any] = flint.ctx.workprec(bits)
+    return context
+
+
+def wide() -> AbstractContextManager[Any]:
+    """A context in which sums and products of a few float64 are exact, and tails survive beside them."""
+    return precision(flint.ctx.prec + TAIL)
+
+
+def ball(value: float | int) -> Ball:
+    """The ball of radius 0 at a float64 or integer, infinities and nan included."""
+    return flint.arb(value)
+
+
+def balls(values: Iterable[float]) -> list[Ball]:
+    """The balls of radius 0 at each number."""
+    return list(map(flint.arb, values))
+
+
+def power_of_two(exponent: int) -> Ball:
+    """2**exponent, exactly."""
+    return flint.arb((1, exponent))
+
+
+def scaled_power(significand: int, exponent: int) -> Ball:
+    """significand * 2**exponent, exactly."""
+    return flint.arb((significand, exponent))
+
+
+def is_nan(value: Ball) -> bool:
+    """Whether the ball is nan (the value is undefined)."""
+    return bool(value.is_nan())
+
+
+def magnitude(value: Ball) -> int:
+    """The exponent e with 2**(e-1) <= |midpoint| < 2**e; the ball must be finite and its midpoint not zero."""
+    mantissa, exponent = value.mid().man_exp()
+    return int(mantissa).bit_length() + int(exponent)
+
+
+def exponentials(values: Sequence[float], maximum: float) -> list[Ball]:
+    """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
+    top = flint.arb(maximum)
+    lowest = min(values)
+    if lowest - maximum > _DEEPEST:
+        return [(flint.arb(value) - top).exp() for value in values]
+    return [exponential(flint.arb(value) - top) for value in values]
+
+
+def exponential(value: Ball) -> Ball:
+    """exp of a ball at or below 0; below -2**58 the stand-in 2**-2**60, exactly 0 only for -inf."""
+    if value == MINUS_INFINITY:
+        return ZERO
+    return _DEEP if value < _DEEPEST else value.exp()
+
+
+def sum_of(values: Sequence[Ball]) -> Ball:
+    """The sum at the current precision."""
+    return sum(values, ZERO)
+
+
+def exact_sum(values: Sequence[Ball]) -> Ball:
+    """The sum, exact for float64 terms that span less than `TAIL` bits."""
+    with wide():
+        return sum(values, ZERO)
+
+
+def product(left: Ball, right: Ball) -> Ball:
+    """left * right where a coefficient that is exactly zero removes its factor: 0 x inf = 0, 0 x nan = nan."""
+    if is_nan(left) or is_nan(right):
+        return NAN
+    return ZERO if left.is_zero() or right.is_zero() else left * right
+
+
+def quotient(left: Ball, right: Ball) -> Ball:
+    """left / right as IEEE 754 has it at an exact zero: 0/0 = nan, x/0 = +-inf."""
+    if not right.is_zero():
+        # A divisor that may be zero says nothing yet: more precision will tell.
+        return flint.arb(0, "inf") if right.contains(0) else left / right
+    if is_nan(left) or left.is_zero():
+        return NAN
+    if left.contains(0):
+        return flint.arb(0, "inf")
+    return INFINITY if left > 0 else MINUS_INFINITY
+
+
+def total(whole: Ball, tail: Ball) -> Ball:
+    """whole + tail with enough precision that a tiny tail still says on which side of `whole` the sum lies.
+
+    A tail more than `TAIL` bits below an exact `whole` is replaced by one of the same sign just there: the
+    sum then rounds the same in every format and agrees in its first 1,300 digits.
+    """
+    if not (whole.is_finite() and tail.is_finite()) or whole.is_zero() or tail.is_zero():
+        return whole + tail
+    if whole.contains(0) or tail.contains(0):
+        return whole + tail
+    gap = magnitude(whole) - magnitude(tail)
+    if gap < flint.ctx.prec // 2:
+        return whole + tail
+    if gap > TAIL and whole.is_exact():
+        tiny = power_of_two(magnitude(whole) - TAIL)
+        tail = tiny if tail > 0 else -tiny
+    with precision(flint.ctx.prec + min(gap, TAIL)):
+        return whole + tail
+
+
+def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(high, low, radius) of each ball as float64: high + low is the midpoint, `radius` what it may be off.
+
+    high is the midpoint rounded to nearest (infinite beyond float64's range). The radius covers the
+    rounding of `low`; it is infinite where the ball says nothing, 0 for nan and infinities.
+    """
+    high = np.fromiter(map(float, values), np.float64, len(values))
+    rest = [value - whole for value, whole in zip(values, high.tolist())]
+    low = np.fromiter(map(float, rest), np.float64, len(values))
+    radius = np.fromiter((float(item.rad()) for item in rest), np.float64, len(values))
+    special = ~np.isfinite(high) | np.isnan(low)
+    low[special] = 0.0
+    radius[special] = 0.0
+    return high, low, radius + np.abs(low) * 2.0**-52
+
+
+def significand(value: Ball) -> tuple[int, int]:
+    """The midpoint of a finite ball as (integer, power of two), shortened to 160 bits."""
+    mantissa, exponent = map(int, value.mid().man_exp())
+    excess = max(0, mantissa.bit_length() - 160)
+    return mantissa >> excess, exponent + excess
+
+
+def ends(value: Ball) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The two ends of a finite ball, each as (integer, power of two), exactly."""
+    with precision(1 << 24):
+        lower, upper = value.lower().man_exp(), value.upper().man_exp()
+    return (int(lower[0]), int(lower[1])), (int(upper[0]), int(upper[1]))
+
+
+def decimal_text(value: Ball, digits: int) -> str:
+    """The midpoint in `digits` significant decimal digits: `0.2500`, `-1.5e-434`, `nan`, `inf`, `0`."""
+    if is_nan(value):
+        return "nan"
+    if not value.is_finite():
+        return "inf" if value > 0 else "-inf"
+    if value.mid().is_zero():
+        return "0"
+    with precision(max(flint.ctx.prec, 4 * digits + 128)):
+        text = value.mid().str(digits + 15, radius=False)
+    context = decimal.Context(
+        prec=digits, rounding=decimal.ROUND_HALF_EVEN, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN
+    )
+    number = context.create_decimal(text)
+    sign, figures, _ = number.as_tuple()
+    written = "".join(map(str, figures)).ljust(digits, "0")
+    return ("-" if sign else "") + _placed(written, number.adjusted())
+
+
+def _placed(figures: str, exponent: int) -> str:
+    """Digits with their point: fixed notation for everyday magnitudes, scientific for the others."""
+    if 0 <= exponent < len(figures):
+        whole, fraction = figures[: exponent + 1], figures[exponent + 1 :]
+        return f"{whole}.{fraction}" if fraction else whole
+    if -4 <= exponent < 0:
+        return "0." + "0" * (-exponent - 1) + figures
+    fraction = figures[1:]
+    return f"{figures[0]}{'.' if fraction else ''}{fraction}e{exponent:+03d}"

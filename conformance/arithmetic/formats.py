@@ -1,0 +1,119 @@
+"""The four floating formats: correct rounding, ulps and storage.
+
+A value is a *double-double* here: two float64 arrays `high` and `low` with `high` the float64 nearest to
+`high + low`. That is enough to round correctly to every narrower format: `low` only decides ties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary IEEE 754 format (bfloat16: float32's exponents with 8 bits of precision).
+
+    `precision` counts the significand's bits with the hidden one; `emin` and `emax` are the exponents of
+    the smallest normal and of the largest finite numbers, as in `1.xxx * 2**e`.
+    """
+
+    name: str
+    precision: int
+    emin: int
+    emax: int
+
+    @property
+    def unit_roundoff(self) -> float:
+        """Half an ulp of 1: the largest relative error of a rounding to nearest."""
+        return 2.0**-self.precision
+
+    @property
+    def smallest_normal(self) -> float:
+        """The smallest positive number of full precision."""
+        return 2.0**self.emin
+
+    @property
+    def smallest_subnormal(self) -> float:
+        """The smallest positive number, and the ulp of everything at and below `smallest_normal`."""
+        return 2.0 ** (self.emin - self.precision + 1)
+
+    @property
+    def largest(self) -> float:
+        """The largest finite number."""
+        return (2.0 - 2.0 ** (1 - self.precision)) * 2.0**self.emax
+
+    @property
+    def storage(self) -> np.dtype[Any]:
+        """The NumPy type that holds the format's bits."""
+        return np.dtype(ml_dtypes.bfloat16) if self.name == "bfloat16" else np.dtype(self.name)
+
+
+FORMATS: dict[str, Format] = {
+    "float16": Format("float16", 11, -14, 15),
+    "bfloat16": Format("bfloat16", 8, -126, 127),
+    "float32": Format("float32", 24, -126, 127),
+    "float64": Format("float64", 53, -1022, 1023),
+}
+
+
+def round_to(format: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
+    """`high + low` rounded to nearest, ties to even, as IEEE 754 has it: subnormals and overflow included.
+
+    Takes and returns float64 arrays of one shape (broadcast); nan and infinities stay. A tie of `high`
+    is no tie if `low` is not zero: its sign decides.
+    """
+    high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):
+        if format.name == "float64":
+            return np.where(np.isfinite(high), high + low, high)
+        finite = np.isfinite(high)
+        value = np.where(finite, high, 0.0)
+        quantum = _quantum(format, value)
+        scaled = value / quantum
+        down = np.floor(scaled)
+        tie = (scaled - down == 0.5) & (low != 0)
+        rounded = np.where(tie, down + (low > 0), np.rint(scaled)) * quantum
+        rounded = np.where(np.abs(rounded) > format.largest, np.copysign(np.inf, value), rounded)
+        return np.where(finite, rounded, high)
+
+
+def _quantum(format: Format, value: FloatArray) -> FloatArray:
+    """The spacing of the format's numbers in the binade of `value`, without an upper end."""
+    exponent = np.frexp(value)[1] - 1
+    exponent = np.where(value == 0, format.emin, exponent)
+    return np.ldexp(1.0, np.maximum(exponent, format.emin) - format.precision + 1)
+
+
+def ulp_of(format: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
+    """The unit in the last place of the format at `high + low`: the spacing in the binade of that value.
+
+    A value just below a power of two lies in the lower binade. In the subnormal range and below it the
+    ulp is the smallest subnormal number, beyond the largest number (and at infinity) that of the largest
+    number; nan for nan.
+    """
+    high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
+    value = np.where(np.isfinite(high), high, format.largest)
+    mantissa, exponent = np.frexp(value)
+    below = (np.abs(mantissa) == 0.5) & (low * np.sign(value) < 0)
+    exponent = np.where(value == 0, format.emin, exponent - 1 - below)
+    ulp = np.ldexp(1.0, np.clip(exponent, format.emin, format.emax) - format.precision + 1)
+    return np.where(np.isnan(high), np.nan, ulp)
+
+
+def to_storage(array: npt.ArrayLike, dtype: str) -> npt.NDArray[Any]:
+    """A float64 array rounded to nearest even into the NumPy type that stores `dtype`."""
+    format = FORMATS[dtype]
+    # Rounded first: a cast from float64 to bfloat16 may go through float32 and round twice.
+    return round_to(format, array).astype(format.storage)
+
+
+def from_storage(array: npt.ArrayLike) -> FloatArray:
+    """An array of any of the four formats as float64, which holds every value of theirs exactly."""
+    return np.asarray(array).astype(np.float64)

@@ -1,0 +1,135 @@
+"""Correct rounding by Ziv's strategy: more precision until the ball is thin enough to be sure.
+
+A. Ziv, "Fast evaluation of elementary mathematical functions with correctly rounded last bit",
+ACM Transactions on Mathematical Software 17(3), 1991.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.arithmetic.balls import Ball, ends, power_of_two, precision, significand, split
+from conformance.arithmetic.formats import FloatArray, Format, round_to, ulp_of
+
+START = 128  # bits
+CAP = 65536  # bits
+_TINY = 2.0**-960  # below it a double-double loses digits to float64's own underflow
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Values settled for a format, as flat arrays.
+
+    rounded: correctly rounded to the format. high, low: the double-double. ulp: the format's at the value.
+    outside: for each non-zero value that a double-double cannot hold, its (integer, power of two).
+    """
+
+    rounded: FloatArray
+    high: FloatArray
+    low: FloatArray
+    ulp: FloatArray
+    outside: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+def settle(format: Format, evaluate: Callable[[], Sequence[Ball]]) -> Rounded:
+    """Evaluate at 128 bits, and at twice the precision until every ball settles, up to 65,536 bits.
+
+    A ball settles when its radius is at most 2**-10 ulp of the format and both of its ends round to the
+    same number. A ball that still sits on a rounding boundary at 65,536 bits (an exact zero that
+    arithmetic cannot prove, a tie) is taken as exactly its midpoint.
+    """
+    bits = START
+    while True:
+        with precision(bits):
+            values = evaluate()
+            high, low, radius = split(values)
+        rounded, unsettled = _round(format, values, high, low, radius, last=bits >= CAP)
+        if not unsettled or bits >= CAP:
+            break
+        bits *= 2
+    return Rounded(rounded, high, low, ulp_of(format, high, low), _outside(values, high))
+
+
+def _round(
+    format: Format, values: Sequence[Ball], high: FloatArray, low: FloatArray, radius: FloatArray, last: bool
+) -> tuple[FloatArray, bool]:
+    """The rounded values, and whether one of them is not settled yet."""
+    rounded = round_to(format, high, low)
+    finite = np.isfinite(high)
+    with np.errstate(invalid="ignore", over="ignore"):
+        below, above = round_to(format, high, low - radius), round_to(format, high, low + radius)
+        unsettled = bool((finite & ~(radius <= ulp_of(format, high, low) * 2.0**-10)).any())
+        doubtful = finite & (below != above)
+        if format.name == "float64":
+            # Among float64's own subnormals a double-double cannot tell; far below them there is no need.
+            doubtful |= finite & (high != 0) & (np.abs(high) < _TINY)
+    doubtful |= _candidates(format, values, high)
+    for index in np.flatnonzero(doubtful).tolist():
+        settled = _settled(format, values[index], last)
+        if settled is None:
+            unsettled = True
+        else:
+            rounded[index] = settled
+    return rounded, unsettled
+
+
+def _candidates(format: Format, values: Sequence[Ball], high: FloatArray) -> npt.NDArray[np.bool_]:
+    """Elements out of float64's range that may still round to one of its ends."""
+    doubtful = np.zeros(high.shape, np.bool_)
+    for index in np.flatnonzero(np.isinf(high)).tolist():
+        doubtful[index] = values[index].is_finite()
+    if format.name == "float64":
+        scale = power_of_two(1000)
+        for index in np.flatnonzero(high == 0).tolist():
+            value = values[index]
+            doubtful[index] = not value.is_zero() and abs(float(value * scale)) > 2.0**-76
+    return doubtful
+
+
+def _settled(format: Format, value: Ball, last: bool) -> float | None:
+    """One ball rounded from its exact ends, or None when they differ; its midpoint's rounding at last."""
+    if not value.is_finite():
+        # No number yet, as 1 over a ball around zero. Still none at the cap: undefined.
+        return float("nan") if last else None
+    lower, upper = (round_integer(format, *end) for end in ends(value))
+    if lower == upper:
+        return lower
+    return round_integer(format, *map(int, value.mid().man_exp())) if last else None
+
+
+def round_integer(format: Format, mantissa: int, exponent: int) -> float:
+    """mantissa * 2**exponent rounded to nearest even in the format, in integers only."""
+    if mantissa == 0:
+        return 0.0
+    size = abs(mantissa).bit_length()
+    if size + exponent > format.emax + 2:
+        return float("inf") if mantissa > 0 else float("-inf")
+    quantum = max(size + exponent - format.precision, format.emin - format.precision + 1)
+    if size + exponent < quantum - 1:
+        return 0.0
+    shift = quantum - exponent
+    kept = abs(mantissa)
+    if shift > 0:
+        half, rest = 1 << (shift - 1), kept & ((1 << shift) - 1)
+        kept >>= shift
+        kept += rest > half or (rest == half and kept & 1)
+    else:
+        kept <<= -shift
+    # Two steps: 2.0**quantum alone would underflow for a quantum that a large `kept` brings back.
+    result = float(np.ldexp(float(kept), quantum)) if kept.bit_length() + quantum <= 1024 else float("inf")
+    result = float("inf") if result > format.largest else result
+    return result if mantissa > 0 else -result
+
+
+def _outside(values: Sequence[Ball], high: FloatArray) -> dict[int, tuple[int, int]]:
+    """The digits of the non-zero finite values that lie outside what a double-double holds."""
+    candidates = np.flatnonzero(np.isinf(high) | (np.abs(high) < _TINY)).tolist()
+    return {
+        index: significand(values[index])
+        for index in candidates
+        if values[index].is_finite() and not values[index].mid().is_zero()
+    }

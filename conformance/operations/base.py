@@ -1,0 +1,217 @@
+"""What an operation is: its signature, its formulations and relations, and its exact value."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.arithmetic.balls import Ball, ball, decimal_text, exact_sum, scaled_power
+from conformance.arithmetic.formats import FloatArray
+from conformance.errors import ArgumentError
+
+Arguments: TypeAlias = dict[str, object]
+InputKind = Literal["floating", "labels", "labels or probabilities"]
+ParameterKind = Literal["axis", "integer", "real", "reduction", "tensor", "flag"]
+
+FORMULATIONS = ("functional", "module", "composed", "one_hot", "naive", "manual")
+TEXTBOOK = frozenset({"naive", "manual"})
+REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A positional argument; labels are int64 arrays, the others floating arrays."""
+
+    name: str
+    kind: InputKind
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A keyword argument with its default."""
+
+    name: str
+    kind: ParameterKind
+    default: object
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An identity between two formulations of one operation; `claim` says who claims it, and in which words."""
+
+    name: str
+    left: str
+    right: str
+    claim: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The exact value of one quantity and what may be lost; arrays of the quantity's shape.
+
+    rounded: correctly rounded to `dtype`, as float64. high, low: high + low is exact to 2**-100 relative
+    (high infinite beyond float64's range and 0 below it; see `text`). ulp: the dtype's ulp at the exact
+    value. bound, attainable: in those ulps, 0 where the exact value is nan or infinite. outside: the digits
+    of elements that high + low cannot hold, by flat index, as (integer, power of two).
+    """
+
+    dtype: str
+    rounded: FloatArray
+    high: FloatArray
+    low: FloatArray
+    ulp: FloatArray
+    bound: FloatArray
+    attainable: FloatArray
+    outside: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def text(self, index: tuple[int, ...], digits: int = 25) -> str:
+        """The exact value of one element in decimal digits (at most 30), whatever its magnitude."""
+        flat = int(np.ravel_multi_index(index, self.high.shape)) if index else 0
+        held = self.outside.get(flat)
+        value = scaled_power(*held) if held else exact_sum([ball(float(self.high[index])), ball(float(self.low[index]))])
+        return decimal_text(value, min(digits, 30))
+
+
+class Operation(ABC):
+    """One mathematical function: signature, formulations, relations, exact value and exact gradient."""
+
+    name: ClassVar[str]
+    inputs: ClassVar[tuple[Input, ...]]
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    formulations: ClassVar[tuple[str, ...]]
+    relations: ClassVar[tuple[Relation, ...]] = ()
+
+    @property
+    def textbook(self) -> frozenset[str]:
+        """The formulations whose breaking is the lesson, not a discrepancy."""
+        return TEXTBOOK & frozenset(self.formulations)
+
+    @abstractmethod
+    def check_shapes(self, arguments: Arguments) -> None:
+        """Raise ArgumentError unless shapes, labels and parameters fit each other. All arguments are present."""
+
+    @abstractmethod
+    def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
+
+    @abstractmethod
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """The quantity as a flat list of balls at the current precision. Arguments are complete and checked."""
+
+    def differentiable(self, arguments: Arguments) -> tuple[str, ...]:
+        """The inputs that gradients are taken with respect to: the floating ones."""
+        return tuple(
+            item.name
+            for item in self.inputs
+            if item.kind != "labels" and np.asarray(arguments[item.name]).dtype.kind == "f"
+        )
+
+    def check_arguments(self, arguments: Arguments) -> None:
+        """Raise ArgumentError, in one clear sentence, for arguments that the operation does not accept."""
+        names = [item.name for item in self.inputs]
+        known = {*names, *(parameter.name for parameter in self.parameters)}
+        for name in arguments:
+            if name not in known:
+                raise ArgumentError(f"{self.name} has no argument {name!r}; it takes {', '.join(sorted(known))}")
+        for item in self.inputs:
+            if item.name not in arguments:
+                raise ArgumentError(f"{self.name} needs the input {item.name!r}")
+            _check_input(self.name, item, np.asarray(arguments[item.name]))
+        for parameter in self.parameters:
+            _check_parameter(self.name, parameter, arguments.get(parameter.name, parameter.default))
+        self.check_shapes(self.completed(arguments))
+
+    def completed(self, arguments: Arguments) -> Arguments:
+        """The arguments with every parameter present, by its default where it was left out."""
+        return {**{parameter.name: parameter.default for parameter in self.parameters}, **arguments}
+
+    def quantity_shape(self, arguments: Arguments, quantity: str) -> tuple[int, ...]:
+        """The shape of `value`, or of `gradient:<argument>`."""
+        if quantity == "value":
+            return self.result_shape(arguments)
+        return np.shape(tensor(arguments, quantity.removeprefix("gradient:")))
+
+
+def _check_input(operation: str, item: Input, array: npt.NDArray[np.generic]) -> None:
+    floating, labels = array.dtype.kind == "f", array.dtype.kind in "iu"
+    if item.kind == "floating" and not floating:
+        raise ArgumentError(f"{operation}: {item.name} must hold floating numbers, not {array.dtype}")
+    if item.kind == "labels" and not labels:
+        raise ArgumentError(f"{operation}: {item.name} must hold integer labels, not {array.dtype}")
+    if not (floating or labels):
+        raise ArgumentError(f"{operation}: {item.name} must hold labels or probabilities, not {array.dtype}")
+
+
+def _check_parameter(operation: str, parameter: Parameter, value: object) -> None:
+    kind = parameter.kind
+    if value is None and kind in ("axis", "tensor", "flag"):
+        return
+    if kind == "reduction":
+        if value not in REDUCTIONS:
+            raise ArgumentError(f"{operation}: reduction must be none, sum or mean, not {value!r}")
+    elif kind in ("axis", "integer"):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise ArgumentError(f"{operation}: {parameter.name} must be an integer, not {value!r}")
+    elif kind == "flag":
+        if not isinstance(value, (bool, np.bool_)):
+            raise ArgumentError(f"{operation}: {parameter.name} must be true or false, not {value!r}")
+    elif kind == "real":
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
+            raise ArgumentError(f"{operation}: {parameter.name} must be a number, not {value!r}")
+    elif np.asarray(value).dtype.kind != "f":
+        raise ArgumentError(f"{operation}: {parameter.name} must hold floating numbers")
+
+
+def tensor(arguments: Arguments, name: str) -> FloatArray:
+    """A floating argument as a float64 array."""
+    return np.asarray(arguments[name], dtype=np.float64)
+
+
+def integer(arguments: Arguments, name: str) -> int:
+    """An integer parameter."""
+    value = arguments[name]
+    assert isinstance(value, (int, np.integer))
+    return int(value)
+
+
+def real(arguments: Arguments, name: str) -> float:
+    """A real parameter."""
+    value = arguments[name]
+    assert isinstance(value, (int, float, np.floating))
+    return float(value)
+
+
+def check_broadcast(operation: str, arguments: Arguments, name: str, shape: tuple[int, ...]) -> None:
+    """Raise unless the optional tensor `name` broadcasts to exactly `shape`."""
+    if arguments[name] is None:
+        return
+    given = np.shape(tensor(arguments, name))
+    try:
+        fits = np.broadcast_shapes(given, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ArgumentError(f"{operation}: {name} of shape {list(given)} does not broadcast to {list(shape)}")
+
+
+def unknown_quantity(operation: str, quantity: str) -> ArgumentError:
+    """The error for a gradient that an operation does not have."""
+    return ArgumentError(f"{operation} has no quantity {quantity!r}")
+
+
+def upstream(shape: Sequence[int]) -> FloatArray:
+    """The upstream gradient of the suite: 1 for a 0-d result, else a vector without symmetry.
+
+    g_i = s (1 + (5 i mod 7)) / 4 over the flat index i, s = -1 where i mod 3 is 0, else +1: exact in every
+    dtype. A vector of ones would make softmax's gradient vanish.
+    """
+    shape = tuple(shape)
+    if not shape:
+        return np.ones(())
+    index = np.arange(int(np.prod(shape)))
+    return (np.where(index % 3 == 0, -1.0, 1.0) * (1 + 5 * index % 7) / 4).reshape(shape)

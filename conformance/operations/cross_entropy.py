@@ -1,0 +1,204 @@
+"""cross_entropy(logits, target): nll_loss of log_softmax, for labels or class probabilities."""
+
+from __future__ import annotations
+
+from conformance.arithmetic.balls import ONE, ZERO, Ball, ball, balls, exact_sum, product, quotient, wide
+from conformance.arithmetic.formats import FloatArray
+from conformance.errors import ArgumentError
+from conformance.operations import rows
+from conformance.operations.base import Arguments, Input, Parameter, Relation, integer, real, tensor, unknown_quantity
+from conformance.operations.classes import (
+    CLASS_PARAMETERS,
+    OverClasses,
+    class_rows,
+    class_weights,
+    flat_labels,
+    is_labels,
+    label_divisor,
+)
+from conformance.operations.reductions import reduced, times, times_all, upstream_factors
+from conformance.operations.rows import Row
+
+
+class CrossEntropy(OverClasses):
+    """sum_c u_c (-log softmax(x)_c) for each row x, with u the weighted and smoothed target.
+
+    Labels y, smoothing e, n classes: u_c = w_c ((1 - e) [c = y] + e / n); mean: divided by the sum of w_y
+    over the rows not ignored. Class probabilities t: u_c = w_c ((1 - e) t_c + e / n); mean: divided by the
+    number of rows. Source: torch.nn.CrossEntropyLoss and ATen's cross_entropy_loss, PyTorch 2.13.
+    Gradients: g (p_i sum(u) - u_i), the label's own entry as minus the sum of the others; with respect to
+    class probabilities g (1 - e) w_c (-log softmax(x)_c).
+
+    Special values: log_softmax's, as limits; a coefficient u_c that is exactly 0 removes its term
+    (0 x inf = 0), a nan logit stays nan. So a masked class (-inf) costs nothing unless its coefficient is
+    not 0, and then +inf. Terms of opposite infinite sign give nan. An ignored row contributes exactly 0,
+    nan included. mean over nothing is 0/0 = nan with gradient 0, sum over nothing is 0.
+    """
+
+    name = "cross_entropy"
+    inputs = (Input("logits", "floating"), Input("target", "labels or probabilities"))
+    parameters = (*CLASS_PARAMETERS[:2], Parameter("label_smoothing", "real", 0.0), *CLASS_PARAMETERS[2:])
+    formulations = ("functional", "module", "composed", "one_hot", "naive", "manual")
+    relations = (
+        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        Relation(
+            "log_softmax + nll_loss = cross_entropy",
+            "composed",
+            "functional",
+            "CrossEntropyLoss is log_softmax and NLLLoss: 000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
+        ),
+        Relation(
+            "log(softmax) + nll_loss = cross_entropy",
+            "naive",
+            "functional",
+            "softmax, log and NLLLoss give exactly the same as CrossEntropyLoss: 001_073a0e06d37fbd35.txt",
+        ),
+        Relation(
+            "one-hot = labels",
+            "one_hot",
+            "functional",
+            "one-hot times log-softmax, summed, gives what CrossEntropyLoss gives: "
+            "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
+        ),
+        Relation(
+            "manual = functional",
+            "manual",
+            "functional",
+            "exp, sum, divide, log and one-hot by hand give the same: "
+            "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
+        ),
+    )
+
+    def check_shapes(self, arguments: Arguments) -> None:
+        super().check_shapes(arguments)
+        if not 0.0 <= real(arguments, "label_smoothing") <= 1.0:
+            raise ArgumentError(
+                f"cross_entropy: label_smoothing must lie in [0, 1], not {arguments['label_smoothing']}"
+            )
+        if is_labels(arguments):
+            return
+        logits, target = self.scores(arguments), tensor(arguments, "target")
+        if target.shape != logits.shape:
+            raise ArgumentError(
+                f"cross_entropy: class probabilities must have the logits' shape {list(logits.shape)}, "
+                f"not {list(target.shape)}"
+            )
+        if integer(arguments, "ignore_index") >= 0:
+            raise ArgumentError("cross_entropy: ignore_index has no meaning for class probabilities")
+
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        task = _Task(self, arguments)
+        if quantity == "value":
+            return reduced(task.losses(), arguments["reduction"], task.divisor)
+        factors = upstream_factors(g, arguments["reduction"], task.divisor, len(task.matrix))
+        if quantity == "gradient:logits":
+            return self.restored([task.logit_gradient(r, factor) for r, factor in enumerate(factors)], arguments)
+        if quantity == "gradient:target" and task.labels is None:
+            return self.restored([task.target_gradient(r, factor) for r, factor in enumerate(factors)], arguments)
+        if quantity == "gradient:weight" and arguments["weight"] is not None:
+            return task.weight_gradient(factors, arguments["reduction"])
+        raise unknown_quantity(self.name, quantity)
+
+
+class _Task:
+    """One call's rows, coefficients and divisor at the current precision."""
+
+    def __init__(self, operation: CrossEntropy, arguments: Arguments) -> None:
+        self.matrix = class_rows(operation.scores(arguments))
+        self.classes = self.matrix.shape[1]
+        self.weights = class_weights(arguments, self.classes)
+        self.smoothing = ball(real(arguments, "label_smoothing"))
+        self.labels: list[int | None] | None = None
+        if is_labels(arguments):
+            self.labels = flat_labels(arguments)
+            self.divisor = label_divisor(self.labels, self.weights, arguments)
+        else:
+            self.targets = class_rows(tensor(arguments, "target"))
+            self.divisor = ball(len(self.matrix))
+
+    def ignored(self, index: int) -> bool:
+        """Whether a row contributes nothing at all."""
+        return self.labels is not None and self.labels[index] is None
+
+    def hard(self, index: int) -> int | None:
+        """The row's label where it alone has a coefficient."""
+        return self.labels[index] if self.labels is not None and self.smoothing.is_zero() else None
+
+    def spread(self, index: int) -> list[Ball]:
+        """The target before weights, times the number of classes where it is smoothed: exact balls."""
+        if self.labels is not None:
+            target = [ZERO] * self.classes
+            target[self.labels[index] or 0] = ONE
+        else:
+            target = balls(self.targets[index].tolist())
+        if self.smoothing.is_zero():
+            return target
+        with wide():
+            kept = (1 - self.smoothing) * self.classes
+            return [product(kept, value) + self.smoothing for value in target]
+
+    def coefficients(self, index: int) -> list[Ball]:
+        """u_c, times the number of classes where the target is smoothed: exact, while e / n is not."""
+        with wide():
+            return [product(w, value) for w, value in zip(self.weights, self.spread(index))]
+
+    def share(self, value: Ball) -> Ball:
+        """Takes back the factor of `spread`."""
+        return value if self.smoothing.is_zero() else value / self.classes
+
+    def losses(self) -> list[Ball]:
+        """The rows' losses."""
+        return [self._loss(index) for index in range(len(self.matrix))]
+
+    def _loss(self, index: int) -> Ball:
+        if self.ignored(index):
+            return ZERO
+        row = Row(self.matrix[index])
+        label = self.hard(index)
+        if label is None:
+            return self.share(rows.weighted_surprisal(row, self.coefficients(index)))
+        with wide():
+            return removable(row, self.weights[label], rows.surprisal(row, label))
+
+    def logit_gradient(self, index: int, factor: Ball) -> list[Ball]:
+        """factor * (p_i sum(u) - u_i)."""
+        if self.ignored(index):
+            return [ZERO] * self.classes
+        row = Row(self.matrix[index])
+        label = self.hard(index)
+        if label is None:
+            result = rows.log_softmax_pullback(row, rows.negated(self.coefficients(index)))
+            return times_all(self.share(factor), result)
+        if factor.is_finite():
+            return rows.label_pullback(row, label, times(factor, self.weights[label]))
+        return times_all(factor, rows.label_pullback(row, label, self.weights[label]))
+
+    def target_gradient(self, index: int, factor: Ball) -> list[Ball]:
+        """factor * (1 - e) w_c (-log softmax_c)."""
+        with wide():
+            scales = [product(1 - self.smoothing, weight) for weight in self.weights]
+        row = Row(self.matrix[index])
+        values = rows.surprisals(row)
+        return times_all(factor, [removable(row, scale, value) for scale, value in zip(scales, values)])
+
+    def weight_gradient(self, factors: list[Ball], reduction: object) -> list[Ball]:
+        """sum over rows of factor * (target_c (-log softmax_c) - [c = y] loss): a mean's divisor varies too."""
+        varies = reduction == "mean" and self.labels is not None
+        loss = quotient(exact_sum(self.losses()), self.divisor) if varies else ZERO
+        result = [ZERO] * self.classes
+        for index, factor in enumerate(factors):
+            if self.ignored(index):
+                continue
+            row = Row(self.matrix[index])
+            values = rows.surprisals(row)
+            for c, (target, value) in enumerate(zip(self.spread(index), values)):
+                term = self.share(removable(row, target, value))
+                if varies and self.labels is not None and self.labels[index] == c:
+                    term = term - loss
+                result[c] = result[c] + times(factor, term)
+        return result
+
+
+def removable(row: Row, coefficient: Ball, value: Ball) -> Ball:
+    """coefficient * value, exactly 0 for a coefficient of 0 unless a logit is nan."""
+    return ZERO if coefficient.is_zero() and not row.poisoned else product(coefficient, value)

@@ -1,0 +1,39 @@
+"""log_sigmoid(x) = log(1 / (1 + exp(-x))) = -softplus(-x)."""
+
+from __future__ import annotations
+
+from conformance.arithmetic.balls import Ball, ball
+from conformance.arithmetic.formats import FloatArray
+from conformance.operations.base import Arguments, Input, Operation, Relation, tensor, unknown_quantity
+from conformance.operations.sigmoid import scaled_logistic, softplus
+
+
+class LogSigmoid(Operation):
+    """log_sigmoid(x), element by element; gradient g sigmoid(-x).
+
+    nan gives nan. The limits elsewhere: 0 at +inf with gradient 0, -inf at -inf with gradient g. Empty in,
+    empty out.
+    """
+
+    name = "log_sigmoid"
+    inputs = (Input("x", "floating"),)
+    formulations = ("functional", "module", "composed", "naive")
+    relations = (
+        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        Relation("-softplus(-x) = log_sigmoid", "composed", "functional", "the definition of softplus"),
+        Relation("log(sigmoid) = log_sigmoid", "naive", "functional", "the definition of the function"),
+    )
+
+    def check_shapes(self, arguments: Arguments) -> None:
+        return
+
+    def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        return tensor(arguments, "x").shape
+
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        values = tensor(arguments, "x").ravel().tolist()
+        if quantity == "value":
+            return [-softplus(-x) for x in values]
+        if quantity == "gradient:x":
+            return [scaled_logistic(-x, ball(u)) for x, u in zip(values, g.ravel().tolist())]
+        raise unknown_quantity(self.name, quantity)

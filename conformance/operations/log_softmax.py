@@ -1,0 +1,51 @@
+"""log_softmax(x)_i = x_i - log sum_j exp(x_j)."""
+
+from __future__ import annotations
+
+from conformance.arithmetic.balls import Ball, balls
+from conformance.arithmetic.formats import FloatArray
+from conformance.operations import rows
+from conformance.operations.along_axis import AlongAxis, as_rows
+from conformance.operations.base import Arguments, Input, Parameter, Relation, unknown_quantity
+
+
+class LogSoftmax(AlongAxis):
+    """log_softmax(x) along `axis`; gradient g_i - p_i sum(g).
+
+    Special values are the logarithms of softmax's: 0, -inf and nan; the gradient takes softmax's
+    probabilities, and is g where sum(g) is exactly 0 (a coefficient of 0 removes its term; a nan logit
+    stays nan). An empty axis gives an empty result. `axis=None` is PyTorch's implicit axis.
+    """
+
+    name = "log_softmax"
+    inputs = (Input("x", "floating"),)
+    parameters = (Parameter("axis", "axis", -1),)
+    formulations = ("functional", "module", "composed", "naive", "manual")
+    relations = (
+        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        Relation("x - logsumexp = log_softmax", "composed", "functional", "the definition of the function"),
+        Relation(
+            "softmax + log = log_softmax",
+            "naive",
+            "functional",
+            "F.log_softmax equals softmax followed by log: 000_4dde878f34a0f263.txt; "
+            "log_softmax = log + softmax: 003_b571dd78b6e0ff6f.txt",
+        ),
+        Relation(
+            "manual = functional",
+            "manual",
+            "functional",
+            "exp, sum, divide and log gives what F.log_softmax gives: 003_b571dd78b6e0ff6f.txt",
+        ),
+    )
+
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        if quantity == "value":
+            results = (rows.negated(rows.surprisals(row)) for row in self.rows(arguments))
+            return self.restored(results, arguments)
+        if quantity == "gradient:x":
+            upstream = as_rows(g, self.axis(arguments))
+            pairs = zip(self.rows(arguments), upstream)
+            results = (rows.log_softmax_pullback(row, balls(u.tolist())) for row, u in pairs)
+            return self.restored(results, arguments)
+        raise unknown_quantity(self.name, quantity)

@@ -1,0 +1,43 @@
+"""logsumexp(x) = log sum_j exp(x_j)."""
+
+from __future__ import annotations
+
+from conformance.arithmetic.balls import Ball, ball
+from conformance.arithmetic.formats import FloatArray
+from conformance.errors import ArgumentError
+from conformance.operations import rows
+from conformance.operations.along_axis import AlongAxis
+from conformance.operations.base import Arguments, Input, Parameter, Relation, tensor, unknown_quantity
+
+
+class LogSumExp(AlongAxis):
+    """logsumexp(x) along `axis`, which the result lacks; gradient g softmax(x).
+
+    nan anywhere gives nan, else any +inf gives +inf; -inf alone, and an empty axis (the sum over nothing is
+    0), give -inf. The gradient has softmax's special values.
+    """
+
+    name = "logsumexp"
+    inputs = (Input("x", "floating"),)
+    parameters = (Parameter("axis", "axis", -1),)
+    formulations = ("functional", "manual")
+    relations = (
+        Relation("log(sum(exp)) = logsumexp", "manual", "functional", "the definition of the function"),
+    )
+
+    def check_shapes(self, arguments: Arguments) -> None:
+        if arguments["axis"] is None:
+            raise ArgumentError(f"{self.name}: axis must be an integer, not None")
+        super().check_shapes(arguments)
+
+    def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        shape, axis = tensor(arguments, "x").shape, self.axis(arguments)
+        return shape[:axis] + shape[axis + 1 :]
+
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        if quantity == "value":
+            return [rows.logsumexp(row) for row in self.rows(arguments)]
+        if quantity == "gradient:x":
+            pairs = zip(self.rows(arguments), g.ravel().tolist())
+            return self.restored((rows.softmax(row, ball(u)) for row, u in pairs), arguments)
+        raise unknown_quantity(self.name, quantity)

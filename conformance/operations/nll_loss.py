@@ -1,0 +1,85 @@
+"""nll_loss(log_probs, target): minus the target's log-probability, weighted, row by row."""
+
+from __future__ import annotations
+
+from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
+from conformance.arithmetic.formats import FloatArray
+from conformance.operations.base import Arguments, Input, Relation, unknown_quantity
+from conformance.operations.classes import (
+    CLASS_PARAMETERS,
+    OverClasses,
+    class_rows,
+    class_weights,
+    flat_labels,
+    label_divisor,
+)
+from conformance.operations.reductions import reduced, times, upstream_factors
+
+
+class NllLoss(OverClasses):
+    """-w_y x_y for each row x with label y; mean: divided by the sum of w_y over the rows not ignored.
+
+    Source of the parameters' meaning: torch.nn.NLLLoss. Gradient: -g w_y at the label (over the divisor for
+    a mean), 0 elsewhere, whatever the log-probabilities are. An ignored row contributes exactly 0, nan
+    included; a weight of exactly 0 removes its term (0 x inf = 0), but a nan at the label stays nan. mean
+    over nothing is 0/0 = nan with gradient 0, sum over nothing is 0.
+    """
+
+    name = "nll_loss"
+    inputs = (Input("log_probs", "floating"), Input("target", "labels"))
+    parameters = CLASS_PARAMETERS
+    formulations = ("functional", "module", "composed", "one_hot")
+    relations = (
+        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        Relation(
+            "gather = nll_loss", "composed", "functional", "f(x, class) = -x[class]: 003_b571dd78b6e0ff6f.txt"
+        ),
+        Relation(
+            "one-hot = labels",
+            "one_hot",
+            "functional",
+            "one-hot times log-probabilities, summed, gives what NLLLoss gives: "
+            "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
+        ),
+    )
+
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        matrix = class_rows(self.scores(arguments))
+        weights = class_weights(arguments, matrix.shape[1])
+        labels = flat_labels(arguments)
+        divisor = label_divisor(labels, weights, arguments)
+        reduction = arguments["reduction"]
+        held = [ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels)]
+        if quantity == "value":
+            return reduced(weighted(held, labels, weights), reduction, divisor)
+        factors = upstream_factors(g, reduction, divisor, len(labels))
+        if quantity == "gradient:log_probs":
+            rows = []
+            for label, factor in zip(labels, factors):
+                row = [ZERO] * matrix.shape[1]
+                if label is not None:
+                    row[label] = times(factor, -weights[label])
+                rows.append(row)
+            return self.restored(rows, arguments)
+        if quantity == "gradient:weight" and arguments["weight"] is not None:
+            return weight_gradient(held, labels, weights, factors, divisor if reduction == "mean" else None)
+        raise unknown_quantity(self.name, quantity)
+
+
+def weighted(terms: list[Ball], labels: list[int | None], weights: list[Ball]) -> list[Ball]:
+    """Each row's term times its label's weight; exactly 0 for an ignored row."""
+    with wide():
+        return [ZERO if y is None else product(weights[y], term) for term, y in zip(terms, labels)]
+
+
+def weight_gradient(
+    terms: list[Ball], labels: list[int | None], weights: list[Ball], factors: list[Ball], divisor: Ball | None
+) -> list[Ball]:
+    """The gradient with respect to the class weights; a mean's divisor is a sum of them and is differentiated too."""
+    with wide():
+        loss = ZERO if divisor is None else quotient(exact_sum(weighted(terms, labels, weights)), divisor)
+        result = [ZERO] * len(weights)
+        for term, label, factor in zip(terms, labels, factors):
+            if label is not None:
+                result[label] = result[label] + times(factor, term - loss)
+    return result

@@ -1,0 +1,246 @@
+"""One row of logits in balls: softmax, its logarithm and their derivatives, with nothing that cancels.
+
+A row is shifted by its maximum, so the largest exponential is exactly 1, and the others are summed apart
+from it: `rest`. Where a textbook subtracts from 1, the complement is that sum. A result is exactly 0 in
+balls wherever it is exactly 0 in mathematics: distinct exponentials of floats are linearly independent
+over the rationals (Lindemann-Weierstrass), so zeros come from coefficients alone, and those are exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from conformance.arithmetic.balls import (
+    INFINITY,
+    MINUS_INFINITY,
+    NAN,
+    ONE,
+    ZERO,
+    Ball,
+    ball,
+    exact_sum,
+    exponentials,
+    is_nan,
+    magnitude,
+    product,
+    sum_of,
+    total,
+    wide,
+)
+from conformance.arithmetic.formats import FloatArray
+
+# An addend that many bits below the other could vanish at the starting precision.
+_VANISHING = -60
+
+
+class Row:
+    """The exponentials of one row of extended reals, computed at the current precision.
+
+    poisoned: a nan is among the logits, everything is nan. undecided: the positions whose probability has
+    no limit (two or more +inf, or a row of -inf alone). Otherwise: `top`, the position of the maximum;
+    `exps`, exp(x - maximum), exactly 1 at `top`; `rest`, the sum of the others; `mass` = 1 + rest.
+    """
+
+    def __init__(self, logits: FloatArray) -> None:
+        self.logits: list[float] = logits.tolist()
+        self.size = len(self.logits)
+        self.poisoned = bool(np.isnan(logits).any())
+        self.top = int(np.argmax(logits)) if self.size else -1
+        self.maximum = self.logits[self.top] if self.size else -math.inf
+        self.undecided: frozenset[int] = frozenset()
+        infinite = [] if math.isfinite(self.maximum) else [i for i, x in enumerate(self.logits) if x == self.maximum]
+        if len(infinite) > 1:
+            self.undecided = frozenset(infinite)
+        self.special = self.poisoned or bool(self.undecided) or self.size == 0
+        if self.special:
+            return
+        if infinite:
+            self.exps = [ZERO] * self.size
+        else:
+            self.exps = exponentials(self.logits, self.maximum)
+        self.exps[self.top] = ZERO
+        self.rest: Ball = sum_of(self.exps)
+        self.exps[self.top] = ONE
+        self.mass: Ball = total(ONE, self.rest)
+        self.inverse: Ball = 1 / (1 + self.rest)
+        self.lonely = bool(self.rest.is_zero()) or magnitude(self.rest) < _VANISHING
+
+    def drop(self, index: int) -> Ball:
+        """maximum - x, exactly or nearly so: how far the logit lies below the maximum."""
+        value = self.logits[index]
+        if index == self.top or value == self.maximum:
+            return ZERO
+        if value == -math.inf or self.maximum == math.inf:
+            return INFINITY
+        return ball(self.maximum) - ball(value)
+
+    def log_mass(self) -> Ball:
+        """log of the sum of the shifted exponentials, at least 0."""
+        return self.rest.log1p()
+
+    def others(self, index: int) -> Ball:
+        """The sum of the exponentials of all positions but one; nothing cancels."""
+        return self.rest if self.logits[index] == self.maximum else self.mass - self.exps[index]
+
+
+def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:
+    """factor * softmax(row)."""
+    if row.poisoned:
+        return [NAN] * row.size
+    if row.special:
+        undecided = ZERO if factor.is_zero() else NAN
+        return [undecided if index in row.undecided else ZERO for index in range(row.size)]
+    scale = factor * row.inverse
+    result = [exp * scale for exp in row.exps]
+    if row.lonely:
+        result[row.top] = _complement(row.rest * row.inverse, factor)
+    return result
+
+
+def _complement(probability: Ball, factor: Ball) -> Ball:
+    """factor * (1 - probability), with the side of 1 kept."""
+    with wide():
+        return total(ONE, -probability) * factor
+
+
+def surprisals(row: Row) -> list[Ball]:
+    """-log softmax(row): the log of the sum plus each logit's distance from the maximum, all at least 0."""
+    if row.poisoned:
+        return [NAN] * row.size
+    if row.special:
+        return [NAN if index in row.undecided else INFINITY for index in range(row.size)]
+    mass = row.log_mass()
+    if row.lonely:
+        return [total(row.drop(index), mass) for index in range(row.size)]
+    if row.maximum == math.inf:
+        return [mass + row.drop(index) for index in range(row.size)]
+    top = ball(row.maximum)
+    return [(top - ball(value)) + mass if value != -math.inf else INFINITY for value in row.logits]
+
+
+def surprisal(row: Row, index: int) -> Ball:
+    """-log softmax(row) at one position."""
+    if row.poisoned or index in row.undecided:
+        return NAN
+    return INFINITY if row.special else total(row.drop(index), row.log_mass())
+
+
+def logsumexp(row: Row) -> Ball:
+    """log sum exp: +inf with any +inf, -inf for a row of -inf alone and for an empty one."""
+    if row.poisoned:
+        return NAN
+    if not math.isfinite(row.maximum):
+        return ball(row.maximum)
+    return total(ball(row.maximum), row.log_mass())
+
+
+def weighted_surprisal(row: Row, coefficients: Sequence[Ball]) -> Ball:
+    """sum_c u_c * -log softmax(row)_c for exact coefficients u; those that are exactly 0 drop their term."""
+    if row.poisoned or any(is_nan(coefficient) for coefficient in coefficients):
+        return NAN
+    held = [(index, value) for index, value in enumerate(coefficients) if not value.is_zero()]
+    if row.special or any(row.logits[i] == -math.inf for i, _ in held) or row.maximum == math.inf:
+        # Infinite terms decide; the extended reals' own rules (inf - inf = nan) do the rest.
+        return sum_of([product(value, surprisal(row, index)) for index, value in held])
+    with wide():
+        drops = sum_of([value * row.drop(index) for index, value in held])
+        mass = sum_of([value for _, value in held])
+    return drops if mass.is_zero() else total(drops, mass * row.log_mass())
+
+
+def log_softmax_pullback(row: Row, g: Sequence[Ball]) -> list[Ball]:
+    """g_i - p_i * sum(g): the gradient of log_softmax for the upstream g (exact balls)."""
+    if row.poisoned:
+        return [NAN] * row.size
+    whole = exact_sum(g)
+    if whole.is_zero():
+        return list(g)
+    if row.special:
+        return [NAN if index in row.undecided else value for index, value in enumerate(g)]
+    share = whole * row.inverse
+    result = [value - exp * share for value, exp in zip(g, row.exps)]
+    for index, value in enumerate(row.logits):
+        if value == row.maximum:
+            with wide():
+                others = g[index] - whole
+            if row.lonely:
+                result[index] = total(others, share * row.rest)
+            else:
+                result[index] = (g[index] * row.rest + others) * row.inverse
+        elif value - row.maximum < _VANISHING / 2:
+            result[index] = total(g[index], -(row.exps[index] * share))
+    return result
+
+
+def label_pullback(row: Row, label: int, factor: Ball) -> list[Ball]:
+    """factor * (softmax(row) - onehot(label)): the target's entry is minus the sum of the others."""
+    result = softmax(row, factor)
+    if row.special:
+        if not row.poisoned and label not in row.undecided:
+            result[label] = -factor
+        return result
+    if row.logits[label] != row.maximum and row.logits[label] - row.maximum < _VANISHING / 2:
+        result[label] = -_complement(row.exps[label] * row.inverse, factor)
+    else:
+        result[label] = -(row.others(label) * row.inverse * factor)
+    return result
+
+
+def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
+    """p_i * sum_j p_j (g_i - g_j): the gradient of softmax for the upstream g."""
+    if row.poisoned:
+        return [NAN] * row.size
+    values: list[float] = g.tolist()
+    if row.special:
+        equal = len({values[index] for index in row.undecided}) <= 1
+        return [ZERO if equal or index not in row.undecided else NAN for index in range(row.size)]
+    if len(set(values)) == 1:
+        return [ZERO] * row.size
+    upstream = [ball(value) for value in values]
+    first = upstream[row.top]
+    level = sum_of([u * e for index, (u, e) in enumerate(zip(upstream, row.exps)) if index != row.top])
+    square = row.inverse * row.inverse
+    inner = [(u - first) + (u * row.rest - level) for u in upstream]
+    inner[row.top] = first * row.rest - level
+    if any(value.contains(0) and not value.is_zero() for value in inner):
+        zero = _common_mean(row, values)
+        inner = [ZERO if zero is not None and Fraction(u) == zero else d for u, d in zip(values, inner)]
+    return [exp * square * value for exp, value in zip(row.exps, inner)]
+
+
+def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
+    """The mean of g over each group of equal logits if it is the same in all of them, else None.
+
+    Where g_i equals it, sum_j p_j (g_i - g_j) vanishes identically, and nowhere else.
+    """
+    groups: dict[float, list[Fraction]] = {}
+    for value, upstream in zip(row.logits, g):
+        if value != -math.inf:
+            groups.setdefault(value, []).append(Fraction(upstream))
+    means = {sum(group, Fraction(0)) / len(group) for group in groups.values()}
+    return means.pop() if len(means) == 1 else None
+
+
+def negated(values: Sequence[Ball]) -> list[Ball]:
+    """The values with their signs changed."""
+    return [-value for value in values]
+
+
+__all__ = [
+    "INFINITY",
+    "MINUS_INFINITY",
+    "Row",
+    "label_pullback",
+    "log_softmax_pullback",
+    "logsumexp",
+    "negated",
+    "softmax",
+    "softmax_pullback",
+    "surprisal",
+    "surprisals",
+    "weighted_surprisal",
+]

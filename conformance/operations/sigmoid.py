@@ -1,0 +1,77 @@
+"""sigmoid(x) = 1 / (1 + exp(-x))."""
+
+from __future__ import annotations
+
+from conformance.arithmetic.balls import NAN, ONE, Ball, ball, exponential, product, total, wide
+from conformance.arithmetic.formats import FloatArray
+from conformance.operations.base import Arguments, Input, Operation, Relation, tensor, unknown_quantity
+
+
+class Sigmoid(Operation):
+    """sigmoid(x), element by element; gradient g s (1 - s), both factors without cancellation.
+
+    nan gives nan; +inf gives 1 and -inf gives 0, with gradient 0 at both (the limits; Python's and every
+    framework's convention). Empty in, empty out.
+    """
+
+    name = "sigmoid"
+    inputs = (Input("x", "floating"),)
+    formulations = ("functional", "module", "manual")
+    relations = (
+        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        Relation("1 / (1 + exp(-x)) = sigmoid", "manual", "functional", "the definition of the function"),
+    )
+
+    def check_shapes(self, arguments: Arguments) -> None:
+        return
+
+    def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        return tensor(arguments, "x").shape
+
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        values = tensor(arguments, "x").ravel().tolist()
+        if quantity == "value":
+            return [logistic(x) for x in values]
+        if quantity == "gradient:x":
+            return [_slope(x, ball(u)) for x, u in zip(values, g.ravel().tolist())]
+        raise unknown_quantity(self.name, quantity)
+
+
+def tail(x: float) -> Ball:
+    """exp(-|x|), exactly 1 at 0 and exactly 0 at infinities."""
+    return exponential(-abs(ball(x)))
+
+
+def logistic(x: float) -> Ball:
+    """1 / (1 + exp(-x)); above 0 as 1 minus its complement, so that the side of 1 is kept."""
+    if x != x:
+        return NAN
+    small = tail(x)
+    other = small / (1 + small)
+    return total(ONE, -other) if x > 0 else other
+
+
+def softplus(x: float) -> Ball:
+    """log(1 + exp(x)): x plus a positive rest above 0."""
+    if x != x:
+        return NAN
+    rest = tail(x).log1p()
+    return total(ball(x), rest) if x > 0 else rest
+
+
+def _slope(x: float, upstream: Ball) -> Ball:
+    """upstream * s (1 - s), even in x."""
+    if x != x:
+        return NAN
+    small = tail(x)
+    return product(upstream, small / (1 + small) ** 2)
+
+
+def scaled_logistic(x: float, factor: Ball) -> Ball:
+    """factor * sigmoid(x); a factor of exactly 0 gives 0 unless x is nan."""
+    value = logistic(x)
+    with wide():
+        return product(factor, value)
+
+
+

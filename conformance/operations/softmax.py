@@ -1,0 +1,45 @@
+"""softmax(x)_i = exp(x_i) / sum_j exp(x_j)."""
+
+from __future__ import annotations
+
+from conformance.arithmetic.balls import Ball
+from conformance.arithmetic.formats import FloatArray
+from conformance.operations import rows
+from conformance.operations.along_axis import AlongAxis, as_rows
+from conformance.operations.base import Arguments, Input, Parameter, Relation, unknown_quantity
+
+
+class Softmax(AlongAxis):
+    """softmax(x) along `axis`; gradient p_i sum_j p_j (g_i - g_j).
+
+    The rules for special values, all of them limits through finite inputs: nan anywhere makes the row nan;
+    exactly one +inf gives 1 there and 0 elsewhere; two or more give nan there and 0 elsewhere; -inf (a mask)
+    gives exactly 0 beside a finite logit; a row of -inf alone is nan, but 1 if it is the only class. The
+    gradient follows: where a probability has no limit it is nan, unless the upstream gradient is the same
+    for all such classes. An empty axis gives an empty result. `axis=None` is PyTorch's implicit axis
+    (torch.nn.functional._get_softmax_dim).
+    """
+
+    name = "softmax"
+    inputs = (Input("x", "floating"),)
+    parameters = (Parameter("axis", "axis", -1),)
+    formulations = ("functional", "module", "composed", "manual")
+    relations = (
+        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        Relation("exp(log_softmax) = softmax", "composed", "functional", "the definition of log_softmax"),
+        Relation(
+            "manual = functional",
+            "manual",
+            "functional",
+            "exp, sum and divide gives what F.softmax gives: 000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
+        ),
+    )
+
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        if quantity == "value":
+            return self.restored((rows.softmax(row) for row in self.rows(arguments)), arguments)
+        if quantity == "gradient:x":
+            upstream = as_rows(g, self.axis(arguments))
+            pairs = zip(self.rows(arguments), upstream)
+            return self.restored((rows.softmax_pullback(row, u) for row, u in pairs), arguments)
+        raise unknown_quantity(self.name, quantity)
