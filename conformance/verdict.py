@@ -70,7 +70,7 @@ def levels(observed: Floats, reference: Reference, error: Floats) -> npt.NDArray
     quarter = 2.0 ** -(PRECISION[reference.dtype] / 4)
     with np.errstate(all="ignore"):
         near = np.abs(observed - reference.high) <= quarter * np.abs(reference.high)
-    near &= np.isfinite(observed) & ((observed != 0) | (reference.rounded == 0))
+    near &= np.isfinite(observed) & np.isfinite(reference.high) & ((observed != 0) | (reference.rounded == 0))
     finite = np.isfinite(error)
     # The first condition that holds decides, so a larger error never gets a better verdict.
     return np.select(
