@@ -1,0 +1,36 @@
+// Unpacks what the page carries: JSON and modules, compressed and in base64.
+
+async function unpack(name) {
+  const element = document.getElementById(`data-${name}`);
+  const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+async function unpackJson(name) {
+  return JSON.parse(await unpack(name));
+}
+
+// A library's text as a module; a blob has an address that an import can name without a network.
+async function unpackModule(name) {
+  const address = URL.createObjectURL(new Blob([await unpack(name)], { type: "text/javascript" }));
+  try {
+    return await import(address);
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+// Builds an element: attributes, then children as nodes or text. Text is never markup.
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+const say = (text) => { document.getElementById("live").textContent = text; };

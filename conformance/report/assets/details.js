@@ -1,0 +1,57 @@
+// One check in full, beside what every other subject returned on it; its address is the view's `check`.
+
+const ANSWERS = ["subject", "framework_version", "verdict", "observed", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
+
+function factRows(row) {
+  return checks.names.filter((name) => checks.text(name, row) !== "").map((name) => make("div", {},
+    make("dt", {}, name.replaceAll("_", " ")), make("dd", { class: "text num" }, checks.text(name, row))));
+}
+
+// The rows of the same case, dtype, formulation and quantity.
+function siblings(row) {
+  const same = ["case", "dtype", "formulation", "quantity", "operation"].map((name) => checks.columns.get(name).codes);
+  const out = [];
+  for (let other = 0; other < checks.count; other += 1) if (same.every((codes) => codes[other] === codes[row])) out.push(other);
+  return out;
+}
+
+function answerTable(row) {
+  const head = make("tr", {}, ...ANSWERS.map((name) => make("th", { scope: "col" }, name.replaceAll("_", " "))));
+  const body = siblings(row).map((other) => make("tr", other === row ? { class: "self" } : {}, ...ANSWERS.map((name) => {
+    const cell = make("td", { class: "text" });
+    cell.append(name === "verdict" ? verdictBadge(checks.text(name, other))
+      : checks.columns.get(name).kind === "number" ? shortNumber(checks.number(name, other)) : checks.text(name, other).slice(0, 2000));
+    return cell;
+  })));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What every subject returned" },
+    make("table", { class: "plain" }, make("thead", {}, head), make("tbody", {}, ...body)));
+}
+
+function drawDetails() {
+  const dialog = document.getElementById("details");
+  if (!view.check) {
+    if (dialog.open) dialog.close();
+    return;
+  }
+  const row = rowOf(checks, view.check);
+  const title = row < 0 ? "This run has no such check" : checks.text("case", row);
+  dialog.querySelector("h2").textContent = title.slice(0, 200);
+  const body = dialog.querySelector(".body");
+  if (row < 0) body.replaceChildren(make("p", { class: "text" }, view.check.slice(0, 400)));
+  else {
+    body.replaceChildren(make("p", {}, verdictBadge(checks.text("verdict", row)), " ",
+      ["operation", "formulation", "quantity", "dtype", "subject"].map((name) => checks.text(name, row)).join(", ")),
+    answerTable(row), make("dl", { class: "facts" }, ...factRows(row)));
+  }
+  if (!dialog.open) dialog.showModal();
+}
+
+function startDetails() {
+  const dialog = document.getElementById("details");
+  dialog.querySelector(".close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => { if (view.check) change({ check: null }); });
+  dialog.querySelector(".copy-link").addEventListener("click", () => copyText(location.href, "Link copied"));
+  watch(drawDetails);
+  drawDetails();
+}

@@ -1,0 +1,179 @@
+// The checks as columns: filters, text search and order over codes, so that 20,000 rows take milliseconds.
+
+const SEVERITY = ["unsupported", "not run", "exact", "faithful", "accurate", "stable", "lossy", "wrong", "raised",
+  "timed out", "crashed"];
+const DTYPES = ["float16", "bfloat16", "float32", "float64"];
+const OUTCOMES = ["discrepancy", "known", "textbook", "conforms", "no verdict"];
+
+class Checks {
+  constructor(data) {
+    this.count = data.rows;
+    this.columns = new Map();
+    for (const column of data.columns) {
+      const own = { ...column };
+      if (own.kind === "text") own.codes = Uint32Array.from(own.codes);
+      else own.values = own.values.map((value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value));
+      this.columns.set(own.name, own);
+    }
+    this.names = data.columns.map((column) => column.name);
+    this.columns.set("outcome", this.outcomes());
+    this.ranks = new Map();
+    this.words = new Map();
+  }
+
+  text(name, row) {
+    const column = this.columns.get(name);
+    if (column.kind === "text") return column.values[column.codes[row]];
+    const value = column.values[row];
+    if (value === null) return "";
+    return value === Infinity ? "inf" : value === -Infinity ? "-inf" : String(value);
+  }
+
+  number(name, row) {
+    return this.columns.get(name).values[row];
+  }
+
+  // What a check means for the run: a discrepancy, or why it is none.
+  outcomes() {
+    const codes = new Uint32Array(this.count);
+    for (let row = 0; row < this.count; row += 1) {
+      const conforms = this.text("conforms", row);
+      if (conforms === "") codes[row] = 4;
+      else if (conforms === "True") codes[row] = 3;
+      else if (this.text("known", row) !== "") codes[row] = 1;
+      else codes[row] = this.text("textbook", row) === "True" ? 2 : 0;
+    }
+    return { name: "outcome", kind: "text", values: OUTCOMES, codes };
+  }
+
+  // Tags are several in one cell; every other facet is one value a row.
+  matches(name, wanted) {
+    const { values } = this.columns.get(name);
+    const set = new Set(wanted);
+    return Uint8Array.from(values, (value) => Number(
+      name === "tags" ? value.split(";").some((tag) => set.has(tag)) : set.has(value)));
+  }
+
+  // Per row a bit mask of the facets that refuse it; bit 31 is the text search.
+  refusals(filters, query) {
+    const out = new Uint32Array(this.count);
+    Object.entries(filters).forEach(([name, wanted], place) => {
+      if (!this.columns.has(name)) return;
+      const { codes } = this.columns.get(name);
+      const yes = this.matches(name, wanted);
+      const bit = 1 << place;
+      for (let row = 0; row < this.count; row += 1) if (!yes[codes[row]]) out[row] |= bit;
+    });
+    for (const word of query.toLowerCase().split(/\s+/).filter(Boolean)) {
+      const found = this.search(word);
+      for (let row = 0; row < this.count; row += 1) if (!found[row]) out[row] |= 1 << 31;
+    }
+    return out;
+  }
+
+  search(word) {
+    const found = new Uint8Array(this.count);
+    for (const name of this.names) {
+      const column = this.columns.get(name);
+      if (column.kind !== "text") continue;
+      if (!this.words.has(name)) this.words.set(name, column.values.map((value) => value.toLowerCase()));
+      const yes = Uint8Array.from(this.words.get(name), (value) => Number(value.includes(word)));
+      if (!yes.includes(1)) continue;
+      const { codes } = column;
+      for (let row = 0; row < this.count; row += 1) found[row] |= yes[codes[row]];
+    }
+    return found;
+  }
+
+  // The rows of a view in order, and for each facet how many rows each of its values would show.
+  select(filters, query, sort) {
+    const refused = this.refusals(filters, query);
+    const rows = [];
+    for (let row = 0; row < this.count; row += 1) if (refused[row] === 0) rows.push(row);
+    return { rows: this.order(rows, sort), refused, names: Object.keys(filters) };
+  }
+
+  tally(name, selection) {
+    const own = selection.names.indexOf(name);
+    const allowed = own < 0 ? 0 : (1 << own) >>> 0;
+    const { codes, values } = this.columns.get(name);
+    const counts = new Uint32Array(values.length);
+    for (let row = 0; row < this.count; row += 1) {
+      if ((selection.refused[row] & ~allowed) === 0) counts[codes[row]] += 1;
+    }
+    const out = new Map();
+    values.forEach((value, code) => {
+      for (const part of name === "tags" ? value.split(";") : [value]) {
+        if (part !== "") out.set(part, (out.get(part) ?? 0) + counts[code]);
+      }
+    });
+    return [...out].sort((a, b) => compare(name, a[0], b[0]));
+  }
+
+  // For every row a number that sorts as the column should: severity, width, size or alphabet; none comes last.
+  rank(name) {
+    if (this.ranks.has(name)) return this.ranks.get(name);
+    const column = this.columns.get(name);
+    let ranks;
+    if (column.kind === "number") {
+      ranks = Float64Array.from(column.values, (value) => (value === null ? NaN : value));
+    } else {
+      const sorted = column.values.map((value, code) => code).sort((a, b) => compare(name, column.values[a], column.values[b]));
+      const place = new Float64Array(column.values.length);
+      sorted.forEach((code, position) => { place[code] = column.values[code] === "" ? NaN : position; });
+      ranks = Float64Array.from(column.codes, (code) => place[code]);
+    }
+    this.ranks.set(name, ranks);
+    return ranks;
+  }
+
+  order(rows, sort) {
+    const keys = sort.filter(([name]) => this.columns.has(name)).map(([name, way]) => [this.rank(name), way === "desc" ? -1 : 1]);
+    if (!keys.length) return rows;
+    return rows.sort((a, b) => {
+      for (const [ranks, way] of keys) {
+        const x = ranks[a];
+        const y = ranks[b];
+        if (x === y || (x !== x && y !== y)) continue;
+        if (x !== x) return 1;
+        if (y !== y) return -1;
+        return x < y ? -way : way;
+      }
+      return a - b;
+    });
+  }
+}
+
+function compare(name, a, b) {
+  if (name === "verdict") return SEVERITY.indexOf(a) - SEVERITY.indexOf(b);
+  if (name === "dtype") return DTYPES.indexOf(a) - DTYPES.indexOf(b);
+  if (name === "outcome") return OUTCOMES.indexOf(a) - OUTCOMES.indexOf(b);
+  if (name === "observed" || name === "exact") {
+    const [x, y] = [Number.parseFloat(a), Number.parseFloat(b)];
+    if (x === x && y === y && x !== y) return x - y;
+  }
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+// One row's permanent name, the same in every run that has the check.
+const KEY = ["case", "dtype", "formulation", "quantity", "subject"];
+const keyOf = (checks, row) => KEY.map((name) => encodeURIComponent(checks.text(name, row))).join("/");
+
+function rowOf(checks, key) {
+  const parts = key.split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
+  if (parts.length !== KEY.length) return -1;
+  const wanted = KEY.map((name, place) => {
+    const column = checks.columns.get(name);
+    return [column.codes, column.values.indexOf(parts[place])];
+  });
+  for (let row = 0; row < checks.count; row += 1) if (wanted.every(([codes, code]) => codes[row] === code)) return row;
+  return -1;
+}
+
+// The rows as CSV with the columns shown: quoted as pandas quotes them.
+function toCsv(checks, rows, names) {
+  const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = [names.join(",")];
+  for (const row of rows) lines.push(names.map((name) => quote(checks.text(name, row))).join(","));
+  return `${lines.join("\n")}\n`;
+}
