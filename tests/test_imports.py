@@ -1,0 +1,162 @@
+"""Imports are few, light and point one way, as the package's rooms are laid out."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "conformance"
+ADAPTERS = sorted((PACKAGE / "adapters").rglob("*.py"))
+HEAVY = {"flint", "jax", "jinja2", "ml_dtypes", "numpy", "pandas", "pyarrow", "pydantic", "rich", "ruamel"}
+HEAVY |= {"tensorflow", "torch"}
+
+#: What each adapter may import beside NumPy and the standard library: its framework.
+FRAMEWORKS = {
+    "on_torch": {"torch"},
+    "on_tensorflow": {"tensorflow", "keras"},
+    "on_jax": {"jax", "jaxlib", "optax"},
+}
+
+#: The rooms that a room may import from, beside itself and the errors; a room that is not here may use all.
+MAY_USE = {
+    "errors": set(),
+    "adapters": set(),
+    "arithmetic": set(),
+    "operations": {"arithmetic"},
+    "verdict": {"arithmetic", "operations", "case"},
+    "case": {"arithmetic", "operations"},
+    "report": {"arithmetic", "operations", "case", "results", "verdict"},
+}
+#: Rooms that nothing else imports: the ways in.
+ENTRANCES = {"__main__", "cli", "pytest_plugin"}
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The top-level modules in sys.modules of a fresh interpreter after the statement."""
+    program = f"import json, sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\n"
+    program += "print()\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import conformance",
+        "sys.argv = ['conformance', '--help']; from conformance.cli import main; main()",
+        "sys.argv = ['conformance', 'run', '--help']; from conformance.cli import main; main()",
+        "import conformance.pytest_plugin",
+    ],
+    ids=["import", "help", "help of a command", "pytest plugin"],
+)
+def test_start_loads_nothing_heavy(statement: str) -> None:
+    assert loaded_after(statement) & HEAVY == set()
+
+
+def modules() -> dict[str, Path]:
+    """The package's modules by their dotted names."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(name: str, path: Path) -> set[str]:
+    """Every dotted name that a module imports anywhere, but for type checking alone."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in running(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join(
+                    [*package.split(".")[: len(package.split(".")) - node.level + 1], base]
+                ).strip(".")
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def running(tree: ast.AST) -> list[ast.AST]:
+    """The nodes of a tree, without those under `if TYPE_CHECKING:`."""
+    nodes, waiting = [], [tree]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return nodes
+
+
+def room(name: str) -> str:
+    """The room of a dotted name: `conformance.report.heat` lies in `report`."""
+    return [*name.split("."), ""][1]
+
+
+def rooms() -> dict[str, set[str]]:
+    """For each room, the other rooms that it imports from."""
+    known = {room(name) for name in modules()} - {""}
+    uses: dict[str, set[str]] = {}
+    for name, path in modules().items():
+        ours = {room(other) for other in imported(name, path) if other.startswith("conformance.")}
+        uses.setdefault(room(name), set()).update((ours & known) - {room(name)})
+    return uses
+
+
+def test_rooms_use_only_the_rooms_below() -> None:
+    wrong = {
+        f"{name} -> {other}"
+        for name, others in rooms().items()
+        for other in others - {"errors"}
+        if other not in MAY_USE.get(name, others) or (other in ENTRANCES and name not in ENTRANCES)
+    }
+    assert wrong == set()
+
+
+def test_rooms_form_no_circle() -> None:
+    uses = {name: others for name, others in rooms().items() if name}  # the package itself names them all
+    while free := [name for name, others in uses.items() if not others & set(uses)]:
+        uses = {name: others for name, others in uses.items() if name not in free}
+    assert uses == {}
+
+
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.stem)
+def test_adapters_parse_as_python_3_8(path: Path) -> None:
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.stem)
+def test_adapters_import_numpy_their_framework_and_one_another(path: Path) -> None:
+    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    frameworks: set[str] = set().union(*(f for stem, f in FRAMEWORKS.items() if path.stem.startswith(stem)))
+    allowed = {"numpy", "conformance.adapters", *frameworks, *sys.stdlib_module_names}
+    strange = {
+        other
+        for other in imported(name, path)
+        if other.split(".")[0] not in allowed and ".".join(other.split(".")[:2]) not in allowed
+    }
+    assert strange == set()
+
+
+def test_adapters_import_one_another_relatively() -> None:
+    for path in ADAPTERS:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                assert not (node.module or "").startswith("conformance"), f"{path.name}:{node.lineno}"
+
+
+def test_no_module_hides_a_public_function() -> None:
+    import conformance
+
+    functions = {name for name in conformance.__all__ if callable(getattr(conformance, name))}
+    assert {"run", "check", "diff", "exact", "load"} & {path.stem for path in PACKAGE.iterdir()} == set()
+    assert functions & {path.stem for path in PACKAGE.iterdir()} == set()
