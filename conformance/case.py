@@ -1,0 +1,148 @@
+"""A case: one entry of a case file, and the arguments that it means in each dtype.
+
+The keys of a file are in `conformance.case_file`, the reading of one in `conformance.loading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.case_file import DTYPES, Known
+from conformance.errors import CaseError
+from conformance.limits import Limits
+from conformance.operations import OPERATIONS
+from conformance.tensors import Tensor, rounded, size
+
+__all__ = ["DTYPES", "Case", "Known", "load_cases", "validate"]
+
+#: Arguments of at most this many elements are kept, for a case is asked for them many times.
+_KEPT = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One case.
+
+    file, line: where it stands; file is relative. inputs and parameters: what the case itself gives, tensors
+    not yet built. expect: `value`, `error`, or the special value that every element of the exact value has
+    (`nan`, `inf`, `-inf`, `zero`). printed: figures as text, in nested lists. decimals: the inputs are known
+    to that many decimals only. warns: whether the framework warns; None where it may do either.
+    """
+
+    id: str
+    source: str
+    file: str
+    line: int
+    operation: str
+    inputs: Mapping[str, Tensor]
+    parameters: Mapping[str, Any]
+    dtypes: tuple[str, ...]
+    formulations: tuple[str, ...]
+    quantities: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    expect: str = "value"
+    printed: Any = None
+    known: tuple[Known, ...] = ()
+    why: str = ""
+    title: str = ""
+    decimals: int | None = None
+    warns: bool | None = None
+    _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor among inputs and parameters."""
+        for one in (*self.inputs.values(), *self.parameters.values()):
+            if hasattr(one, "integral"):
+                yield one
+
+    def arguments(self, dtype: str) -> dict[str, Any]:
+        """Inputs and parameters by name, rounded to the dtype: float64 and int64 arrays, Python scalars.
+
+        Every parameter is there, by its default where the case gives none. Raises CaseError where the dtype
+        cannot hold a number of the case or a file has gone.
+        """
+        try:
+            return self.build(dtype)
+        except ValueError as error:
+            raise CaseError(f"{self.file}:{self.line}: {self.id}: {error}") from None
+
+    def build(self, dtype: str) -> dict[str, Any]:
+        """As `arguments`, with the bare ValueError of what cannot be built."""
+        if dtype in self._built:
+            return dict(self._built[dtype])
+        operation = OPERATIONS[self.operation]
+        built: dict[str, Any] = {}
+        for item in operation.inputs:
+            tensor = self.inputs[item.name]
+            floating = item.kind == "floating" or not tensor.integral
+            built[item.name] = _floats(tensor, dtype) if floating else tensor.values(dtype)
+        for parameter in operation.parameters:
+            value = self.parameters.get(parameter.name, parameter.default)
+            built[parameter.name] = _floats(value, dtype) if hasattr(value, "integral") else value
+        for value in built.values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+        if sum(size(one.shape) for one in self.tensors()) <= _KEPT:
+            self._built[dtype] = built
+        return dict(built)
+
+    def quantity_names(self, dtype: str) -> tuple[str, ...]:
+        """The case's quantities with their inputs, as `value` and `gradient:logits`."""
+        if "gradient" not in self.quantities:
+            return ("value",)
+        operation = OPERATIONS[self.operation]
+        gradients = tuple(f"gradient:{name}" for name in operation.differentiable(self.arguments(dtype)))
+        return (("value",) if "value" in self.quantities else ()) + gradients
+
+    def variant(
+        self, id: str, operation: str, inputs: Mapping[str, Tensor], parameters: Mapping[str, Any]
+    ) -> Case:
+        """Another operation on tensors of this case: all formulations, no printed figures, nothing known."""
+        return replace(
+            self,
+            id=id,
+            operation=operation,
+            inputs=inputs,
+            parameters=parameters,
+            formulations=OPERATIONS[operation].formulations,
+            expect="value",
+            printed=None,
+            known=(),
+            decimals=None,
+            warns=None,
+            _built={},
+        )
+
+    def slack(self) -> float:
+        """By how much inputs known to `decimals` decimals may move the value, at most; 0 for exact inputs."""
+        if self.decimals is None:
+            return 0.0
+        from conformance.rounded_inputs import widths
+
+        return float(np.max(widths(self), initial=0.0))
+
+
+def _floats(tensor: Tensor, dtype: str) -> Any:
+    return rounded(np.asarray(tensor.values(dtype), np.float64), dtype)
+
+
+def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
+    """The cases of these files and folders (None: the suite's own), by file and place.
+
+    Raises CaseError: a line `file:line:column: what is wrong: what would be right` for each fault of each file.
+    """
+    from conformance.loading import load
+
+    return load(paths, limits)
+
+
+def validate(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
+    """As `load_cases`, and every case is built and its figures and expectations compared with exact values."""
+    from conformance.validation import check_all
+
+    return check_all(load_cases(paths, limits))

@@ -1,0 +1,162 @@
+"""The keys of a case file: pydantic models, their faults in a reader's words, and the JSON schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from conformance.faults import Faults, meant, shown
+from conformance.yaml_tree import Mapping, Node, Scalar, find, kind, plain
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+QUANTITIES = ("value", "gradient")
+#: What a case may expect; the special values are checked against the exact value by `conformance validate`.
+EXPECTATIONS = ("value", "error", "nan", "inf", "-inf", "zero")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Dtype = Literal["float16", "bfloat16", "float32", "float64"]
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Known(_Keys):
+    """A documented deviation: which checks of the case deviate, why, and who says so.
+
+    `subject`, `dtype`, `formulation` and `quantity` are globs; quantity `gradient` means every gradient.
+    `versions` is a PEP 440 specifier of the framework's versions, empty for any.
+    """
+
+    subject: Annotated[Text, Field(description="a glob of subjects, as torch, jax* or tensorflow:xla")]
+    dtype: Annotated[Text, Field(description="a glob of dtypes, as float16 or *float16")] = "*"
+    formulation: Annotated[Text, Field(description="a glob of formulations, as functional")] = "*"
+    quantity: Annotated[Text, Field(description="value, gradient, or a glob as gradient:logits")] = "*"
+    reason: Annotated[Text, Field(description="what the subject returns and why, in one line")]
+    source: Annotated[Text, Field(description="where the deviation is documented: a link or a file's name")]
+    versions: Annotated[
+        str, Field(description="versions of the framework as PEP 440 has them, as '<0.11'")
+    ] = ""
+
+    @field_validator("quantity")
+    @classmethod
+    def _every_gradient(cls, value: str) -> str:
+        return "gradient:*" if value == "gradient" else value
+
+    @field_validator("versions")
+    @classmethod
+    def _specifier(cls, value: str) -> str:
+        try:
+            SpecifierSet(value)
+        except InvalidSpecifier:
+            raise ValueError(f"{shown(value)} names no versions") from None
+        return value
+
+
+class CaseEntry(_Keys):
+    """One entry under `cases`. Tensors are read by `conformance.tensor_nodes`, against the operation's signature."""
+
+    id: Annotated[Name, Field(description="a name unique over all files: letters, digits and - _ . +")]
+    title: Annotated[Text, Field(description="a text")] = ""
+    operation: Annotated[str, Field(description="an operation's name, as cross_entropy")]
+    inputs: Annotated[dict[str, Any], Field(description="a mapping of the operation's inputs to tensors")]
+    parameters: Annotated[dict[str, Any], Field(description="a mapping of the operation's parameters")] = {}
+    dtypes: Annotated[
+        list[Dtype], Field(min_length=1, description="a list of dtypes, as [float32, float64]")
+    ] = [*DTYPES]
+    formulations: Annotated[
+        list[str], Field(min_length=1, description="a list of the operation's formulations; left out: all")
+    ] = []
+    quantities: Annotated[
+        list[Literal["value", "gradient"]],
+        Field(min_length=1, description="[value], [gradient] or [value, gradient]"),
+    ] = [*QUANTITIES]
+    printed: Annotated[Any, Field(description="a figure as the source shows it, or lists of figures")] = None
+    decimals: Annotated[
+        int, Field(ge=0, le=30, description="how many decimals of the inputs are known, from 0 to 30")
+    ] = 0
+    expect: Annotated[
+        Literal["value", "error", "nan", "inf", "-inf", "zero"],
+        Field(description="value, error, or the special value that every element has"),
+    ] = "value"
+    warns: Annotated[
+        bool, Field(description="true where the framework must warn, false where it must not")
+    ] = False
+    tags: Annotated[list[Name], Field(description="a list of names of letters, digits and - _ . +")] = []
+    known: Annotated[list[Known], Field(description="a list of {subject, reason, source, ...}")] = []
+    why: Annotated[Text, Field(description="one line: what only this case would catch")] = ""
+    source: Annotated[
+        Text, Field(description="where this example comes from, if not from the file's source")
+    ] = ""
+
+    @field_validator("dtypes", "formulations", "quantities", "tags")
+    @classmethod
+    def _each_once(cls, values: list[str]) -> list[str]:
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{shown(twice[0])} is listed twice")
+        return values
+
+
+class CaseFile(_Keys):
+    """The top of a case file."""
+
+    source: Annotated[
+        Text, Field(description="where the examples come from: a post's file name, an issue's link, a paper")
+    ] = ""
+    title: Annotated[Text, Field(description="a text")] = ""
+    tags: Annotated[list[Name], Field(description="a list of names that every case of the file has")] = []
+    cases: Annotated[list[Any], Field(min_length=1, description="a list of cases")]
+
+
+def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[Any, frozenset[str]]:
+    """A mapping as a model, or None after faults; and the keys that are at fault."""
+    try:
+        return model.model_validate(plain(node)), frozenset()
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=True)
+    for one in found:
+        place, what, right = _fault(model, node, one)
+        faults.add(place.line, place.column, what, right)
+    return None, frozenset(str(one["loc"][0]) for one in found if one["loc"])
+
+
+def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str, str]:
+    """A pydantic error as (where, what is wrong, what would be right)."""
+    path: tuple[int | str, ...] = error["loc"]
+    value, key = find(node, path)
+    owner, described = _field(model, path)
+    name = next((str(step) for step in reversed(path) if isinstance(step, str)), "")
+    kind_of = error["type"]
+    if kind_of == "extra_forbidden":
+        return key, f"unknown key {shown(str(path[-1]))}", meant(str(path[-1]), owner.model_fields)
+    if kind_of == "missing":
+        return value, f"the key `{path[-1]}` is missing", described
+    written = shown(value.text) if isinstance(value, Scalar) and value.text else kind(value)
+    if kind_of == "literal_error":
+        choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return value, f"{name}: {written} is not known", meant(str(error["input"]), choices)
+    if kind_of == "value_error":
+        return value, f"{name}: {error['ctx']['error']}", described
+    if kind_of in ("string_too_long", "string_too_short", "too_short", "too_long"):
+        length = "too long" if kind_of.endswith("long") else "empty"
+        return value, f"{name}: {length}", described
+    if isinstance(value, Scalar) and kind_of.endswith("_type"):
+        return value, f"{name}: {kind(value)} ({written})" if value.text else f"{name}: nothing", described
+    return value, f"{name}: {written} is not right", described
+
+
+def _field(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
+    """The model that a path ends in, and the description of the last named field on the way."""
+    owner, described = model, ""
+    for step in path:
+        if not isinstance(step, str) or step not in owner.model_fields:
+            continue
+        described = owner.model_fields[step].description or ""
+        if step == "known":
+            owner = Known
+    return owner, described

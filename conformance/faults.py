@@ -1,0 +1,47 @@
+"""What is wrong in case files: collected, so that a reader sees every fault at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+#: More faults of one file than this are counted, not listed.
+MOST = 50
+
+
+def shown(text: object, width: int = 48) -> str:
+    """A value from a stranger's file, quoted and cut so that it cannot spoil a terminal or a log."""
+    quoted = ascii(text)
+    return quoted if len(quoted) <= width else quoted[: width - 4] + "..." + quoted[0]
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """The right words, the most likely one first: `did you mean 'softmax'? There are ...`."""
+    there = list(words)
+    near = difflib.get_close_matches(word[:80], there, n=1, cutoff=0.6)
+    listed = ", ".join(there) if there else "none"
+    return f"did you mean {near[0]!r}? There are: {listed}" if near else f"one of: {listed}"
+
+
+@dataclass
+class Faults:
+    """The faults of one file, each a line `file:line:column: what is wrong: what would be right`."""
+
+    file: str
+    found: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def add(self, line: int, column: int, what: str, right: str = "") -> None:
+        """Note a fault at a place; lines and columns count from 1."""
+        self.found.append((line, column, f"{what}: {right}" if right else what))
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def lines(self) -> list[str]:
+        """The faults in the order of the file, each once."""
+        unique = sorted(set(self.found))
+        lines = [f"{self.file}:{line}:{column}: {text}" for line, column, text in unique[:MOST]]
+        if len(unique) > MOST:
+            lines.append(f"{self.file}: and {len(unique) - MOST} more")
+        return lines
