@@ -1,0 +1,212 @@
+"""What an adapter is: the formulations of each operation in one framework, and how to call them there.
+
+An author of a new adapter subclasses :class:`Adapter`, fills ``formulations`` (operation -> formulation ->
+function in the framework's own arrays, with the canonical signature) and writes `load`, `store`, `compute`
+and `describe`. A parameter that a function's signature lacks is `unsupported` without a line of code.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+
+Array = Any  # a NumPy array; NumPy 1.19 has no types to say more
+Tensor = Any  # an array of the framework
+Function = Callable[..., Any]
+Table = Dict[str, Dict[str, Function]]
+
+#: Every formulation, in the order in which they are named.
+FORMULATIONS = ("functional", "module", "composed", "one_hot", "naive", "manual")
+
+#: The inputs of each operation: the positional arguments of the canonical signature, in order.
+INPUTS: Dict[str, Tuple[str, ...]] = {
+    "sigmoid": ("x",),
+    "log_sigmoid": ("x",),
+    "softmax": ("x",),
+    "log_softmax": ("x",),
+    "logsumexp": ("x",),
+    "one_hot": ("target",),
+    "nll_loss": ("log_probs", "target"),
+    "cross_entropy": ("logits", "target"),
+    "binary_cross_entropy": ("probs", "target"),
+    "binary_cross_entropy_with_logits": ("logits", "target"),
+}
+
+#: The parameters' defaults in the canonical signatures: at these they ask for nothing special.
+DEFAULTS: Dict[str, Any] = {
+    "axis": -1,
+    "weight": None,
+    "pos_weight": None,
+    "ignore_index": -100,
+    "label_smoothing": 0.0,
+    "reduction": "mean",
+    "size_average": None,
+    "reduce": None,
+}
+
+
+class Unsupported(NotImplementedError):
+    """The framework has no such operation, formulation, parameter or dtype; its text is the reason.
+
+    Any NotImplementedError counts as one: a user's function needs no import of ours to say so.
+    """
+
+
+class Unavailable(Exception):
+    """The worker cannot start: no such framework, mode, device or function. Its text: one line for a person."""
+
+
+class Call(NamedTuple):
+    """One formulation with its scalar parameters; hashable, so that compiled functions are kept by it."""
+
+    function: Function
+    inputs: Tuple[str, ...]
+    scalars: Tuple[Tuple[str, Any], ...]
+    dtype: str  # that of the floating inputs
+
+    def __call__(self, tensors: Dict[str, Tensor]) -> Tensor:
+        """The formulation's result: inputs by position; tensors such as `weight` and scalars by name."""
+        keywords = {name: tensor for name, tensor in tensors.items() if name not in self.inputs}
+        return self.function(*[tensors[name] for name in self.inputs], **keywords, **dict(self.scalars))
+
+
+class Adapter:
+    """One framework in one mode on one device.
+
+    Class attributes: `framework`, its name; `modes` and `devices`, the first of each the default (an empty
+    `devices`: the framework itself says which there are); `formulations`, the table; `implicit_axis`, the
+    formulations that take ``axis=None``.
+    """
+
+    framework: str = ""
+    modes: Tuple[str, ...] = ("eager",)
+    devices: Tuple[str, ...] = ("cpu",)
+    formulations: Table = {}
+    implicit_axis: FrozenSet[str] = frozenset()
+    users_function: Optional[Function] = None
+
+    def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
+        self.mode = one_of("mode", mode or self.modes[0], self.modes, self.framework)
+        self.device = device or (self.devices or ("cpu",))[0]
+        if self.devices:
+            one_of("device", self.device, self.devices, self.framework)
+
+    # What an adapter must write.
+
+    def load(self, array: Array, dtype: str) -> Tensor:
+        """The framework's array of a storage array (``bfloat16`` comes as its bits in uint16)."""
+        raise NotImplementedError
+
+    def store(self, result: Tensor) -> Tuple[Array, str]:
+        """The storage array and the dtype's name of a framework's array: the inverse of `load`."""
+        raise NotImplementedError
+
+    def compute(
+        self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        """The value of ``call(tensors)`` and its gradients with respect to the tensors named in `wrt`.
+
+        One forward and one backward pass, from the upstream gradient (None: ones of the value's shape).
+        Whatever the framework raises is left to rise: it is the observation.
+        """
+        raise NotImplementedError
+
+    def describe(self) -> Dict[str, Any]:
+        """``version``, ``versions`` of companions, ``hardware`` and ``settings``, for the hello frame."""
+        raise NotImplementedError
+
+    # What an adapter may write.
+
+    def lacks(self, error: Exception) -> Optional[str]:
+        """A reason, where the framework's error only says that it has no kernel for the dtype; else None."""
+        return None
+
+    def compilations(self) -> int:
+        """How many programs the framework has compiled so far (0 where it interprets)."""
+        return 0
+
+    # What every adapter inherits.
+
+    def adopt(self, function: Function, operation: str) -> None:
+        """Put a user's own function in the place of the operation's formulation `functional`."""
+        self.users_function = function
+        self.formulations = dict(self.formulations)
+        self.formulations[operation] = dict(self.formulations.get(operation, {}), functional=function)
+
+    def find(self, operation: str, formulation: str) -> Function:
+        """The function of a formulation; Unsupported where the framework has none."""
+        if formulation not in self.formulations.get(operation, {}):
+            raise Unsupported("{} has no formulation {} of {}".format(self.framework, formulation, operation))
+        return self.formulations[operation][formulation]
+
+    def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
+        """The call that a request asks for; Unsupported where its formulation lacks one of its parameters."""
+        operation, formulation = request["operation"], request["formulation"]
+        function = self.find(operation, formulation)
+        signature = signature_of(function)
+        inputs = INPUTS.get(operation) or tuple(name for name in arrays if name != "upstream")
+        scalars = dict(request["parameters"])
+        needed = {name for name, value in scalars.items() if value != DEFAULTS.get(name, _NO_DEFAULT)}
+        if signature.ignore_index != DEFAULTS["ignore_index"] and has_ignored_label(scalars, arrays):
+            scalars.setdefault("ignore_index", DEFAULTS["ignore_index"])
+            needed.add("ignore_index")
+        needed.update(name for name in arrays if name not in inputs and name != "upstream")
+        if not signature.anything:
+            for name in sorted(needed - signature.parameters):
+                raise Unsupported("{} {} has no parameter {}".format(formulation, operation, name))
+            scalars = {name: value for name, value in scalars.items() if name in signature.parameters}
+        if scalars.get("axis", -1) is None and formulation not in self.implicit_axis:
+            raise Unsupported("{} {} takes no implicit axis".format(formulation, operation))
+        return Call(function, inputs, tuple(sorted(scalars.items())), request["dtype"])
+
+
+_NO_DEFAULT = object()
+
+
+class Signature(NamedTuple):
+    """What a function takes besides its inputs."""
+
+    parameters: FrozenSet[str]
+    anything: bool  # it has **parameters
+    ignore_index: Any  # its default; None where it has no such parameter
+
+
+@lru_cache(maxsize=None)
+def signature_of(function: Function) -> Signature:
+    """The parameters of a function; none for a builtin, which tells nothing of itself."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return Signature(frozenset(), False, None)
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    ignore_index = parameters["ignore_index"].default if "ignore_index" in parameters else None
+    return Signature(frozenset(parameters), anything, ignore_index)
+
+
+def has_ignored_label(scalars: Dict[str, Any], arrays: Dict[str, Array]) -> bool:
+    """Whether a label equals the ignored one: then a formulation without `ignore_index` cannot do the case."""
+    target = arrays.get("target")
+    if target is None or target.dtype.kind not in "iu":
+        return False
+    return bool((target == scalars.get("ignore_index", DEFAULTS["ignore_index"])).any())
+
+
+def of_class(module: Callable[..., Function]) -> Function:
+    """The formulation `module`: build the framework's object from the parameters, call it on the inputs.
+
+    Its signature is that of the class, so that what this version of the class lacks is unsupported.
+    """
+
+    def function(*inputs: Tensor, **parameters: Any) -> Tensor:
+        return module(**parameters)(*inputs)
+
+    function.__signature__ = inspect.signature(module)  # type: ignore[attr-defined]
+    return function
+
+
+def one_of(what: str, value: str, choices: Sequence[str], framework: str) -> str:
+    """The value, if it is one of the choices; Unavailable with the choices if not."""
+    if value not in choices:
+        raise Unavailable("{} has no {} {!r}: it has {}".format(framework, what, value, ", ".join(choices)))
+    return value

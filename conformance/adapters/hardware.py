@@ -1,0 +1,28 @@
+"""The processor that a worker runs on, as far as it decides which kernels run."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any, Dict
+
+#: The instruction sets that numerical libraries choose their kernels by.
+KERNEL_FLAGS = ("avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "asimd", "sve", "bf16")
+
+
+def processor() -> Dict[str, Any]:
+    """``cpu`` (the model's name), ``flags`` (of KERNEL_FLAGS), ``cores`` (that this process may use)."""
+    described = {}
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.partition(":")
+                described.setdefault(key.strip().lower(), value.strip())
+    except OSError:
+        pass  # not Linux: platform knows the little there is
+    flags = set(described.get("flags", described.get("features", "")).split())
+    return {
+        "cpu": described.get("model name") or platform.processor() or platform.machine(),
+        "flags": [flag for flag in KERNEL_FLAGS if flag in flags],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }

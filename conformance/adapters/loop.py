@@ -1,0 +1,146 @@
+"""The worker's loop: start the adapter, say hello, answer requests until they end."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+import sys
+import warnings
+from typing import Any, BinaryIO, Dict, List, NoReturn, Optional, Sequence
+
+import numpy as np
+
+from . import protocol
+from .base import FORMULATIONS, Adapter, Call, Unavailable
+from .hardware import processor
+from .response import answer
+from .users import load_function
+
+EXIT_UNAVAILABLE = 3
+#: Framework -> the module of ours that speaks it; others come by the entry-point group.
+OURS = {"numpy": "on_numpy", "torch": "on_torch", "tensorflow": "on_tensorflow", "jax": "on_jax"}
+ENTRY_POINTS = "conformance.adapters"
+SMALLEST_NORMAL = 1.1754943508222875e-38  # of float32: half of it is subnormal
+
+
+def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> int:
+    """Serve until the requests end; the exit code."""
+    try:
+        options = _options(arguments)
+        adapter = make_adapter(options.framework, options.mode, options.device)
+        if options.function:
+            adapter.adopt(load_function(options.function), options.operation)
+    except Unavailable as error:
+        print("conformance: {}".format(error), file=sys.stderr)
+        return EXIT_UNAVAILABLE
+    warned = _collect_warnings()
+    _send(responses, hello(adapter), {})
+    while True:
+        frame = protocol.read_frame(requests)
+        if frame is None:
+            return 0
+        _send(responses, *answer(adapter, frame[0], frame[1], warned))
+
+
+def make_adapter(framework: str, mode: Optional[str] = None, device: Optional[str] = None) -> Adapter:
+    """The adapter of a framework, ours or a third party's; Unavailable, in one line, where there is none."""
+    try:
+        if framework in OURS:
+            make = importlib.import_module("." + OURS[framework], __package__).ADAPTER
+        else:
+            make = _third_party(framework)
+    except Exception as error:  # a framework may fail to import in any way
+        raise Unavailable("{} does not import here: {}".format(framework, first_line(error))) from error
+    if make is None:
+        raise Unavailable("no adapter for {!r}: there are {}".format(framework, ", ".join(sorted(OURS))))
+    adapter: Adapter = make(mode, device)
+    return adapter
+
+
+def hello(adapter: Adapter) -> Dict[str, Any]:
+    """The hello frame's header."""
+    described = adapter.describe()
+    described["hardware"] = dict(processor(), **described.get("hardware", {}))
+    described.update(
+        kind="hello",
+        framework=adapter.framework,
+        python=platform.python_version(),
+        numpy=np.__version__,
+        mode=adapter.mode,
+        device=adapter.device,
+        flushes_subnormals=flushes_subnormals(adapter),
+        formulations={
+            operation: sorted(functions, key=(FORMULATIONS + tuple(functions)).index)
+            for operation, functions in adapter.formulations.items()
+        },
+    )
+    return described
+
+
+def flushes_subnormals(adapter: Adapter) -> Optional[bool]:
+    """Whether half of float32's smallest normal number comes out as 0; None where the framework cannot say.
+
+    64 elements: the loop's vector body runs, as in real work.
+    """
+    call = Call(_halve, ("x",), (), "float32")
+    try:
+        tensor = adapter.load(np.full(64, SMALLEST_NORMAL, np.float32), "float32")
+        halves, _ = adapter.store(adapter.compute(call, {"x": tensor}, (), None)[0])
+    except Exception:  # of no consequence for any check
+        return None
+    return not bool(np.all(halves))
+
+
+def first_line(error: BaseException) -> str:
+    """An error's type and the first line of its message."""
+    lines = str(error).strip().splitlines() or [""]
+    return "{}: {}".format(type(error).__name__, lines[0])
+
+
+def _halve(x: Any) -> Any:
+    return x * 0.5
+
+
+def _send(responses: BinaryIO, header: Dict[str, Any], arrays: Dict[str, Any]) -> None:
+    responses.write(protocol.encode(header, arrays))
+    responses.flush()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Unavailable(message)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(prog="serve.py", description="Serve the formulations of one framework.")
+    parser.add_argument("framework")
+    parser.add_argument("--mode")
+    parser.add_argument("--device")
+    parser.add_argument("--function", metavar="FILE_OR_MODULE:NAME", help="takes the place of `functional`")
+    parser.add_argument("--operation", help="the operation that the function carries out")
+    options = parser.parse_args(arguments)
+    if bool(options.function) != bool(options.operation):
+        parser.error("--function and --operation go together")
+    return options
+
+
+def _third_party(framework: str) -> Any:
+    """What the entry-point group holds under the name: an Adapter class, or a function that makes one."""
+    from importlib import metadata
+
+    points: Any = metadata.entry_points()
+    group = points.select(group=ENTRY_POINTS) if hasattr(points, "select") else points.get(ENTRY_POINTS, ())
+    return next((point.load() for point in group if point.name == framework), None)
+
+
+def _collect_warnings() -> List[str]:
+    """Every warning from now on goes to the list that is returned: cheaper than a context for each request."""
+    warned: List[str] = []
+
+    def collect(message: Any, category: Any, *place: Any, **more: Any) -> None:
+        warned.append("{}: {}".format(category.__name__, message))
+
+    warnings.simplefilter("always")
+    warnings.showwarning = collect
+    return warned

@@ -1,0 +1,97 @@
+"""From a request to its response: the same for every adapter."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Sequence, Tuple
+
+from .base import Adapter, Array, Call
+from .storage import cast
+
+GRADIENT = "gradient:"
+LONGEST_MESSAGE = 2000
+
+Header = Dict[str, Any]
+Arrays = Dict[str, Array]
+Stored = Tuple[Array, str]
+
+
+def answer(adapter: Adapter, request: Header, arrays: Arrays, warned: List[str]) -> Tuple[Header, Arrays]:
+    """The response's header and arrays: one outcome for each quantity of the request.
+
+    All quantities come from one call. Where that raises, each is asked for alone: a value whose gradient
+    does not exist is still a value. `warned` is the list to which warnings are being collected.
+    """
+    del warned[:]
+    start = time.perf_counter()
+    outcomes: Dict[str, Header] = {}
+    results: Dict[str, Stored] = {}
+    try:
+        call = adapter.call(request, arrays)
+    except Exception as error:
+        outcomes = {quantity: failure(adapter, error) for quantity in request["quantities"]}
+    else:
+        _observe(adapter, call, request, arrays, request["quantities"], outcomes, results)
+    header = {
+        "kind": "response",
+        "id": request["id"],
+        "warnings": list(dict.fromkeys(warned)),
+        "seconds": time.perf_counter() - start,
+        "compilations": adapter.compilations(),
+        "outcomes": outcomes,
+        "arrays": [{"name": name, "dtype": dtype} for name, (_, dtype) in results.items()],
+    }
+    return header, {name: array for name, (array, _) in results.items()}
+
+
+def failure(adapter: Adapter, error: Exception) -> Header:
+    """The outcome that an error is: what the framework lacks is `unsupported`, all else `raised`."""
+    message = str(error)[:LONGEST_MESSAGE]
+    if isinstance(error, NotImplementedError):
+        return {"status": "unsupported", "message": message}
+    reason = adapter.lacks(error)
+    if reason is not None:
+        return {"status": "unsupported", "message": reason[:LONGEST_MESSAGE]}
+    return {"status": "raised", "error": type(error).__name__, "message": message}
+
+
+def _observe(
+    adapter: Adapter,
+    call: Call,
+    request: Header,
+    arrays: Arrays,
+    quantities: Sequence[str],
+    outcomes: Dict[str, Header],
+    results: Dict[str, Stored],
+) -> None:
+    """Fill in the outcome, and the array if one is returned, of each of the quantities."""
+    try:
+        returned = _evaluate(adapter, call, request, arrays, quantities)
+    except Exception as error:
+        if len(quantities) == 1:
+            outcomes[quantities[0]] = failure(adapter, error)
+            return
+        for quantity in quantities:
+            _observe(adapter, call, request, arrays, [quantity], outcomes, results)
+        return
+    results.update(returned)
+    outcomes.update((quantity, {"status": "returned"}) for quantity in returned)
+
+
+def _evaluate(
+    adapter: Adapter, call: Call, request: Header, arrays: Arrays, quantities: Sequence[str]
+) -> Dict[str, Stored]:
+    """The storage arrays of the quantities, all from one call of the adapter."""
+    tensors = {entry["name"]: adapter.load(arrays[entry["name"]], entry["dtype"]) for entry in request["arrays"]}
+    upstream = tensors.pop("upstream", None)
+    wrt = [quantity for quantity in quantities if quantity.startswith(GRADIENT)]
+    value, gradients = adapter.compute(call, tensors, tuple(name[len(GRADIENT) :] for name in wrt), upstream)
+    returned = {}
+    if "value" in quantities:
+        array, dtype = adapter.store(value)
+        if request["operation"] == "one_hot" and dtype != request["dtype"]:  # integers: no framework agrees
+            array, dtype = cast(array, dtype, request["dtype"]), request["dtype"]
+        returned["value"] = (array, dtype)
+    for quantity, gradient in zip(wrt, gradients):
+        returned[quantity] = adapter.store(gradient)
+    return returned

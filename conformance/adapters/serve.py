@@ -1,0 +1,61 @@
+"""The worker: one framework in one process, frames of requests in, frames of responses out.
+
+    python .../adapters/serve.py FRAMEWORK [--mode M] [--device D]
+                                 [--function FILE_OR_MODULE:NAME --operation OP]
+
+Requests come on the standard input, responses go to the standard output (see protocol.py), a hello frame
+first. The framework may print what it likes: its standard output is the worker's standard error. Exit code
+3, with one line on the standard error: the framework, mode, device or function is not to be had.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO, Tuple
+
+
+def streams() -> Tuple[BinaryIO, BinaryIO]:
+    """The real standard input and output, kept for frames: 0 becomes the null device, 1 the standard error."""
+    requests = os.fdopen(os.dup(0), "rb")
+    responses = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, responses
+
+
+def package() -> str:
+    """The name of the package that the sibling modules are imported from.
+
+    Run by its path, this file has no package, and its folder on ``sys.path`` would let our modules hide a
+    user's of the same name: the folder is taken off again and imported under a name of its own.
+    """
+    if __package__:
+        return __package__
+    name, here = "conformance_adapters", Path(__file__).resolve().parent
+    sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != here]
+    spec = importlib.util.spec_from_file_location(
+        name, str(here / "__init__.py"), submodule_search_locations=[str(here)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError("no package in {}".format(here))
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return name
+
+
+def main() -> int:
+    """Serve until the input ends; the exit code."""
+    requests, responses = streams()  # first of all: what is imported next may print
+    loop = importlib.import_module(package() + ".loop")
+    code: int = loop.run(sys.argv[1:], requests, responses)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""A user's own function, named as FILE_OR_MODULE:NAME."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Callable
+
+from .base import Unavailable
+
+
+def load_function(where: str) -> Callable[..., Any]:
+    """The function that `where` names (NAME may be dotted); Unavailable, in one line, where there is none.
+
+    A file is imported with its folder on ``sys.path``, a module with the current folder there.
+    """
+    source, _, name = where.rpartition(":")
+    if not source or not name:
+        raise Unavailable("{!r} names no function: write FILE_OR_MODULE:NAME".format(where))
+    try:
+        found: Any = _load_file(Path(source)) if _is_file(source) else _load_module(source)
+    except Exception as error:  # the user's code may do anything
+        raise Unavailable("{} does not import: {}: {}".format(source, type(error).__name__, error)) from error
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise Unavailable("{} has no function {}".format(source, name))
+    return found  # type: ignore[no-any-return]
+
+
+def _is_file(source: str) -> bool:
+    return source.endswith(".py") or os.sep in source or os.path.isfile(source)
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError("no such file")
+    sys.path.insert(0, str(path.resolve().parent))
+    name = "conformance_user_" + path.stem  # a file may be called as a framework is
+    spec = importlib.util.spec_from_file_location(name, str(path))
+    if spec is None or spec.loader is None:
+        raise ImportError("not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, os.getcwd())
+    return importlib.import_module(name)
