@@ -179,8 +179,6 @@ class _Session:
         if directory is not None and resume:
             self._take_over(directory)
         subjects, notes = (list(under_test), []) if under_test is not None else select(self.settings.subjects)
-        if directory is not None:
-            directory.open_journal({"settings": vars(self.settings)}, resume)
         for note in notes:
             self.progress.note(note)
         try:
@@ -189,6 +187,8 @@ class _Session:
                 cases = load_cases([Path(path) for path in self.settings.paths] or None)
             chosen = pick(cases, self.settings.operations, self.settings.tags)
             the_plan = plan.make(chosen, [one.name for one in subjects], self.settings.dtypes, self.wanted)
+            if directory is not None:  # Only now: a call at fault must not cost an interrupted run's journal.
+                directory.open_journal({"settings": vars(self.settings)}, resume)
             return self._drive(the_plan, subjects)
         finally:
             for worker in self.workers.values():

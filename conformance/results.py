@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from conformance.errors import RunError
@@ -30,9 +29,9 @@ RESULTS: dict[str, str] = {
     "framework_version": "string",
     "verdict": "string",
     "conforms": "boolean",
-    "ulp_error": "Float64",
-    "ulp_bound": "Float64",
-    "ulp_attainable": "Float64",
+    "ulp_error": "float64",
+    "ulp_bound": "float64",
+    "ulp_attainable": "float64",
     "observed": "string",
     "exact": "string",
     "worst_index": "string",
@@ -41,7 +40,7 @@ RESULTS: dict[str, str] = {
     "source": "string",
     "framework": "string",
     "textbook": "boolean",
-    "ratio": "Float64",
+    "ratio": "float64",
     "elements": "Int64",
     "shape": "string",
     "bits": "string",
@@ -60,8 +59,8 @@ RELATIONS: dict[str, str] = {
     "left": "string",
     "right": "string",
     "judgement": "string",
-    "distance": "Float64",
-    "allowed": "Float64",
+    "distance": "float64",
+    "allowed": "float64",
     "textbook": "boolean",
     "message": "string",
     "source": "string",
@@ -75,8 +74,8 @@ EQUIVALENCE: dict[str, str] = {
     "subject_b": "string",
     "checks": "Int64",
     "identical": "Int64",
-    "share_identical": "Float64",
-    "largest_distance": "Float64",
+    "share_identical": "float64",
+    "largest_distance": "float64",
     "beyond_bounds": "Int64",
     "worst_case": "string",
 }
@@ -87,9 +86,9 @@ BREAKS: dict[str, str] = {
     "subject": "string",
     "left": "string",
     "right": "string",
-    "holds_to": "Float64",
+    "holds_to": "float64",
     "holds_to_bits": "string",
-    "breaks_at": "Float64",
+    "breaks_at": "float64",
     "breaks_at_bits": "string",
     "left_value": "string",
     "right_value": "string",
@@ -103,10 +102,10 @@ SWEEP: dict[str, str] = {
     "quantity": "string",
     "dtype": "string",
     "subject": "string",
-    "gap": "Float64",
-    "ulp_error": "Float64",
-    "ulp_bound": "Float64",
-    "ulp_attainable": "Float64",
+    "gap": "float64",
+    "ulp_error": "float64",
+    "ulp_bound": "float64",
+    "ulp_attainable": "float64",
 }
 PRINTED: dict[str, str] = {
     "case": "string",
@@ -304,6 +303,5 @@ def _read(path: Path, columns: dict[str, str]) -> pd.DataFrame:
         elif kind == "boolean":
             data[name] = text.map({"True": True, "False": False}).astype("boolean")
         else:
-            data[name] = pd.to_numeric(text.replace("", None), errors="coerce").astype(kind)
-            data[name] = data[name].mask((text == "inf").to_numpy(), np.inf) if kind == "Float64" else data[name]
+            data[name] = pd.to_numeric(text.where(text != "", "nan")).astype(kind)
     return pd.DataFrame(data, columns=list(columns))
