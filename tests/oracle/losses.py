@@ -197,8 +197,8 @@ def logits_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
 
 
 def logits_target_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
-    """-pos log s(x) + log s(-x)."""
-    return log(sigmoid_of(-x)) - product(pos, log(sigmoid_of(x)))
+    """log s(-x) - pos log s(x), where log s(-x) - log s(x) is -x exactly."""
+    return (1 - pos) * log(sigmoid_of(x)) - x
 
 
 binary_cross_entropy = binary_loss(bce_term)
