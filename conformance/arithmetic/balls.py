@@ -27,9 +27,8 @@ MINUS_INFINITY: Ball = flint.arb("-inf")
 
 # A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
 TAIL = 4352
-# exp(x) of anything below is replaced by 2**-2**60: only its sign and its being tiny can matter.
-_DEEPEST = -(2.0**58)
-_DEEP: Ball = flint.arb((1, -(2**60)))
+# exp(x) loses as many bits as x has before its point: below this they are added.
+_DEEP = -(2.0**20)
 
 
 def precision(bits: int) -> AbstractContextManager[Any]:
@@ -69,7 +68,7 @@ def is_nan(value: Ball) -> bool:
 
 
 def magnitude(value: Ball) -> int:
-    """The exponent e with 2**(e-1) <= |midpoint| < 2**e; the ball must be finite and its midpoint not zero."""
+    """The exponent e with 2**(e-1) <= |midpoint| < 2**e of a finite ball that is not at zero."""
     mantissa, exponent = value.mid().man_exp()
     return int(mantissa).bit_length() + int(exponent)
 
@@ -78,16 +77,21 @@ def exponentials(values: Sequence[float], maximum: float) -> list[Ball]:
     """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
     top = flint.arb(maximum)
     lowest = min(values)
-    if lowest - maximum > _DEEPEST:
+    if lowest - maximum > _DEEP:
         return [(flint.arb(value) - top).exp() for value in values]
-    return [exponential(flint.arb(value) - top) for value in values]
+    with wide():
+        shifted = [flint.arb(value) - top for value in values]
+    return [exponential(value) for value in shifted]
 
 
 def exponential(value: Ball) -> Ball:
-    """exp of a ball at or below 0; below -2**58 the stand-in 2**-2**60, exactly 0 only for -inf."""
+    """exp of a ball at or below 0, to the current precision however far below; exactly 0 for -inf."""
     if value == MINUS_INFINITY:
         return ZERO
-    return _DEEP if value < _DEEPEST else value.exp()
+    if value > _DEEP:
+        return value.exp()
+    with precision(flint.ctx.prec + magnitude(value)):
+        return value.exp()
 
 
 def sum_of(values: Sequence[Ball]) -> Ball:
@@ -102,22 +106,18 @@ def exact_sum(values: Sequence[Ball]) -> Ball:
 
 
 def product(left: Ball, right: Ball) -> Ball:
-    """left * right where a coefficient that is exactly zero removes its factor: 0 x inf = 0, 0 x nan = nan."""
+    """left * right, where an exact zero removes an infinite factor: 0 x inf = 0, but 0 x nan = nan."""
     if is_nan(left) or is_nan(right):
         return NAN
     return ZERO if left.is_zero() or right.is_zero() else left * right
 
 
 def quotient(left: Ball, right: Ball) -> Ball:
-    """left / right as IEEE 754 has it at an exact zero: 0/0 = nan, x/0 = +-inf."""
-    if not right.is_zero():
-        # A divisor that may be zero says nothing yet: more precision will tell.
-        return flint.arb(0, "inf") if right.contains(0) else left / right
-    if is_nan(left) or left.is_zero():
+    """left / right; nan over an exact zero."""
+    if right.is_zero():
         return NAN
-    if left.contains(0):
-        return flint.arb(0, "inf")
-    return INFINITY if left > 0 else MINUS_INFINITY
+    # A divisor that may be zero says nothing yet: more precision will tell.
+    return flint.arb(0, "inf") if right.contains(0) else left / right
 
 
 def total(whole: Ball, tail: Ball) -> Ball:
@@ -147,7 +147,7 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     rounding of `low`; it is infinite where the ball says nothing, 0 for nan and infinities.
     """
     high = np.fromiter(map(float, values), np.float64, len(values))
-    rest = [value - whole for value, whole in zip(values, high.tolist())]
+    rest = [value - whole for value, whole in zip(values, high.tolist(), strict=True)]
     low = np.fromiter(map(float, rest), np.float64, len(values))
     radius = np.fromiter((float(item.rad()) for item in rest), np.float64, len(values))
     special = ~np.isfinite(high) | np.isnan(low)
@@ -170,6 +170,27 @@ def ends(value: Ball) -> tuple[tuple[int, int], tuple[int, int]]:
     return (int(lower[0]), int(lower[1])), (int(upper[0]), int(upper[1]))
 
 
+def enclosure(value: Ball) -> tuple[float, float]:
+    """The nearest float64 below and above the whole ball (the value itself where it is one); nan for nan."""
+    if is_nan(value):
+        return float("nan"), float("nan")
+    with precision(1 << 24):
+        lower, upper = value.lower(), value.upper()
+        below, above = float(lower), float(upper)
+        if flint.arb(below) > lower:
+            below = float(np.nextafter(below, -np.inf))
+        if flint.arb(above) < upper:
+            above = float(np.nextafter(above, np.inf))
+    return below, above
+
+
+def accuracy(value: Ball) -> float:
+    """How many bits of the midpoint are certain; infinite for exact values, infinities and nan."""
+    if is_nan(value) or value.is_exact():
+        return float("inf")
+    return float(value.rel_accuracy_bits())
+
+
 def decimal_text(value: Ball, digits: int) -> str:
     """The midpoint in `digits` significant decimal digits: `0.2500`, `-1.5e-434`, `nan`, `inf`, `0`."""
     if is_nan(value):
@@ -180,13 +201,11 @@ def decimal_text(value: Ball, digits: int) -> str:
         return "0"
     with precision(max(flint.ctx.prec, 4 * digits + 128)):
         text = value.mid().str(digits + 15, radius=False)
-    context = decimal.Context(
-        prec=digits, rounding=decimal.ROUND_HALF_EVEN, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN
-    )
-    number = context.create_decimal(text)
-    sign, figures, _ = number.as_tuple()
-    written = "".join(map(str, figures)).ljust(digits, "0")
-    return ("-" if sign else "") + _placed(written, number.adjusted())
+    significant, _, exponent = text.lstrip("-").partition("e")
+    # Rounded without its exponent, which may be beyond what `decimal` takes.
+    number = decimal.Context(prec=digits, rounding=decimal.ROUND_HALF_EVEN).create_decimal(significant)
+    figures = "".join(map(str, number.as_tuple().digits)).ljust(digits, "0")
+    return ("-" if text.startswith("-") else "") + _placed(figures, number.adjusted() + int(exponent or 0))
 
 
 def _placed(figures: str, exponent: int) -> str:

@@ -1,7 +1,7 @@
 """The four floating formats: correct rounding, ulps and storage.
 
 A value is a *double-double* here: two float64 arrays `high` and `low` with `high` the float64 nearest to
-`high + low`. That is enough to round correctly to every narrower format: `low` only decides ties.
+`high + low`. That is enough to round correctly to every narrower fmt: `low` only decides ties.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def round_to(format: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
+def round_to(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
     """`high + low` rounded to nearest, ties to even, as IEEE 754 has it: subnormals and overflow included.
 
     Takes and returns float64 arrays of one shape (broadcast); nan and infinities stay. A tie of `high`
@@ -71,27 +71,30 @@ def round_to(format: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> F
     """
     high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
-        if format.name == "float64":
-            return np.where(np.isfinite(high), high + low, high)
+        if fmt.name == "float64":
+            whole: FloatArray = np.where(np.isfinite(high), high + low, high)
+            return whole
         finite = np.isfinite(high)
         value = np.where(finite, high, 0.0)
-        quantum = _quantum(format, value)
+        quantum = _quantum(fmt, value)
         scaled = value / quantum
         down = np.floor(scaled)
         tie = (scaled - down == 0.5) & (low != 0)
         rounded = np.where(tie, down + (low > 0), np.rint(scaled)) * quantum
-        rounded = np.where(np.abs(rounded) > format.largest, np.copysign(np.inf, value), rounded)
-        return np.where(finite, rounded, high)
+        rounded = np.where(np.abs(rounded) > fmt.largest, np.copysign(np.inf, value), rounded)
+        result: FloatArray = np.where(finite, rounded, high)
+        return result
 
 
-def _quantum(format: Format, value: FloatArray) -> FloatArray:
+def _quantum(fmt: Format, value: FloatArray) -> FloatArray:
     """The spacing of the format's numbers in the binade of `value`, without an upper end."""
     exponent = np.frexp(value)[1] - 1
-    exponent = np.where(value == 0, format.emin, exponent)
-    return np.ldexp(1.0, np.maximum(exponent, format.emin) - format.precision + 1)
+    exponent = np.where(value == 0, fmt.emin, exponent)
+    quantum: FloatArray = np.ldexp(1.0, np.maximum(exponent, fmt.emin) - fmt.precision + 1)
+    return quantum
 
 
-def ulp_of(format: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
+def ulp_of(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
     """The unit in the last place of the format at `high + low`: the spacing in the binade of that value.
 
     A value just below a power of two lies in the lower binade. In the subnormal range and below it the
@@ -99,19 +102,19 @@ def ulp_of(format: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> Flo
     number; nan for nan.
     """
     high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
-    value = np.where(np.isfinite(high), high, format.largest)
+    value = np.where(np.isfinite(high), high, fmt.largest)
     mantissa, exponent = np.frexp(value)
     below = (np.abs(mantissa) == 0.5) & (low * np.sign(value) < 0)
-    exponent = np.where(value == 0, format.emin, exponent - 1 - below)
-    ulp = np.ldexp(1.0, np.clip(exponent, format.emin, format.emax) - format.precision + 1)
+    exponent = np.where(value == 0, fmt.emin, exponent - 1 - below)
+    ulp = np.ldexp(1.0, np.clip(exponent, fmt.emin, fmt.emax) - fmt.precision + 1)
     return np.where(np.isnan(high), np.nan, ulp)
 
 
 def to_storage(array: npt.ArrayLike, dtype: str) -> npt.NDArray[Any]:
     """A float64 array rounded to nearest even into the NumPy type that stores `dtype`."""
-    format = FORMATS[dtype]
+    fmt = FORMATS[dtype]
     # Rounded first: a cast from float64 to bfloat16 may go through float32 and round twice.
-    return round_to(format, array).astype(format.storage)
+    return round_to(fmt, array).astype(fmt.storage)
 
 
 def from_storage(array: npt.ArrayLike) -> FloatArray:

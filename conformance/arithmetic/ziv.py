@@ -35,41 +35,46 @@ class Rounded:
     outside: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-def settle(format: Format, evaluate: Callable[[], Sequence[Ball]]) -> Rounded:
+def settle(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> Rounded:
     """Evaluate at 128 bits, and at twice the precision until every ball settles, up to 65,536 bits.
 
     A ball settles when its radius is at most 2**-10 ulp of the format and both of its ends round to the
     same number. A ball that still sits on a rounding boundary at 65,536 bits (an exact zero that
     arithmetic cannot prove, a tie) is taken as exactly its midpoint.
     """
+    return settle_balls(fmt, evaluate)[0]
+
+
+def settle_balls(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> tuple[Rounded, Sequence[Ball]]:
+    """`settle`, with the balls that it settled on."""
     bits = START
     while True:
         with precision(bits):
             values = evaluate()
             high, low, radius = split(values)
-        rounded, unsettled = _round(format, values, high, low, radius, last=bits >= CAP)
+        rounded, unsettled = _round(fmt, values, high, low, radius, last=bits >= CAP)
         if not unsettled or bits >= CAP:
             break
         bits *= 2
-    return Rounded(rounded, high, low, ulp_of(format, high, low), _outside(values, high))
+    return Rounded(rounded, high, low, ulp_of(fmt, high, low), _outside(values, high)), values
 
 
 def _round(
-    format: Format, values: Sequence[Ball], high: FloatArray, low: FloatArray, radius: FloatArray, last: bool
+    fmt: Format, values: Sequence[Ball], high: FloatArray, low: FloatArray, radius: FloatArray, last: bool
 ) -> tuple[FloatArray, bool]:
     """The rounded values, and whether one of them is not settled yet."""
-    rounded = round_to(format, high, low)
+    rounded = round_to(fmt, high, low)
     finite = np.isfinite(high)
     with np.errstate(invalid="ignore", over="ignore"):
-        below, above = round_to(format, high, low - radius), round_to(format, high, low + radius)
-        unsettled = bool((finite & ~(radius <= ulp_of(format, high, low) * 2.0**-10)).any())
+        below, above = round_to(fmt, high, low - radius), round_to(fmt, high, low + radius)
+        unsettled = bool((finite & ~(radius <= ulp_of(fmt, high, low) * 2.0**-10)).any())
         doubtful = finite & (below != above)
-        if format.name == "float64":
+        if fmt.name == "float64":
             # Among float64's own subnormals a double-double cannot tell; far below them there is no need.
             doubtful |= finite & (high != 0) & (np.abs(high) < _TINY)
-    doubtful |= _candidates(format, values, high)
+    doubtful |= _candidates(fmt, values, high)
     for index in np.flatnonzero(doubtful).tolist():
-        settled = _settled(format, values[index], last)
+        settled = _settled(fmt, values[index], last)
         if settled is None:
             unsettled = True
         else:
@@ -77,12 +82,12 @@ def _round(
     return rounded, unsettled
 
 
-def _candidates(format: Format, values: Sequence[Ball], high: FloatArray) -> npt.NDArray[np.bool_]:
+def _candidates(fmt: Format, values: Sequence[Ball], high: FloatArray) -> npt.NDArray[np.bool_]:
     """Elements out of float64's range that may still round to one of its ends."""
     doubtful = np.zeros(high.shape, np.bool_)
     for index in np.flatnonzero(np.isinf(high)).tolist():
         doubtful[index] = values[index].is_finite()
-    if format.name == "float64":
+    if fmt.name == "float64":
         scale = power_of_two(1000)
         for index in np.flatnonzero(high == 0).tolist():
             value = values[index]
@@ -90,25 +95,25 @@ def _candidates(format: Format, values: Sequence[Ball], high: FloatArray) -> npt
     return doubtful
 
 
-def _settled(format: Format, value: Ball, last: bool) -> float | None:
+def _settled(fmt: Format, value: Ball, last: bool) -> float | None:
     """One ball rounded from its exact ends, or None when they differ; its midpoint's rounding at last."""
     if not value.is_finite():
         # No number yet, as 1 over a ball around zero. Still none at the cap: undefined.
         return float("nan") if last else None
-    lower, upper = (round_integer(format, *end) for end in ends(value))
+    lower, upper = (round_integer(fmt, *end) for end in ends(value))
     if lower == upper:
         return lower
-    return round_integer(format, *map(int, value.mid().man_exp())) if last else None
+    return round_integer(fmt, *map(int, value.mid().man_exp())) if last else None
 
 
-def round_integer(format: Format, mantissa: int, exponent: int) -> float:
+def round_integer(fmt: Format, mantissa: int, exponent: int) -> float:
     """mantissa * 2**exponent rounded to nearest even in the format, in integers only."""
     if mantissa == 0:
         return 0.0
     size = abs(mantissa).bit_length()
-    if size + exponent > format.emax + 2:
+    if size + exponent > fmt.emax + 2:
         return float("inf") if mantissa > 0 else float("-inf")
-    quantum = max(size + exponent - format.precision, format.emin - format.precision + 1)
+    quantum = max(size + exponent - fmt.precision, fmt.emin - fmt.precision + 1)
     if size + exponent < quantum - 1:
         return 0.0
     shift = quantum - exponent
@@ -121,7 +126,7 @@ def round_integer(format: Format, mantissa: int, exponent: int) -> float:
         kept <<= -shift
     # Two steps: 2.0**quantum alone would underflow for a quantum that a large `kept` brings back.
     result = float(np.ldexp(float(kept), quantum)) if kept.bit_length() + quantum <= 1024 else float("inf")
-    result = float("inf") if result > format.largest else result
+    result = float("inf") if result > fmt.largest else result
     return result if mantissa > 0 else -result
 
 

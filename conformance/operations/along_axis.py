@@ -1,4 +1,4 @@
-"""What softmax, log_softmax and logsumexp share: a class axis anywhere, and one row of balls after another."""
+"""What softmax, log_softmax and logsumexp share: a class axis anywhere, and a row of balls at a time."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ class AlongAxis(Operation):
         Source: torch.nn.functional._get_softmax_dim, PyTorch 2.13.
         """
         dimensions = max(np.ndim(tensor(arguments, "x")), 1)
-        axis = arguments["axis"]
+        axis = arguments.get("axis", -1)
         if axis is None:
             return 0 if dimensions in (1, 3) else 1
         assert isinstance(axis, (int, np.integer))
         return int(axis) % dimensions
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         dimensions = max(np.ndim(tensor(arguments, "x")), 1)
-        axis = arguments["axis"]
+        axis = arguments.get("axis", -1)
         if isinstance(axis, (int, np.integer)) and not -dimensions <= axis < dimensions:
             raise ArgumentError(
                 f"{self.name}: axis {axis} is out of range for {dimensions} dimensions "
@@ -38,6 +39,7 @@ class AlongAxis(Operation):
             )
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
         return np.shape(tensor(arguments, "x"))
 
     def rows(self, arguments: Arguments) -> Iterator[Row]:
@@ -63,6 +65,6 @@ def from_rows(rows: Iterable[list[Ball]], shape: tuple[int, ...], axis: int) -> 
         return flat
     order = np.moveaxis(np.arange(len(flat)).reshape(shape), axis, -1).ravel()
     result: list[Ball] = [None] * len(flat)
-    for position, value in zip(order.tolist(), flat):
+    for position, value in zip(order.tolist(), flat, strict=True):
         result[position] = value
     return result

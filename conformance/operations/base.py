@@ -42,12 +42,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Relation:
-    """An identity between two formulations of one operation; `claim` says who claims it, and in which words."""
+    """An identity between two formulations of one operation; `claim` says who claims it and how."""
 
     name: str
     left: str
     right: str
     claim: str
+
+
+MODULE_IS_FUNCTIONAL = Relation(
+    "module = functional", "module", "functional", "nn.X and F.x are equivalent: 002_f9c5598ee2dc6448.txt"
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,11 @@ class Reference:
         """The exact value of one element in decimal digits (at most 30), whatever its magnitude."""
         flat = int(np.ravel_multi_index(index, self.high.shape)) if index else 0
         held = self.outside.get(flat)
-        value = scaled_power(*held) if held else exact_sum([ball(float(self.high[index])), ball(float(self.low[index]))])
+        value = (
+            scaled_power(*held)
+            if held
+            else exact_sum([ball(float(self.high[index])), ball(float(self.low[index]))])
+        )
         return decimal_text(value, min(digits, 30))
 
 
@@ -93,7 +102,7 @@ class Operation(ABC):
 
     @abstractmethod
     def check_shapes(self, arguments: Arguments) -> None:
-        """Raise ArgumentError unless shapes, labels and parameters fit each other. All arguments are present."""
+        """Raise ArgumentError unless shapes, labels and parameters, all present, fit each other."""
 
     @abstractmethod
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
@@ -101,7 +110,7 @@ class Operation(ABC):
 
     @abstractmethod
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
-        """The quantity as a flat list of balls at the current precision. Arguments are complete and checked."""
+        """The quantity as a flat list of balls at the current precision, for completed arguments."""
 
     def differentiable(self, arguments: Arguments) -> tuple[str, ...]:
         """The inputs that gradients are taken with respect to: the floating ones."""
@@ -117,7 +126,9 @@ class Operation(ABC):
         known = {*names, *(parameter.name for parameter in self.parameters)}
         for name in arguments:
             if name not in known:
-                raise ArgumentError(f"{self.name} has no argument {name!r}; it takes {', '.join(sorted(known))}")
+                raise ArgumentError(
+                    f"{self.name} has no argument {name!r}; it takes {', '.join(sorted(known))}"
+                )
         for item in self.inputs:
             if item.name not in arguments:
                 raise ArgumentError(f"{self.name} needs the input {item.name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from conformance.arithmetic.balls import INFINITY, NAN, ZERO, Ball, ball, product, wide
-from conformance.operations.base import Input, Parameter, Relation
+from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, Relation
 from conformance.operations.elements import Element, OverElements
 from conformance.operations.reductions import REDUCTION_PARAMETERS
 
@@ -29,12 +29,13 @@ class BinaryCrossEntropy(OverElements):
     parameters = (Parameter("weight", "tensor", None), *REDUCTION_PARAMETERS)
     formulations = ("functional", "module", "composed", "manual")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.BCELoss computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation("log and log1p = functional", "composed", "functional", "the definition of the function"),
         Relation("log and log(1 - p) = functional", "manual", "functional", "the definition of the function"),
     )
 
     def loss(self, element: Element) -> Ball:
+        """See `OverElements`."""
         p, t = element.score, element.target
         if math.isnan(p) or math.isnan(t):
             return NAN
@@ -42,6 +43,7 @@ class BinaryCrossEntropy(OverElements):
         return first if t == 1 else first + product(complement(t), _surprisal_of_complement(p))
 
     def slope(self, element: Element, name: str) -> Ball:
+        """See `OverElements`."""
         if name == "target":
             return _log_odds_against(element.score)
         return _slope(element.score, element.target)

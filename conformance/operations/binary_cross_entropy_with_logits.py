@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from conformance.arithmetic.balls import NAN, ONE, Ball, ball, product, total, wide
-from conformance.operations.base import Input, Parameter, Relation
+from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, Relation
 from conformance.operations.binary_cross_entropy import complement
 from conformance.operations.elements import Element, OverElements
 from conformance.operations.reductions import REDUCTION_PARAMETERS
@@ -34,7 +34,7 @@ class BinaryCrossEntropyWithLogits(OverElements):
     )
     formulations = ("functional", "module", "composed", "naive", "manual")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation(
             "-t log_sigmoid(x) - (1 - t) log_sigmoid(-x) = functional",
             "composed",
@@ -51,6 +51,7 @@ class BinaryCrossEntropyWithLogits(OverElements):
     )
 
     def loss(self, element: Element) -> Ball:
+        """See `OverElements`."""
         x, t = element.score, element.target
         if math.isnan(x) or math.isnan(t):
             return NAN
@@ -67,6 +68,7 @@ class BinaryCrossEntropyWithLogits(OverElements):
         return tail(element.score).log1p(), first, complement(element.target)
 
     def slope(self, element: Element, name: str) -> Ball:
+        """See `OverElements`."""
         x, t = element.score, element.target
         if math.isnan(x) or (math.isnan(t) and name != "target"):
             return NAN

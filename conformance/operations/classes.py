@@ -29,21 +29,28 @@ class OverClasses(Operation):
         return tensor(arguments, self.inputs[0].name)
 
     def completed(self, arguments: Arguments) -> Arguments:
+        """See `Operation`; legacy spellings of the reduction are resolved."""
         return with_reduction(super().completed(arguments))
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
         if self.completed(arguments)["reduction"] != "none":
             return ()
         return without_classes(self.scores(arguments).shape)
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         shape = self.scores(arguments).shape
         if not shape:
-            raise ArgumentError(f"{self.name}: {self.inputs[0].name} needs a class axis, but has no dimensions")
+            raise ArgumentError(
+                f"{self.name}: {self.inputs[0].name} needs a class axis, but has no dimensions"
+            )
         classes = shape[class_axis(shape)]
         if arguments["weight"] is not None and tensor(arguments, "weight").shape != (classes,):
             given = list(tensor(arguments, "weight").shape)
-            raise ArgumentError(f"{self.name}: weight must have one entry a class, shape [{classes}], not {given}")
+            raise ArgumentError(
+                f"{self.name}: weight must have one entry a class, shape [{classes}], not {given}"
+            )
         if is_labels(arguments):
             self._check_labels(arguments, without_classes(shape), classes)
 
@@ -54,9 +61,13 @@ class OverClasses(Operation):
                 f"{self.name}: labels must have shape {list(expected)} (that of {self.inputs[0].name} "
                 f"without its class axis), not {list(target.shape)}"
             )
-        outside = target[((target < 0) | (target >= classes)) & (target != integer(arguments, "ignore_index"))]
+        outside = target[
+            ((target < 0) | (target >= classes)) & (target != integer(arguments, "ignore_index"))
+        ]
         if outside.size:
-            raise ArgumentError(f"{self.name}: label {outside[0]} is outside 0 .. {classes - 1} and is not ignored")
+            raise ArgumentError(
+                f"{self.name}: label {outside[0]} is outside 0 .. {classes - 1} and is not ignored"
+            )
 
     def restored(self, rows: Sequence[list[Ball]], arguments: Arguments) -> list[Ball]:
         """Rows over the classes, flat in the order of the first input."""

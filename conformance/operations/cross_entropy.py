@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from conformance.arithmetic.balls import ONE, ZERO, Ball, ball, balls, exact_sum, product, quotient, wide
+from conformance.arithmetic.balls import (
+    NAN,
+    ONE,
+    ZERO,
+    Ball,
+    ball,
+    balls,
+    exact_sum,
+    is_nan,
+    product,
+    quotient,
+    wide,
+)
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations import rows
-from conformance.operations.base import Arguments, Input, Parameter, Relation, integer, real, tensor, unknown_quantity
+from conformance.operations.base import (
+    MODULE_IS_FUNCTIONAL,
+    Arguments,
+    Input,
+    Parameter,
+    Relation,
+    integer,
+    real,
+    tensor,
+    unknown_quantity,
+)
 from conformance.operations.classes import (
     CLASS_PARAMETERS,
     OverClasses,
@@ -40,7 +62,7 @@ class CrossEntropy(OverClasses):
     parameters = (*CLASS_PARAMETERS[:2], Parameter("label_smoothing", "real", 0.0), *CLASS_PARAMETERS[2:])
     formulations = ("functional", "module", "composed", "one_hot", "naive", "manual")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation(
             "log_softmax + nll_loss = cross_entropy",
             "composed",
@@ -70,6 +92,7 @@ class CrossEntropy(OverClasses):
     )
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         super().check_shapes(arguments)
         if not 0.0 <= real(arguments, "label_smoothing") <= 1.0:
             raise ArgumentError(
@@ -87,14 +110,19 @@ class CrossEntropy(OverClasses):
             raise ArgumentError("cross_entropy: ignore_index has no meaning for class probabilities")
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         task = _Task(self, arguments)
         if quantity == "value":
             return reduced(task.losses(), arguments["reduction"], task.divisor)
         factors = upstream_factors(g, arguments["reduction"], task.divisor, len(task.matrix))
         if quantity == "gradient:logits":
-            return self.restored([task.logit_gradient(r, factor) for r, factor in enumerate(factors)], arguments)
+            return self.restored(
+                [task.logit_gradient(r, factor) for r, factor in enumerate(factors)], arguments
+            )
         if quantity == "gradient:target" and task.labels is None:
-            return self.restored([task.target_gradient(r, factor) for r, factor in enumerate(factors)], arguments)
+            return self.restored(
+                [task.target_gradient(r, factor) for r, factor in enumerate(factors)], arguments
+            )
         if quantity == "gradient:weight" and arguments["weight"] is not None:
             return task.weight_gradient(factors, arguments["reduction"])
         raise unknown_quantity(self.name, quantity)
@@ -140,7 +168,7 @@ class _Task:
     def coefficients(self, index: int) -> list[Ball]:
         """u_c, times the number of classes where the target is smoothed: exact, while e / n is not."""
         with wide():
-            return [product(w, value) for w, value in zip(self.weights, self.spread(index))]
+            return [product(w, value) for w, value in zip(self.weights, self.spread(index), strict=True)]
 
     def share(self, value: Ball) -> Ball:
         """Takes back the factor of `spread`."""
@@ -157,8 +185,9 @@ class _Task:
         label = self.hard(index)
         if label is None:
             return self.share(rows.weighted_surprisal(row, self.coefficients(index)))
+        value = rows.surprisal(row, label)
         with wide():
-            return removable(row, self.weights[label], rows.surprisal(row, label))
+            return removable(row, self.weights[label], value)
 
     def logit_gradient(self, index: int, factor: Ball) -> list[Ball]:
         """factor * (p_i sum(u) - u_i)."""
@@ -169,9 +198,9 @@ class _Task:
         if label is None:
             result = rows.log_softmax_pullback(row, rows.negated(self.coefficients(index)))
             return times_all(self.share(factor), result)
-        if factor.is_finite():
-            return rows.label_pullback(row, label, times(factor, self.weights[label]))
-        return times_all(factor, rows.label_pullback(row, label, self.weights[label]))
+        if is_nan(factor):
+            return [NAN] * self.classes
+        return rows.label_pullback(row, label, times(factor, self.weights[label]))
 
     def target_gradient(self, index: int, factor: Ball) -> list[Ball]:
         """factor * (1 - e) w_c (-log softmax_c)."""
@@ -179,10 +208,12 @@ class _Task:
             scales = [product(1 - self.smoothing, weight) for weight in self.weights]
         row = Row(self.matrix[index])
         values = rows.surprisals(row)
-        return times_all(factor, [removable(row, scale, value) for scale, value in zip(scales, values)])
+        return times_all(
+            factor, [removable(row, scale, value) for scale, value in zip(scales, values, strict=True)]
+        )
 
     def weight_gradient(self, factors: list[Ball], reduction: object) -> list[Ball]:
-        """sum over rows of factor * (target_c (-log softmax_c) - [c = y] loss): a mean's divisor varies too."""
+        """Sum over rows of factor * (target_c (-log softmax_c) - [c = y] loss), the last for a mean."""
         varies = reduction == "mean" and self.labels is not None
         loss = quotient(exact_sum(self.losses()), self.divisor) if varies else ZERO
         result = [ZERO] * self.classes
@@ -191,7 +222,7 @@ class _Task:
                 continue
             row = Row(self.matrix[index])
             values = rows.surprisals(row)
-            for c, (target, value) in enumerate(zip(self.spread(index), values)):
+            for c, (target, value) in enumerate(zip(self.spread(index), values, strict=True)):
                 term = self.share(removable(row, target, value))
                 if varies and self.labels is not None and self.labels[index] == c:
                     term = term - loss

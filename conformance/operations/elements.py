@@ -29,6 +29,7 @@ class OverElements(Operation):
     """A loss on each element of two inputs of one shape; mean: divided by the number of elements."""
 
     def completed(self, arguments: Arguments) -> Arguments:
+        """See `Operation`; legacy spellings of the reduction are resolved."""
         return with_reduction(super().completed(arguments))
 
     def factors(self) -> list[str]:
@@ -36,6 +37,7 @@ class OverElements(Operation):
         return [parameter.name for parameter in self.parameters if parameter.kind == "tensor"]
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         first = self.inputs[0].name
         shape, target = tensor(arguments, first).shape, tensor(arguments, "target").shape
         if shape != target:
@@ -46,6 +48,7 @@ class OverElements(Operation):
             check_broadcast(self.name, arguments, name, shape)
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
         shape = tensor(arguments, self.inputs[0].name).shape
         return shape if self.completed(arguments)["reduction"] == "none" else ()
 
@@ -58,6 +61,7 @@ class OverElements(Operation):
         """The loss's derivative with respect to the argument `name`, without the weight."""
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         elements = self.elements(arguments)
         divisor = ball(len(elements))
         if quantity == "value":
@@ -68,19 +72,23 @@ class OverElements(Operation):
         if arguments.get(name) is None or name not in (*(item.name for item in self.inputs), *self.factors()):
             raise unknown_quantity(self.name, quantity)
         if name == "weight":
-            slopes = [times(u, self.loss(e)) for u, e in zip(factors, elements)]
+            slopes = [times(u, self.loss(e)) for u, e in zip(factors, elements, strict=True)]
         else:
             with wide():
-                scales = [product(u, e.weight) for u, e in zip(factors, elements)]
-            slopes = [weighed(scale, self.slope(e, name), e) for scale, e in zip(scales, elements)]
-        return slopes if name not in self.factors() else gathered(arguments, self.inputs[0].name, name, slopes)
+                scales = [product(u, e.weight) for u, e in zip(factors, elements, strict=True)]
+            slopes = [
+                weighed(scale, self.slope(e, name), e) for scale, e in zip(scales, elements, strict=True)
+            ]
+        return (
+            slopes if name not in self.factors() else gathered(arguments, self.inputs[0].name, name, slopes)
+        )
 
     def elements(self, arguments: Arguments) -> list[Element]:
         """The elements in order, with weights broadcast."""
         scores = tensor(arguments, self.inputs[0].name)
         targets = tensor(arguments, "target")
         weight, positive = (broadcast(arguments, name, scores.shape) for name in ("weight", "pos_weight"))
-        rows = zip(scores.ravel().tolist(), targets.ravel().tolist(), weight, positive)
+        rows = zip(scores.ravel().tolist(), targets.ravel().tolist(), weight, positive, strict=True)
         return [Element(*row) for row in rows]
 
 
@@ -97,14 +105,16 @@ def gathered(arguments: Arguments, first: str, name: str, slopes: Sequence[Ball]
     order = np.broadcast_to(np.arange(given.size).reshape(given.shape), tensor(arguments, first).shape)
     result: list[Ball] = [ZERO] * given.size
     with wide():
-        for position, slope in zip(order.ravel().tolist(), slopes):
+        for position, slope in zip(order.ravel().tolist(), slopes, strict=True):
             result[position] = result[position] + slope
     return result
 
 
 def weighed(coefficient: Ball, value: Ball, element: Element) -> Ball:
     """coefficient * value; a coefficient of exactly 0 leaves 0, unless an input of the element is nan."""
-    if is_nan(coefficient) or (is_nan(value) and (element.score != element.score or element.target != element.target)):
+    if is_nan(coefficient) or (
+        is_nan(value) and (element.score != element.score or element.target != element.target)
+    ):
         return NAN
     if coefficient == ONE:
         return value

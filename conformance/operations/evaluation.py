@@ -58,10 +58,10 @@ def reference(
     subject.check_arguments(arguments)
     complete = subject.completed(arguments)
     g = upstream(subject.result_shape(complete)) if g is None else np.asarray(g, np.float64)
-    format = FORMATS[dtype]
+    fmt = FORMATS[dtype]
     shape = subject.quantity_shape(complete, quantity)
-    settled = settle(format, lambda: subject.balls(complete, quantity, g))
-    bound, attainable = getattr(error_analysis, operation)(complete, quantity, g, format)
+    settled = settle(fmt, lambda: subject.balls(complete, quantity, g))
+    bound, attainable = getattr(error_analysis, operation)(complete, quantity, g, fmt)
     ulp = settled.ulp.reshape(shape)
     return Reference(
         dtype=dtype,

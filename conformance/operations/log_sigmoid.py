@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from conformance.arithmetic.balls import Ball, ball
 from conformance.arithmetic.formats import FloatArray
-from conformance.operations.base import Arguments, Input, Operation, Relation, tensor, unknown_quantity
+from conformance.operations.base import (
+    MODULE_IS_FUNCTIONAL,
+    Arguments,
+    Input,
+    Operation,
+    Relation,
+    tensor,
+    unknown_quantity,
+)
 from conformance.operations.sigmoid import scaled_logistic, softplus
 
 
@@ -19,21 +27,24 @@ class LogSigmoid(Operation):
     inputs = (Input("x", "floating"),)
     formulations = ("functional", "module", "composed", "naive")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation("-softplus(-x) = log_sigmoid", "composed", "functional", "the definition of softplus"),
         Relation("log(sigmoid) = log_sigmoid", "naive", "functional", "the definition of the function"),
     )
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         return
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
         return tensor(arguments, "x").shape
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         values = tensor(arguments, "x").ravel().tolist()
         if quantity == "value":
             return [-softplus(-x) for x in values]
         if quantity == "gradient:x":
-            return [scaled_logistic(-x, ball(u)) for x, u in zip(values, g.ravel().tolist())]
+            return [scaled_logistic(-x, ball(u)) for x, u in zip(values, g.ravel().tolist(), strict=True)]
         raise unknown_quantity(self.name, quantity)

@@ -6,7 +6,14 @@ from conformance.arithmetic.balls import Ball, balls
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations import rows
 from conformance.operations.along_axis import AlongAxis, as_rows
-from conformance.operations.base import Arguments, Input, Parameter, Relation, unknown_quantity
+from conformance.operations.base import (
+    MODULE_IS_FUNCTIONAL,
+    Arguments,
+    Input,
+    Parameter,
+    Relation,
+    unknown_quantity,
+)
 
 
 class LogSoftmax(AlongAxis):
@@ -22,7 +29,7 @@ class LogSoftmax(AlongAxis):
     parameters = (Parameter("axis", "axis", -1),)
     formulations = ("functional", "module", "composed", "naive", "manual")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation("x - logsumexp = log_softmax", "composed", "functional", "the definition of the function"),
         Relation(
             "softmax + log = log_softmax",
@@ -40,12 +47,13 @@ class LogSoftmax(AlongAxis):
     )
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         if quantity == "value":
             results = (rows.negated(rows.surprisals(row)) for row in self.rows(arguments))
             return self.restored(results, arguments)
         if quantity == "gradient:x":
             upstream = as_rows(g, self.axis(arguments))
-            pairs = zip(self.rows(arguments), upstream)
+            pairs = zip(self.rows(arguments), upstream, strict=True)
             results = (rows.log_softmax_pullback(row, balls(u.tolist())) for row, u in pairs)
             return self.restored(results, arguments)
         raise unknown_quantity(self.name, quantity)

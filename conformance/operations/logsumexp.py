@@ -26,18 +26,21 @@ class LogSumExp(AlongAxis):
     )
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         if arguments["axis"] is None:
             raise ArgumentError(f"{self.name}: axis must be an integer, not None")
         super().check_shapes(arguments)
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
         shape, axis = tensor(arguments, "x").shape, self.axis(arguments)
         return shape[:axis] + shape[axis + 1 :]
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         if quantity == "value":
             return [rows.logsumexp(row) for row in self.rows(arguments)]
         if quantity == "gradient:x":
-            pairs = zip(self.rows(arguments), g.ravel().tolist())
+            pairs = zip(self.rows(arguments), g.ravel().tolist(), strict=True)
             return self.restored((rows.softmax(row, ball(u)) for row, u in pairs), arguments)
         raise unknown_quantity(self.name, quantity)

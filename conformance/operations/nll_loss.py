@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
-from conformance.operations.base import Arguments, Input, Relation, unknown_quantity
+from conformance.operations.base import MODULE_IS_FUNCTIONAL, Arguments, Input, Relation, unknown_quantity
 from conformance.operations.classes import (
     CLASS_PARAMETERS,
     OverClasses,
@@ -30,7 +30,7 @@ class NllLoss(OverClasses):
     parameters = CLASS_PARAMETERS
     formulations = ("functional", "module", "composed", "one_hot")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation(
             "gather = nll_loss", "composed", "functional", "f(x, class) = -x[class]: 003_b571dd78b6e0ff6f.txt"
         ),
@@ -44,18 +44,19 @@ class NllLoss(OverClasses):
     )
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         matrix = class_rows(self.scores(arguments))
         weights = class_weights(arguments, matrix.shape[1])
         labels = flat_labels(arguments)
         divisor = label_divisor(labels, weights, arguments)
         reduction = arguments["reduction"]
-        held = [ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels)]
+        held = [ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels, strict=True)]
         if quantity == "value":
             return reduced(weighted(held, labels, weights), reduction, divisor)
         factors = upstream_factors(g, reduction, divisor, len(labels))
         if quantity == "gradient:log_probs":
             rows = []
-            for label, factor in zip(labels, factors):
+            for label, factor in zip(labels, factors, strict=True):
                 row = [ZERO] * matrix.shape[1]
                 if label is not None:
                     row[label] = times(factor, -weights[label])
@@ -69,17 +70,23 @@ class NllLoss(OverClasses):
 def weighted(terms: list[Ball], labels: list[int | None], weights: list[Ball]) -> list[Ball]:
     """Each row's term times its label's weight; exactly 0 for an ignored row."""
     with wide():
-        return [ZERO if y is None else product(weights[y], term) for term, y in zip(terms, labels)]
+        return [
+            ZERO if y is None else product(weights[y], term) for term, y in zip(terms, labels, strict=True)
+        ]
 
 
 def weight_gradient(
-    terms: list[Ball], labels: list[int | None], weights: list[Ball], factors: list[Ball], divisor: Ball | None
+    terms: list[Ball],
+    labels: list[int | None],
+    weights: list[Ball],
+    factors: list[Ball],
+    divisor: Ball | None,
 ) -> list[Ball]:
-    """The gradient with respect to the class weights; a mean's divisor is a sum of them and is differentiated too."""
+    """The gradient with respect to the class weights, of which a mean's divisor is a sum too."""
     with wide():
         loss = ZERO if divisor is None else quotient(exact_sum(weighted(terms, labels, weights)), divisor)
         result = [ZERO] * len(weights)
-        for term, label, factor in zip(terms, labels, factors):
+        for term, label, factor in zip(terms, labels, factors, strict=True):
             if label is not None:
                 result[label] = result[label] + times(factor, term - loss)
     return result

@@ -41,6 +41,7 @@ class OneHot(Operation):
     )
 
     def completed(self, arguments: Arguments) -> Arguments:
+        """See `Operation`; -1 classes are counted."""
         complete = super().completed(arguments)
         if complete["num_classes"] == -1:
             labels = _labels(arguments)
@@ -48,6 +49,7 @@ class OneHot(Operation):
         return complete
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         labels, classes = _labels(arguments), integer(arguments, "num_classes")
         outside = labels[(labels < 0) | (labels >= classes)]
         if outside.size:
@@ -56,9 +58,11 @@ class OneHot(Operation):
             raise ArgumentError("one_hot: num_classes must be positive")
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
         return (*_labels(arguments).shape, integer(self.completed(arguments), "num_classes"))
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         if quantity != "value":
             raise unknown_quantity(self.name, quantity)
         classes = range(integer(arguments, "num_classes"))

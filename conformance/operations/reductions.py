@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.arithmetic.balls import NAN, ONE, Ball, balls, exact_sum, product, quotient, wide
+from conformance.arithmetic.balls import ONE, Ball, balls, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.base import Arguments, Parameter
 
@@ -34,7 +34,7 @@ def with_reduction(arguments: Arguments) -> Arguments:
 
 
 def reduced(terms: Sequence[Ball], reduction: object, divisor: Ball) -> list[Ball]:
-    """The terms, their sum, or their sum over `divisor`: 0/0 = nan over nothing, a sum over nothing is 0."""
+    """The terms, their sum, or their sum over `divisor`: nan over 0, while a sum over nothing is 0."""
     if reduction == "none":
         return list(terms)
     whole = exact_sum(terms)
@@ -56,9 +56,7 @@ def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int
 
 
 def times(factor: Ball, value: Ball) -> Ball:
-    """factor * value for a factor that may be g / 0: then every term, 0 included, is undefined or infinite."""
-    if not factor.is_finite() and value.is_zero():
-        return NAN
+    """factor * value; nan for the factor of a mean over nothing, g / 0."""
     with wide():
         return product(factor, value)
 
@@ -67,8 +65,6 @@ def times_all(factor: Ball, values: list[Ball]) -> list[Ball]:
     """`times` for many values."""
     if factor == ONE:
         return values
-    if not factor.is_finite():
-        return [times(factor, value) for value in values]
     with wide():
         return [product(factor, value) for value in values]
 

@@ -52,7 +52,9 @@ class Row:
         self.top = int(np.argmax(logits)) if self.size else -1
         self.maximum = self.logits[self.top] if self.size else -math.inf
         self.undecided: frozenset[int] = frozenset()
-        infinite = [] if math.isfinite(self.maximum) else [i for i, x in enumerate(self.logits) if x == self.maximum]
+        infinite = (
+            [] if math.isfinite(self.maximum) else [i for i, x in enumerate(self.logits) if x == self.maximum]
+        )
         if len(infinite) > 1:
             self.undecided = frozenset(infinite)
         self.special = self.poisoned or bool(self.undecided) or self.size == 0
@@ -162,7 +164,7 @@ def log_softmax_pullback(row: Row, g: Sequence[Ball]) -> list[Ball]:
     if row.special:
         return [NAN if index in row.undecided else value for index, value in enumerate(g)]
     share = whole * row.inverse
-    result = [value - exp * share for value, exp in zip(g, row.exps)]
+    result = [value - exp * share for value, exp in zip(g, row.exps, strict=True)]
     for index, value in enumerate(row.logits):
         if value == row.maximum:
             with wide():
@@ -202,14 +204,19 @@ def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
         return [ZERO] * row.size
     upstream = [ball(value) for value in values]
     first = upstream[row.top]
-    level = sum_of([u * e for index, (u, e) in enumerate(zip(upstream, row.exps)) if index != row.top])
+    level = sum_of(
+        [u * e for index, (u, e) in enumerate(zip(upstream, row.exps, strict=True)) if index != row.top]
+    )
     square = row.inverse * row.inverse
     inner = [(u - first) + (u * row.rest - level) for u in upstream]
     inner[row.top] = first * row.rest - level
     if any(value.contains(0) and not value.is_zero() for value in inner):
         zero = _common_mean(row, values)
-        inner = [ZERO if zero is not None and Fraction(u) == zero else d for u, d in zip(values, inner)]
-    return [exp * square * value for exp, value in zip(row.exps, inner)]
+        inner = [
+            ZERO if zero is not None and Fraction(u) == zero else d
+            for u, d in zip(values, inner, strict=True)
+        ]
+    return [exp * square * value for exp, value in zip(row.exps, inner, strict=True)]
 
 
 def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
@@ -218,7 +225,7 @@ def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
     Where g_i equals it, sum_j p_j (g_i - g_j) vanishes identically, and nowhere else.
     """
     groups: dict[float, list[Fraction]] = {}
-    for value, upstream in zip(row.logits, g):
+    for value, upstream in zip(row.logits, g, strict=True):
         if value != -math.inf:
             groups.setdefault(value, []).append(Fraction(upstream))
     means = {sum(group, Fraction(0)) / len(group) for group in groups.values()}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from conformance.arithmetic.balls import NAN, ONE, Ball, ball, exponential, product, total, wide
 from conformance.arithmetic.formats import FloatArray
-from conformance.operations.base import Arguments, Input, Operation, Relation, tensor, unknown_quantity
+from conformance.operations.base import (
+    MODULE_IS_FUNCTIONAL,
+    Arguments,
+    Input,
+    Operation,
+    Relation,
+    tensor,
+    unknown_quantity,
+)
 
 
 class Sigmoid(Operation):
@@ -18,22 +26,25 @@ class Sigmoid(Operation):
     inputs = (Input("x", "floating"),)
     formulations = ("functional", "module", "manual")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation("1 / (1 + exp(-x)) = sigmoid", "manual", "functional", "the definition of the function"),
     )
 
     def check_shapes(self, arguments: Arguments) -> None:
+        """See `Operation`: raises ArgumentError for what does not fit."""
         return
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
+        """The shape of the value."""
         return tensor(arguments, "x").shape
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         values = tensor(arguments, "x").ravel().tolist()
         if quantity == "value":
             return [logistic(x) for x in values]
         if quantity == "gradient:x":
-            return [_slope(x, ball(u)) for x, u in zip(values, g.ravel().tolist())]
+            return [_slope(x, ball(u)) for x, u in zip(values, g.ravel().tolist(), strict=True)]
         raise unknown_quantity(self.name, quantity)
 
 
@@ -72,6 +83,3 @@ def scaled_logistic(x: float, factor: Ball) -> Ball:
     value = logistic(x)
     with wide():
         return product(factor, value)
-
-
-

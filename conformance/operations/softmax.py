@@ -6,7 +6,14 @@ from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations import rows
 from conformance.operations.along_axis import AlongAxis, as_rows
-from conformance.operations.base import Arguments, Input, Parameter, Relation, unknown_quantity
+from conformance.operations.base import (
+    MODULE_IS_FUNCTIONAL,
+    Arguments,
+    Input,
+    Parameter,
+    Relation,
+    unknown_quantity,
+)
 
 
 class Softmax(AlongAxis):
@@ -25,21 +32,23 @@ class Softmax(AlongAxis):
     parameters = (Parameter("axis", "axis", -1),)
     formulations = ("functional", "module", "composed", "manual")
     relations = (
-        Relation("module = functional", "module", "functional", "nn.X computes F.x: 002_f9c5598ee2dc6448.txt"),
+        MODULE_IS_FUNCTIONAL,
         Relation("exp(log_softmax) = softmax", "composed", "functional", "the definition of log_softmax"),
         Relation(
             "manual = functional",
             "manual",
             "functional",
-            "exp, sum and divide gives what F.softmax gives: 000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
+            "exp, sum and divide give what F.softmax gives: "
+            "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
         ),
     )
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+        """See `Operation`."""
         if quantity == "value":
             return self.restored((rows.softmax(row) for row in self.rows(arguments)), arguments)
         if quantity == "gradient:x":
             upstream = as_rows(g, self.axis(arguments))
-            pairs = zip(self.rows(arguments), upstream)
+            pairs = zip(self.rows(arguments), upstream, strict=True)
             return self.restored((rows.softmax_pullback(row, u) for row, u in pairs), arguments)
         raise unknown_quantity(self.name, quantity)
