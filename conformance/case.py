@@ -100,12 +100,12 @@ class Case:
         return (("value",) if "value" in self.quantities else ()) + gradients
 
     def variant(
-        self, id: str, operation: str, inputs: Mapping[str, Tensor], parameters: Mapping[str, Any]
+        self, name: str, operation: str, inputs: Mapping[str, Tensor], parameters: Mapping[str, Any]
     ) -> Case:
         """Another operation on tensors of this case: all formulations, no printed figures, nothing known."""
         return replace(
             self,
-            id=id,
+            id=name,
             operation=operation,
             inputs=inputs,
             parameters=parameters,
@@ -134,7 +134,7 @@ def _floats(tensor: Tensor, dtype: str) -> Any:
 def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
     """The cases of these files and folders (None: the suite's own), by file and place.
 
-    Raises CaseError: a line `file:line:column: what is wrong: what would be right` for each fault of each file.
+    Raises CaseError: a line `file:line:column: what is wrong: what would be right` for each fault.
     """
     from conformance.loading import load
 
@@ -142,7 +142,7 @@ def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None
 
 
 def validate(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
-    """As `load_cases`, and every case is built and its figures and expectations compared with exact values."""
+    """As `load_cases`; and each case is built, its figures and expectation held to the exact value."""
     from conformance.validation import check_all
 
     return check_all(load_cases(paths, limits))

@@ -58,7 +58,7 @@ class Known(_Keys):
 
 
 class CaseEntry(_Keys):
-    """One entry under `cases`. Tensors are read by `conformance.tensor_nodes`, against the operation's signature."""
+    """One entry under `cases`; `conformance.tensor_nodes` reads its tensors by the operation's signature."""
 
     id: Annotated[Name, Field(description="a name unique over all files: letters, digits and - _ . +")]
     title: Annotated[Text, Field(description="a text")] = ""
@@ -67,14 +67,14 @@ class CaseEntry(_Keys):
     parameters: Annotated[dict[str, Any], Field(description="a mapping of the operation's parameters")] = {}
     dtypes: Annotated[
         list[Dtype], Field(min_length=1, description="a list of dtypes, as [float32, float64]")
-    ] = [*DTYPES]
+    ] = ["float16", "bfloat16", "float32", "float64"]
     formulations: Annotated[
         list[str], Field(min_length=1, description="a list of the operation's formulations; left out: all")
     ] = []
     quantities: Annotated[
         list[Literal["value", "gradient"]],
         Field(min_length=1, description="[value], [gradient] or [value, gradient]"),
-    ] = [*QUANTITIES]
+    ] = ["value", "gradient"]
     printed: Annotated[Any, Field(description="a figure as the source shows it, or lists of figures")] = None
     decimals: Annotated[
         int, Field(ge=0, le=30, description="how many decimals of the inputs are known, from 0 to 30")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _EDGE = re.compile(
     rf"(?P<sign>[-+]?)(?:(?P<name>[a-z_]+)|(?P<number>{_NUMBER}))(?:\s*(?P<way>[-+])\s*(?P<steps>\d{{1,9}})\s*ulps?)?"
 )
-_INTEGERS = {2: np.int16, 4: np.int32, 8: np.int64}
+_INTEGERS: dict[int, type[np.signedinteger[Any]]] = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def named(dtype: str) -> dict[str, float]:
 
 
 def step(value: float, steps: int, dtype: str) -> float:
-    """The dtype's number `steps` places above (below, if negative) one of its finite numbers; may be infinite."""
+    """The dtype's number `steps` places above one of its finite numbers (below, if negative), or infinity."""
     stored = np.atleast_1d(to_storage(value, dtype))
     kind = _INTEGERS[stored.itemsize]
     bits = int(stored.view(kind)[0])

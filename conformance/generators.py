@@ -335,7 +335,8 @@ class Probabilities(Generator):
         """Integers from 1 to 2^32, each divided by its row's sum."""
         weights = ((self.stream().bits(self.count) >> np.uint64(32)) + np.uint64(1)).reshape(self.made)
         total = weights.sum(axis=self.class_axis, keepdims=True, dtype=np.uint64)
-        return weights.astype(np.float64) / total.astype(np.float64)
+        shares: Floats = weights.astype(np.float64) / total.astype(np.float64)
+        return shares
 
 
 GENERATORS: dict[str, type[Generator]] = {

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance import subject
 from conformance.case import Case
-from conformance.case_file import CaseEntry, CaseFile, Known, read_keys
-from conformance.errors import ArgumentError, CaseError
+from conformance.case_checks import Checks, signature
+from conformance.case_file import CaseEntry, CaseFile, read_keys
+from conformance.corpus import corpus, files, label, shown_path
+from conformance.errors import CaseError
 from conformance.faults import Faults, meant, shown
 from conformance.limits import Limits
-from conformance.operations import OPERATIONS, Operation
+from conformance.operations import OPERATIONS, Operation, Parameter
 from conformance.tensor_nodes import Reader
-from conformance.tensors import Tensor, size
-from conformance.yaml_tree import Mapping, Node, Scalar, Sequence as List, find, kind, parse
+from conformance.tensors import Tensor
+from conformance.yaml_tree import List, Mapping, Node, Scalar, find, kind, parse, plain
 
-#: Cases of at most this many elements are built when they are loaded, so that their faults show at once.
-EAGER = 2**16
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
-_DEVICES = ("cpu", "cuda", "gpu", "cuda:0")
-
-
-def corpus() -> Path:
-    """The folder of the suite's own cases: the checkout's, or the wheel's copy."""
-    package = Path(__file__).parent
-    installed = package / "_cases"
-    return installed if installed.is_dir() else package.parent / "cases"
+_FIGURE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
 
 
 def load(paths: Sequence[Path] | None, limits: Limits | None = None) -> list[Case]:
@@ -53,46 +44,6 @@ def load(paths: Sequence[Path] | None, limits: Limits | None = None) -> list[Cas
     if lines:
         raise CaseError("\n".join(lines))
     return cases
-
-
-def files(paths: Iterable[Path]) -> list[Path]:
-    """The case files at and below the paths, each once, sorted by label; CaseError for a path without any."""
-    found: dict[Path, Path] = {}
-    for path in paths:
-        path = Path(path)
-        if path.is_dir():
-            inside = [one for one in path.rglob("*") if one.suffix in (".yaml", ".yml") and one.is_file()]
-            # A link out of the folder is not part of it.
-            below = [one for one in inside if one.resolve().is_relative_to(path.resolve())]
-            if not below:
-                raise CaseError(f"{shown_path(path)}: no case files here: a folder with *.yaml files")
-            found.update({one.resolve(): one for one in below})
-        elif path.is_file():
-            found[path.resolve()] = path
-        else:
-            raise CaseError(
-                f"{shown_path(path)}: there is no such file or folder: a *.yaml file or a folder of them"
-            )
-    return sorted(found, key=label)
-
-
-def label(path: Path) -> str:
-    """How reports name a case file: `cases/...` in the corpus, else relative to the working directory."""
-    home = corpus().resolve()
-    if path.resolve().is_relative_to(home):
-        return _printable(f"cases/{path.resolve().relative_to(home).as_posix()}")
-    return shown_path(path)
-
-
-def shown_path(path: Path) -> str:
-    """A path as errors show it: relative to the working directory where it lies below that."""
-    full = path.resolve()
-    here = Path.cwd()
-    return _printable(full.relative_to(here).as_posix() if full.is_relative_to(here) else full.as_posix())
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 @dataclass
@@ -118,9 +69,8 @@ class _FileReader:
         found = []
         for node in entries.items:
             if not isinstance(node, Mapping):
-                self.faults.add(
-                    node.line, node.column, f"{kind(node)} as a case", "a mapping with id, operation, inputs"
-                )
+                right = "a mapping with id, operation, inputs"
+                self.faults.add(node.line, node.column, f"{kind(node)} as a case", right)
                 continue
             case = _CaseReader(self, node, source, tags, "source" in wrong).case()
             if case is not None:
@@ -163,11 +113,8 @@ class _CaseReader:
         # Where one key is wrong, the others are still read, with that key's default.
         entry = entry or self._partial()
         if not (entry.source or self.source or self.source_is_wrong):
-            self.fault(
-                "id",
-                "no source",
-                "`source` at the top of the file or in the case: where the example comes from",
-            )
+            right = "`source` at the top of the file or in the case: where the example comes from"
+            self.fault("id", "no source", right)
         operation = self._operation(entry)
         if operation is None:
             return None
@@ -196,7 +143,7 @@ class _CaseReader:
             decimals=entry.decimals if "decimals" in self.node.entries else None,
             warns=entry.warns if "warns" in self.node.entries else None,
         )
-        self._check(case, operation)
+        Checks(case, operation, self.node, self.file.faults).all()
         return case if len(self.file.faults.found) == before else None
 
     def fault(self, key: str, what: str, right: str, *more: int | str) -> None:
@@ -209,15 +156,14 @@ class _CaseReader:
         sound = {key: node for key, node in self.node.entries.items() if key not in self.wrong}
         nothing = Scalar(0, 0, "", "")
         required = {"id": Scalar(0, 0, "x", "x"), "operation": nothing, "inputs": Mapping(0, 0)}
-        return CaseEntry.model_validate(_plain_entries({**required, **sound}))
+        return CaseEntry.model_validate({key: plain(node) for key, node in {**required, **sound}.items()})
 
     def _operation(self, entry: CaseEntry) -> Operation | None:
         if entry.operation in OPERATIONS:
             return OPERATIONS[entry.operation]
         if "operation" in self.node.entries and "operation" not in self.wrong:
-            self.fault(
-                "operation", f"no operation {shown(entry.operation)}", meant(entry.operation, OPERATIONS)
-            )
+            what = f"no operation {shown(entry.operation)}"
+            self.fault("operation", what, meant(entry.operation, OPERATIONS))
         return None
 
     def _formulations(self, entry: CaseEntry, operation: Operation) -> tuple[str, ...]:
@@ -246,9 +192,7 @@ class _CaseReader:
         for parameter in operation.parameters:
             if parameter.name in given:
                 node = given[parameter.name]
-                parameters[parameter.name] = self._parameter(
-                    reader, parameter.name, parameter.kind, node, entry
-                )
+                parameters[parameter.name] = self._parameter(reader, parameter, node, entry)
         return inputs, parameters
 
     def _entries(self, key: str, names: list[str], operation: Operation) -> dict[str, Node]:
@@ -262,7 +206,8 @@ class _CaseReader:
                 self.file.faults.add(place.line, place.column, what, meant(name, names))
         return {name: value for name, value in node.entries.items() if name in names}
 
-    def _parameter(self, reader: Reader, name: str, kind_of: str, node: Node, entry: CaseEntry) -> Any:
+    def _parameter(self, reader: Reader, parameter: Parameter, node: Node, entry: CaseEntry) -> Any:
+        name, kind_of = parameter.name, parameter.kind
         value = node.value if isinstance(node, Scalar) else node
         if value is None and kind_of in ("axis", "flag", "tensor"):
             return None
@@ -286,11 +231,8 @@ class _CaseReader:
         if node is None:
             return None
         if "float32" not in entry.dtypes and "dtypes" not in self.wrong:
-            self.fault(
-                "dtypes",
-                "printed figures without float32",
-                "float32 too: printed figures are confirmed in it",
-            )
+            right = "float32 too: printed figures are confirmed in it"
+            self.fault("dtypes", "printed figures without float32", right)
         return self._figures(node)
 
     def _figures(self, node: Node) -> Any:
@@ -298,102 +240,8 @@ class _CaseReader:
             return [self._figures(item) for item in node.items]
         text = node.text.strip() if isinstance(node, Scalar) else ""
         special = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}.get(text.lower(), text)
-        if special in ("inf", "-inf", "nan") or re.fullmatch(
-            r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", text[:60]
-        ):
+        if special in ("inf", "-inf", "nan") or (len(text) <= 60 and _FIGURE.fullmatch(text)):
             return special
-        written = kind(node) if not text else shown(text)
-        self.file.faults.add(
-            node.line, node.column, f"printed: {written} is no figure", "a number as the source shows it"
-        )
+        what = f"printed: {shown(text) if text else kind(node)} is no figure"
+        self.file.faults.add(node.line, node.column, what, "a number as the source shows it")
         return ""
-
-    def _check(self, case: Case, operation: Operation) -> None:
-        """What only shows once the case is whole: shapes, ranges, and globs that match nothing."""
-        if case.expect != "error" and sum(size(one.shape) for one in case.tensors()) <= EAGER:
-            self._check_arguments(case, operation)
-        inputs = [f"gradient:{one.name}" for one in operation.inputs if one.kind != "labels"]
-        if case.quantities == ("gradient",) and not inputs:
-            self.fault("quantities", f"{operation.name} has no gradient", "[value]")
-        for place, known in enumerate(case.known):
-            self._check_known(place, known, case, ("value", *inputs))
-
-    def _check_arguments(self, case: Case, operation: Operation) -> None:
-        try:
-            for dtype in case.dtypes:
-                arguments = case.build(dtype)
-            operation.check_arguments(arguments)
-            shape = operation.result_shape(arguments)
-        except ArgumentError as error:
-            text = str(error)
-            named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", text)]
-            key = "parameters" if named and named[0] in case.parameters else "inputs"
-            self.fault(key, text, signature(operation), *named[:1])
-            return
-        except ValueError as error:
-            self.fault("inputs", str(error), "numbers that the case's dtypes have")
-            return
-        if case.printed is not None and _shape(case.printed) != shape:
-            what = f"printed figures of shape {_shown_shape(_shape(case.printed))}"
-            self.fault("printed", what, f"{_shown_shape(shape)}, the shape of the result")
-
-    def _check_known(self, place: int, known: Known, case: Case, quantities: tuple[str, ...]) -> None:
-        def fault(key: str, what: str, right: str) -> None:
-            self.fault("known", f"known: {what}", right, place, key)
-
-        if not any(fnmatch.fnmatchcase(name, known.subject) for name in _subjects(known.subject)):
-            fault(
-                "subject",
-                f"no subject is like {shown(known.subject)}",
-                meant(known.subject, subject.frameworks()),
-            )
-        for key, glob, names in (
-            ("dtype", known.dtype, case.dtypes),
-            ("formulation", known.formulation, case.formulations),
-            ("quantity", known.quantity, quantities),
-        ):
-            if not any(fnmatch.fnmatchcase(name, glob) for name in names):
-                fault(key, f"no {key} of this case is like {shown(glob)}", meant(glob, names))
-
-
-def _plain_entries(entries: dict[str, Node]) -> dict[str, Any]:
-    from conformance.yaml_tree import plain
-
-    return {key: plain(node) for key, node in entries.items()}
-
-
-def _subjects(glob: str) -> list[str]:
-    """Names of subjects that a glob may mean: every framework, in every mode, on the usual devices."""
-    names = []
-    for framework in subject.frameworks():
-        modes = ["", *(f":{mode}" for mode in subject.MODES.get(framework, ()))]
-        names += [
-            f"{framework}{mode}{device}"
-            for mode in modes
-            for device in ("", *(f"@{one}" for one in _DEVICES))
-        ]
-    # A version belongs into `versions`, but a subject's name may hold one.
-    pinned = re.match(r"(\w+)==[\w.+!-]+", glob)
-    return names + ([glob] if pinned and pinned[1] in subject.frameworks() else [])
-
-
-def _shape(printed: Any) -> tuple[int, ...]:
-    """The shape of nested lists, by their first elements."""
-    if not isinstance(printed, list):
-        return ()
-    inner = {_shape(item) for item in printed}
-    return (len(printed), *(inner.pop() if len(inner) == 1 else ((-1,) if inner else ())))
-
-
-def _shown_shape(shape: tuple[int, ...]) -> str:
-    return "[" + ", ".join("ragged" if size < 0 else str(size) for size in shape) + "]"
-
-
-def signature(operation: Operation) -> str:
-    """An operation's signature as the documentation writes it."""
-    inputs = ", ".join(one.name for one in operation.inputs)
-    legacy = ("size_average", "reduce")
-    parameters = ", ".join(
-        f"{one.name}={one.default!r}" for one in operation.parameters if one.name not in legacy
-    )
-    return f"{operation.name}({inputs}{', *, ' + parameters if parameters else ''})"

@@ -1,4 +1,4 @@
-"""The tensors and scalars of a case, read from its YAML nodes so that each fault has its own line and column."""
+"""The tensors and scalars of a case, read from its YAML nodes: each fault has its own line and column."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conformance.faults import Faults, meant, shown
 from conformance.generators import GENERATORS
 from conformance.limits import Limits
 from conformance.tensors import Literal, Made, Stored, Tensor, open_npy, overflow, rounded, size
-from conformance.yaml_tree import Mapping, Node, Scalar, Sequence, kind
+from conformance.yaml_tree import List, Mapping, Node, Scalar, kind
 
 _RIGHT = "nested lists of numbers, {file: name.npy}, or a generator as {normal: {shape: [4, 8], seed: 1}}"
 _NUMBER = "a number, its bits as '0x1.8p+3', or an edge as 'exp_overflow - 1ulp'"
@@ -167,12 +167,12 @@ class _Lists:
         """The shape of nested lists and their leaves in order; None after the fault of a ragged list."""
         shape: list[int] = []
         level = [node]
-        while level and isinstance(level[0], Sequence):
-            lengths = {len(one.items) if isinstance(one, Sequence) else -1 for one in level}
+        while level and isinstance(level[0], List):
+            lengths = {len(one.items) if isinstance(one, List) else -1 for one in level}
             if len(lengths) > 1:
                 return self._ragged(level)
             shape.append(lengths.pop())
-            level = [item for one in level if isinstance(one, Sequence) for item in one.items]
+            level = [item for one in level if isinstance(one, List) for item in one.items]
         bad = [one for one in level if not isinstance(one, Scalar)]
         if bad and isinstance(level[0], Scalar):
             return self._ragged(level)
@@ -182,7 +182,7 @@ class _Lists:
 
     def _ragged(self, level: list[Node]) -> tuple[None, list[Scalar]]:
         def length(node: Node) -> int:
-            return len(node.items) if isinstance(node, Sequence) else -1
+            return len(node.items) if isinstance(node, List) else -1
 
         odd = next(one for one in level if length(one) != length(level[0]))
         first, other = (

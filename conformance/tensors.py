@@ -1,4 +1,4 @@
-"""The tensors of a case: literals, `.npy` files and generators, as the file gives them, before any rounding."""
+"""The tensors of a case as its file gives them, before any rounding: literals, `.npy` files, generators."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def open_npy(path: Path) -> Array:
         raise ValueError(f"{path.name} cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError as error:
         raise ValueError(" ".join(str(error).split())[:160]) from None
-    except Exception as error:  # noqa: BLE001 - NumPy evaluates the header and fails in many ways on a hostile one
+    except Exception as error:  # NumPy evaluates the header and fails in many ways on a hostile one
         raise ValueError(f"{path.name} has a broken header ({type(error).__name__})") from None
     kind = array.dtype.kind
     if not isinstance(array, np.ndarray) or kind not in "fiu" or array.dtype.itemsize > 8:

@@ -1,4 +1,4 @@
-"""`conformance validate`: each case built in each dtype, its figures and expectations held to the exact value."""
+"""`conformance validate`: each case built in each dtype, its figures held to the exact value."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _check_special(case: Case, dtype: str, arguments: dict[str, Any]) -> Iterabl
     same = np.isnan(found.rounded) if np.isnan(wanted) else found.rounded == wanted
     for index in np.argwhere(~same)[:1]:
         place = tuple(int(one) for one in index)
-        exact = found.text(place, 10)
-        yield f"expect: {case.expect}, but the exact value at {list(place)} in {dtype} is {exact}: expect: value"
+        what = f"the exact value at {list(place)} in {dtype} is {found.text(place, 10)}"
+        yield f"expect: {case.expect}, but {what}: `expect: value`"
 
 
 def _check_printed(case: Case) -> Iterable[str]:
@@ -85,4 +85,5 @@ def _check_intervals(case: Case, found: Reference) -> Iterable[str]:
         ends = Decimal(float(low[index])), Decimal(float(high[index]))
         if not ends[0] - half <= Decimal(figure) <= ends[1] + half:
             allowed = f"[{ends[0]:.8g}, {ends[1]:.8g}]"
-            yield f"printed: {figure} at {list(index)}, but inputs of {case.decimals} decimals allow {allowed} alone"
+            inputs = f"inputs known to {case.decimals} decimals"
+            yield f"printed: {figure} at {list(index)}, but {inputs} lead elsewhere: to {allowed}"

@@ -1,6 +1,6 @@
-"""YAML text -> a tree whose every node knows its line and column; the part of YAML 1.2 that case files need.
+"""YAML text -> a tree whose every node knows its line and column.
 
-One document of mappings, sequences and scalars, and nothing else: tags, anchors and aliases are faults, as are
+One document of mappings, lists and scalars, and nothing else: tags, anchors and aliases are faults, as are
 texts beyond the limits. Plain scalars follow YAML 1.2's core schema, resolved here so that a figure keeps the
 digits in which it was written. Whatever the text, only faults come out, never an exception.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -19,11 +19,7 @@ from conformance.faults import Faults, shown
 from conformance.limits import Limits
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOL = {
-    word: value
-    for value, low in ((True, "true"), (False, "false"))
-    for word in (low, low.title(), low.upper())
-}
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"([-+]?)\.(inf|Inf|INF)")
@@ -50,7 +46,7 @@ class Scalar(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence(Node):
+class List(Node):
     """A list."""
 
     items: list[Node] = field(default_factory=list)
@@ -66,7 +62,7 @@ class Mapping(Node):
 
 def kind(node: Node) -> str:
     """What a node is, in a reader's words."""
-    if isinstance(node, Sequence):
+    if isinstance(node, List):
         return "a list"
     if isinstance(node, Mapping):
         return "a mapping"
@@ -77,7 +73,7 @@ def kind(node: Node) -> str:
 
 def plain(node: Node) -> Any:
     """The tree as Python's own lists, dictionaries and scalars."""
-    if isinstance(node, Sequence):
+    if isinstance(node, List):
         return [plain(item) for item in node.items]
     if isinstance(node, Mapping):
         return {key: plain(value) for key, value in node.entries.items()}
@@ -85,12 +81,12 @@ def plain(node: Node) -> Any:
 
 
 def find(node: Node, path: tuple[int | str, ...]) -> tuple[Node, Node]:
-    """The node that a path of keys and indices leads to, or the last that exists, and the key that names it."""
+    """The node that a path of keys and indices leads to, or the last that exists; and that node's key."""
     key: Node = node
     for step in path:
         if isinstance(node, Mapping) and isinstance(step, str) and step in node.entries:
             key, node = node.keys[step], node.entries[step]
-        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+        elif isinstance(node, List) and isinstance(step, int) and step < len(node.items):
             key = node = node.items[step]
         else:
             break
@@ -103,10 +99,12 @@ def parse(data: bytes, limits: Limits, faults: Faults) -> Mapping | None:
     if text is None:
         return None
     builder = _Builder(limits, faults)
-    for event in _events(text, faults):
-        if not builder.take(event):
-            return None
-    if faults:
+    try:
+        for event in _events(text, faults):
+            builder.take(event)
+    except _EndError:
+        return None
+    if builder.unread:
         return None
     if not isinstance(builder.root, Mapping):
         faults.add(1, 1, "the file holds no mapping", "the keys `source` and `cases`")
@@ -114,14 +112,17 @@ def parse(data: bytes, limits: Limits, faults: Faults) -> Mapping | None:
     return builder.root
 
 
+class _EndError(Exception):
+    """A fault after which the rest of the text cannot be read; it is noted already."""
+
+
 def _decode(data: bytes, faults: Faults) -> str | None:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         good = data[: error.start].decode("utf-8", "replace")
-        faults.add(
-            *_position(good, len(good)), f"the byte 0x{data[error.start]:02x} is no UTF-8", "text in UTF-8"
-        )
+        what = f"the byte 0x{data[error.start]:02x} is no UTF-8"
+        faults.add(*_position(good, len(good)), what, "text in UTF-8")
         return None
     bad = _UNPRINTABLE.search(text)
     if bad is not None:
@@ -137,21 +138,19 @@ def _position(text: str, index: int) -> tuple[int, int]:
 
 
 def _events(text: str, faults: Faults) -> Iterator[Any]:
-    """The parser's events; a text that is no YAML ends them with a fault."""
+    """The parser's events, until the text turns out to be no YAML."""
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         problem = " ".join(str(error.problem or error.context or "cannot be read").split())
-        faults.add(
-            line,
-            column,
-            f"no YAML: {problem[:120]}",
-            "YAML 1.2; quote texts that hold any of : # [ ] { } , & *",
-        )
-    except Exception as error:  # noqa: BLE001 - the scanner raises what it likes on hostile text
+        right = "YAML 1.2; quote texts that hold any of : # [ ] { } , & *"
+        faults.add(line, column, f"no YAML: {shown(problem, 160)}", right)
+        raise _EndError from None
+    except Exception as error:  # the scanner raises what it likes on hostile text
         faults.add(1, 1, f"no YAML: {type(error).__name__}", "YAML 1.2")
+        raise _EndError from None
 
 
 class _Builder:
@@ -160,99 +159,91 @@ class _Builder:
     def __init__(self, limits: Limits, faults: Faults) -> None:
         self.limits, self.faults = limits, faults
         self.root: Node | None = None
-        self.stack: list[tuple[Node, list[Scalar | None]]] = []
+        self.stack: list[tuple[List | Mapping, list[Scalar]]] = []
         self.nodes = 0
         self.documents = 0
+        self.unread = False
 
-    def take(self, event: Any) -> bool:
-        """Grow by one event; False ends the reading."""
+    def take(self, event: Any) -> None:
+        """Grow by one event; _EndError ends the reading."""
         name = type(event).__name__
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if name == "DocumentStartEvent":
-            return self._document(event, line, column)
-        if name in ("SequenceEndEvent", "MappingEndEvent"):
+            self._document(event, line, column)
+        elif name in ("SequenceEndEvent", "MappingEndEvent"):
             self.stack.pop()
-            return True
-        if name not in ("ScalarEvent", "SequenceStartEvent", "MappingStartEvent", "AliasEvent"):
-            return True
-        if not self._allowed(event, name, line, column):
-            return False
-        if name == "SequenceStartEvent":
-            self._open(Sequence(line, column))
-        elif name == "MappingStartEvent":
-            self._open(Mapping(line, column))
-        else:
-            quoted = name == "ScalarEvent" and event.style is not None
-            self._place(_scalar(line, column, getattr(event, "value", ""), quoted))
-        return True
+        elif name in ("ScalarEvent", "SequenceStartEvent", "MappingStartEvent", "AliasEvent"):
+            self._check(event, name, line, column)
+            if name == "SequenceStartEvent":
+                self._open(List(line, column))
+            elif name == "MappingStartEvent":
+                self._open(Mapping(line, column))
+            else:
+                quoted = name == "ScalarEvent" and bool(event.style)
+                self._place(_scalar(line, column, getattr(event, "value", ""), quoted))
 
-    def _document(self, event: Any, line: int, column: int) -> bool:
+    def _end(self, line: int, column: int, what: str, right: str) -> NoReturn:
+        self.faults.add(line, column, what, right)
+        raise _EndError
+
+    def _document(self, event: Any, line: int, column: int) -> None:
         self.documents += 1
         if self.documents > 1:
-            self.faults.add(line, column, "a second YAML document", "one document a file")
-        elif event.version is not None and tuple(event.version) != (1, 2):
-            self.faults.add(line, column, "a YAML version other than 1.2", "no %YAML line")
-        elif event.tags:
-            self.faults.add(line, column, "a %TAG line", "no tags: plain YAML")
-        return not self.faults
+            self._end(line, column, "a second YAML document", "one document a file")
+        if event.version is not None and tuple(event.version) != (1, 2):
+            self._end(line, column, "a YAML version other than 1.2", "no %YAML line")
+        if event.tags:
+            self._end(line, column, "a %TAG line", "plain YAML without tags")
 
-    def _allowed(self, event: Any, name: str, line: int, column: int) -> bool:
+    def _check(self, event: Any, name: str, line: int, column: int) -> None:
+        """Note a fault for what case files do not need, end at a limit."""
         self.nodes += 1
         if self.nodes > self.limits.nodes:
-            what = f"more than {self.limits.nodes} values in one file"
-            self.faults.add(
-                line, column, what, f"a `.npy` file for a large tensor, or more files{_raise('nodes')}"
-            )
-            return False
+            right = f"a `.npy` file for a large tensor, or more files{_raised('nodes')}"
+            self._end(line, column, f"more than {self.limits.nodes} values in one file", right)
         if name != "ScalarEvent" and len(self.stack) >= self.limits.depth:
-            what = f"nested deeper than {self.limits.depth} levels"
-            self.faults.add(line, column, what, f"tensors of fewer axes{_raise('depth')}")
-            return False
+            right = f"tensors of fewer axes{_raised('depth')}"
+            self._end(line, column, f"nested deeper than {self.limits.depth} levels", right)
         if name == "AliasEvent":
-            self.faults.add(
-                line, column, f"the alias {shown('*' + event.anchor)}", "the value itself: no aliases"
-            )
-        elif event.anchor is not None:
-            self.faults.add(
-                line, column, f"the anchor {shown('&' + event.anchor)}", "the value alone: no anchors"
-            )
-        if name != "AliasEvent" and event.tag is not None:
-            self.faults.add(line, column, f"the tag {shown(str(event.tag))}", "the value alone: no tags")
-        return True
+            self.unread = True
+            self.faults.add(line, column, f"the alias {shown('*' + event.anchor)}", "the value itself")
+            return
+        if event.anchor is not None:
+            self.faults.add(line, column, f"the anchor {shown('&' + event.anchor)}", "the value alone")
+        if event.tag is not None:
+            self.faults.add(line, column, f"the tag {shown(str(event.tag))}", "the value alone")
 
-    def _open(self, node: Node) -> None:
+    def _open(self, node: List | Mapping) -> None:
         self._place(node)
-        self.stack.append((node, [None]))
+        self.stack.append((node, []))
 
     def _place(self, node: Node) -> None:
         if not self.stack:
             self.root = node
             return
         parent, pending = self.stack[-1]
-        if isinstance(parent, Sequence):
+        if isinstance(parent, List):
             parent.items.append(node)
-        elif isinstance(parent, Mapping):
-            if pending[0] is None:
-                pending[0] = self._key(node)
-                return
-            key, pending[0] = pending[0], None
+        elif not pending:
+            pending.append(self._key(parent, node))
+        else:
+            key = pending.pop()
             # The first of two equal keys stays: the second is a fault already.
             if key.text not in parent.entries:
                 parent.entries[key.text], parent.keys[key.text] = node, key
 
-    def _key(self, node: Node) -> Scalar:
-        parent = self.stack[-1][0]
+    def _key(self, parent: Mapping, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
+            self.unread = True
             self.faults.add(node.line, node.column, f"{kind(node)} as a key", "a word as a key")
             return Scalar(node.line, node.column, "", "")
-        if isinstance(parent, Mapping) and node.text in parent.keys:
-            first = parent.keys[node.text]
-            what = f"the key {shown(node.text)} a second time (first on line {first.line})"
+        if node.text in parent.keys:
+            what = f"the key {shown(node.text)} a second time (first on line {parent.keys[node.text].line})"
             self.faults.add(node.line, node.column, what, "each key once")
         return node
 
 
-def _raise(name: str) -> str:
+def _raised(name: str) -> str:
     return f" (the limit is raised by CONFORMANCE_MAX_{name.upper()})"
 
 

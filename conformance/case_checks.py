@@ -1,0 +1,107 @@
+"""What only shows once a case is whole: shapes and ranges that do not fit, globs that match nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Any
+
+from conformance import subject
+from conformance.case import Case
+from conformance.case_file import Known
+from conformance.errors import ArgumentError
+from conformance.faults import Faults, meant, shown
+from conformance.operations import Operation
+from conformance.tensors import size
+from conformance.yaml_tree import Mapping, find
+
+#: Cases of at most this many elements are built when they are loaded, so that their faults show at once.
+EAGER = 2**16
+_DEVICES = ("", "@cpu", "@cuda", "@gpu", "@cuda:0")
+
+
+class Checks:
+    """The checks of one case; `node` is where it stands in its file."""
+
+    def __init__(self, case: Case, operation: Operation, node: Mapping, faults: Faults) -> None:
+        self.case, self.operation, self.node, self.faults = case, operation, node, faults
+
+    def all(self) -> None:
+        """Note every fault."""
+        case, operation = self.case, self.operation
+        if case.expect != "error" and sum(size(one.shape) for one in case.tensors()) <= EAGER:
+            self._check_arguments()
+        gradients = [f"gradient:{one.name}" for one in operation.inputs if one.kind != "labels"]
+        if case.quantities == ("gradient",) and not gradients:
+            self._fault("quantities", f"{operation.name} has no gradient", "[value]")
+        for place, known in enumerate(case.known):
+            self._check_known(place, known, ("value", *gradients))
+
+    def _fault(self, key: str, what: str, right: str, *more: int | str) -> None:
+        place, _ = find(self.node, (key, *more))
+        self.faults.add(place.line, place.column, what, right)
+
+    def _check_arguments(self) -> None:
+        case, operation = self.case, self.operation
+        try:
+            for dtype in case.dtypes:
+                arguments = case.build(dtype)
+            operation.check_arguments(arguments)
+            shape = operation.result_shape(arguments)
+        except ArgumentError as error:
+            text = str(error).removeprefix(f"{operation.name}: ")
+            named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", text)]
+            key = "parameters" if named and named[0] in case.parameters else "inputs"
+            right = f"arguments that fit {signature(operation)}, or `expect: error`"
+            self._fault(key, text, right, *named[:1])
+            return
+        except ValueError as error:
+            self._fault("inputs", str(error), "numbers that the case's dtypes have")
+            return
+        found = _printed_shape(case.printed)
+        if case.printed is not None and found != shape:
+            what = "printed figures " + ("in ragged lists" if found is None else f"of shape {list(found)}")
+            self._fault("printed", what, f"{list(shape)}, the shape of the result")
+
+    def _check_known(self, place: int, known: Known, quantities: tuple[str, ...]) -> None:
+        case = self.case
+        if not any(fnmatch.fnmatchcase(name, known.subject) for name in _subjects(known.subject)):
+            what = f"known: no subject is like {shown(known.subject)}"
+            self._fault("known", what, meant(known.subject, subject.frameworks()), place, "subject")
+        for key, glob, names in (
+            ("dtype", known.dtype, case.dtypes),
+            ("formulation", known.formulation, case.formulations),
+            ("quantity", known.quantity, quantities),
+        ):
+            if not any(fnmatch.fnmatchcase(name, glob) for name in names):
+                what = f"known: no {key} of this case is like {shown(glob)}"
+                self._fault("known", what, meant(glob, names), place, key)
+
+
+def _subjects(glob: str) -> list[str]:
+    """Names of subjects that a glob may mean: every framework, in every mode, on the usual devices."""
+    names = []
+    for framework in subject.frameworks():
+        modes = ["", *(f":{mode}" for mode in subject.MODES.get(framework, ()))]
+        names += [f"{framework}{mode}{device}" for mode in modes for device in _DEVICES]
+    # A version belongs into `versions`, but a subject's name may hold one.
+    pinned = re.match(r"(\w+)==[\w.+!-]+", glob)
+    return names + ([glob] if pinned and pinned[1] in subject.frameworks() else [])
+
+
+def _printed_shape(printed: Any) -> tuple[int, ...] | None:
+    """The shape of nested lists; None where they are ragged."""
+    if not isinstance(printed, list):
+        return ()
+    inner = {_printed_shape(item) for item in printed}
+    if len(inner) > 1 or None in inner:
+        return None
+    return (len(printed), *(inner.pop() or () if inner else ()))
+
+
+def signature(operation: Operation) -> str:
+    """An operation's signature as the documentation writes it, without the legacy parameters."""
+    inputs = ", ".join(one.name for one in operation.inputs)
+    listed = [one for one in operation.parameters if one.name not in ("size_average", "reduce")]
+    parameters = ", ".join(f"{one.name}={one.default!r}" for one in listed)
+    return f"{operation.name}({inputs}{', *, ' + parameters if parameters else ''})"
