@@ -25,6 +25,6 @@ def write(
     """
     story = tell(run, previous)
     directory.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / "report.html", page(story, run.frame))
+    write_whole(directory / "report.html", page(story, run.frame, run.sweep()))
     write_whole(directory / "summary.md", render("summary.md", story=story))
     write_whole(directory / "badge.svg", badge(story.summary))

@@ -9,9 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from conformance.report.figures import dtype_order, ulps
+from conformance.report.figures import dtype_order, plain, ulps
 
 JUDGEMENTS = ("identical", "within bounds", "broken")
+
+
+@dataclass(frozen=True)
+class FigureAnswer:
+    """What one subject returns for a figure; `ways` are the formulations that confirm it."""
+
+    subject: str
+    observed: str
+    confirmed: bool
+    ways: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -21,12 +31,12 @@ class Figure:
     case: str
     printed: str
     exact: str
-    answers: tuple[tuple[str, str, bool], ...]  # subject, observed, confirmed
+    answers: tuple[FigureAnswer, ...]
 
     @property
     def confirmed(self) -> bool:
         """Whether every subject confirms it."""
-        return all(answer[2] for answer in self.answers)
+        return all(answer.confirmed for answer in self.answers)
 
 
 @dataclass(frozen=True)
@@ -109,10 +119,15 @@ def claims(
 def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
     out = []
     for (case, shown, exact), rows in printed.groupby(["case", "printed", "exact"], sort=False):
-        answers = tuple(
-            (str(r["subject"]), str(r["observed"]), bool(r["confirmed"])) for r in rows.to_dict("records")
-        )
-        out.append(Figure(str(case), str(shown), str(exact), answers))
+        answers = []
+        for subject, own in rows.groupby("subject", sort=False):
+            confirmed = own["confirmed"].fillna(False).astype(bool)
+            shown_row = own[~confirmed].iloc[0] if not confirmed.all() else own.iloc[0]
+            ways = tuple(str(name) for name in own.loc[confirmed, "formulation"])
+            answers.append(
+                FigureAnswer(str(subject), str(shown_row["observed"]), bool(confirmed.all()), ways)
+            )
+        out.append(Figure(str(case), str(shown), str(exact), tuple(answers)))
     return tuple(out)
 
 
@@ -159,15 +174,15 @@ def _breaks(breaks: pd.DataFrame) -> tuple[Breaks, ...]:
 
 
 def _break(row: Mapping[Any, Any]) -> Break:
-    gap = _text(row.get("breaks_at"))
+    gap = plain(row.get("breaks_at"))
     if not gap:
-        held = _text(row.get("holds_to"))
+        held = plain(row.get("holds_to"))
         return Break(None, f"holds up to a gap of {held}" if held else "holds at every gap tried")
     return Break(
         gap,
-        f"holds to {_text(row.get('holds_to'))} ({_text(row.get('holds_to_bits'))}); at {gap} "
-        f"({_text(row.get('breaks_at_bits'))}) left is {_text(row.get('left_value'))}, "
-        f"right {_text(row.get('right_value'))}, exact {_text(row.get('exact'))}",
+        f"holds to {plain(row.get('holds_to'))} ({plain(row.get('holds_to_bits'))}); at {gap} "
+        f"({plain(row.get('breaks_at_bits'))}) left is {plain(row.get('left_value'))}, "
+        f"right {plain(row.get('right_value'))}, exact {plain(row.get('exact'))}",
     )
 
 
@@ -187,8 +202,3 @@ def _size(gap: str) -> float:
         return float(gap)
     except ValueError:
         return math.inf
-
-
-def _text(value: object) -> str:
-    """A cell as text; empty for what is missing."""
-    return "" if value is None or value is pd.NA or value != value else str(value)

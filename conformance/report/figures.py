@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 import re
 
+import pandas as pd
+
 DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+def missing(value: object) -> bool:
+    """Whether a cell of a frame holds nothing: None, NA or nan."""
+    return value is None or value is pd.NA or value != value
+
+
+def plain(value: object) -> str:
+    """A cell as text: empty for what is missing, the shortest digits for a number."""
+    return "" if missing(value) else str(value)
 
 
 def ulps(value: float | None) -> str:
     """An error in ulps in six characters or so: `0.5`, `17.3`, `4,321`, `1.4e7`, `∞`; `–` for none."""
-    if value is None or math.isnan(value):
+    if missing(value) or value is None:
         return "–"
     if math.isinf(value):
         return "∞"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from conformance.report.figures import link, ulps
+from conformance.report.figures import link, missing, plain, ulps
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import SEVERITY, Look, look
 
@@ -114,7 +115,7 @@ def _finding(
         subjects = tuple(dict.fromkeys(str(s) for s in chosen["subject"]))
     else:
         subjects = tuple(dict.fromkeys(str(s) for s in same["subject"]))
-    source = _text(row, "source")
+    reason, source = _reason(_text(row, "known"), _text(row, "source"))
     operation, case, formulation, quantity, dtype = (_text(row, name) for name in CHECK)
     return Finding(
         operation=operation,
@@ -124,7 +125,7 @@ def _finding(
         dtype=dtype,
         subjects=subjects,
         exact=_text(row, "exact"),
-        reason=_text(row, "known"),
+        reason=reason,
         source=source,
         link=link(source),
         file=_text(row, "file"),
@@ -139,9 +140,15 @@ def _finding(
     )
 
 
+def _reason(known: str, source: str) -> tuple[str, str]:
+    """A known deviation's reason and its own source, which the run writes behind it in parentheses."""
+    found = re.fullmatch(r"(.*\S)\s*\(([^()\s]+)\)", known, re.DOTALL)
+    return (found[1], found[2]) if found else (known, source)
+
+
 def _answer(row: Row, snippet: Snippet) -> Answer:
     conforms = row["conforms"]
-    decided = None if conforms is pd.NA or conforms is None else bool(conforms)
+    decided = None if missing(conforms) else bool(conforms)
     return Answer(
         _text(row, "subject"),
         _text(row, "framework_version"),
@@ -158,5 +165,4 @@ def _answer(row: Row, snippet: Snippet) -> Answer:
 
 
 def _text(row: Row, name: str) -> str:
-    value = row.get(name)
-    return "" if value is None or value is pd.NA or value != value else str(value)
+    return plain(row.get(name))

@@ -6,16 +6,17 @@ import json
 
 import pandas as pd
 
-from conformance.report.libraries import datatables
+from conformance.report.frontier import EDGES
+from conformance.report.libraries import datatables, vega
 from conformance.report.pages import asset, render
 from conformance.report.payload import carry, columns
 from conformance.report.story import Story
 from conformance.report.verdicts import KNOWN, LOOKS
 
-SCRIPTS = ("data.js", "state.js", "engine.js", "checks.js", "details.js", "main.js")
+SCRIPTS = ("data.js", "state.js", "engine.js", "checks.js", "details.js", "frontier.js", "main.js")
 
 
-def page(story: Story, frame: pd.DataFrame) -> str:
+def page(story: Story, frame: pd.DataFrame, sweep: pd.DataFrame) -> str:
     """report.html of a story, with the table of all its checks."""
     table_script, table_style = datatables()
     symbols = json.dumps({look.name: look.symbol for look in (*LOOKS, KNOWN)})
@@ -26,6 +27,8 @@ def page(story: Story, frame: pd.DataFrame) -> str:
         # One module of several files: they share their names, and nothing else of the page sees them.
         '<script type="module">\n' + "\n".join(asset(name) for name in SCRIPTS) + "</script>",
     ]
+    if len(sweep):
+        data[2:2] = [carry("sweep", columns(sweep)), carry("edges", EDGES), carry("vega", vega())]
     return render(
         "report.html",
         story=story,
@@ -34,5 +37,4 @@ def page(story: Story, frame: pd.DataFrame) -> str:
         theme_script=asset("theme.js"),
         version=dict(story.summary.facts).get("conformance", ""),
         data="\n".join(data),
-        frontier="No case of this run is tagged frontier.",
     )

@@ -1,10 +1,11 @@
-"""The two libraries that the page carries, read from installed packages: no copy of theirs in this repository.
+"""The libraries that the page carries, read from installed packages: no copy of theirs in this repository.
 
 DataTables (MIT) comes inside `itables`, Vega and Vega-Lite (BSD-3-Clause) inside `vl-convert-python`.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -15,7 +16,8 @@ import platformdirs
 from conformance.errors import RunError
 from conformance.report.files import write_whole
 
-VEGA = "window.vega = vega; window.vegaLite = vegaLite;"
+# Vega Embed alone is asked for: the bundler leaves the other two names empty.
+VEGA = "window.vegaEmbed = vegaEmbed;"
 
 
 @cache
@@ -31,7 +33,7 @@ def datatables() -> tuple[str, str]:
 
 @cache
 def vega() -> str:
-    """Vega and Vega-Lite as the text of a JavaScript module, which sets `window.vega` and `window.vegaLite`.
+    """Vega, Vega-Lite and Vega-Embed as the text of a JavaScript module, which sets `window.vegaEmbed`.
 
     Bundling takes seconds, so the bundle is kept in the user's cache directory for the package's version.
     """
@@ -41,15 +43,13 @@ def vega() -> str:
         raise RunError(
             "the report needs the package vl-convert-python: pip install vl-convert-python"
         ) from None
-    kept = platformdirs.user_cache_path("loss-conformance") / f"vega-{version}.js"
+    kept = platformdirs.user_cache_path("loss-conformance") / f"vega-embed-{version}.js"
     try:
         return kept.read_text(encoding="utf-8")
     except OSError:
         import vl_convert  # 90 MB of library: only where the bundle is not there yet
 
         script = str(vl_convert.javascript_bundle(VEGA))
-    try:
+    with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         write_whole(kept, script)
-    except OSError:
-        pass  # a cache that cannot be written costs time, nothing else
     return script

@@ -22,16 +22,15 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
 
 def _column(name: str, series: pd.Series) -> dict[str, Any]:
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
-        values = [_number(value) for value in series.tolist()]
-        return {"name": name, "kind": "number", "values": values}
-    codes, values = pd.factorize(series, use_na_sentinel=True)
-    words = [str(value) for value in values]
-    if (codes < 0).any():
+        numbers = [_number(value) for value in series.tolist()]
+        return {"name": name, "kind": "number", "values": numbers}
+    found, words_found = pd.factorize(series, use_na_sentinel=True)
+    codes: list[int] = found.tolist()
+    words = [str(word) for word in words_found]
+    if -1 in codes:
         empty = words.index("") if "" in words else len(words)
-        words += [""] if empty == len(words) else []
-        codes = [empty if code < 0 else code for code in codes.tolist()]
-    else:
-        codes = codes.tolist()
+        words += [] if empty < len(words) else [""]
+        codes = [empty if code < 0 else code for code in codes]
     return {"name": name, "kind": "text", "values": words, "codes": codes}
 
 
@@ -54,7 +53,7 @@ def pack(text: str) -> str:
 
 
 def carry(name: str, content: Any) -> str:
-    """A script element of the page that holds `content` (text as it is, all else as JSON) and runs nothing."""
+    """A script element that holds `content` (text as it is, all else as JSON) and runs nothing."""
     text = (
         content
         if isinstance(content, str)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from conformance.report.changes import Changes, changes
 from conformance.report.claims import Claims, claims
 from conformance.report.findings import Finding, Row, known_findings, open_findings
+from conformance.report.frontier import Frontier, frontier
 from conformance.report.heat import Heat, heat
 from conformance.report.pairs import Equivalence, Lost, equivalence, lost
 from conformance.report.protocol import RunLike
@@ -23,6 +24,7 @@ class Story:
     changes: Changes | None
     heat: Heat
     claims: Claims
+    frontier: tuple[Frontier, ...]
     equivalence: Equivalence
     lost: tuple[Lost, ...]
     findings: tuple[Finding, ...]
@@ -55,6 +57,7 @@ def tell(
         since,
         heat(frame, subjects),
         claims(frame, run.relations(), run.breaks(), run.printed()),
+        frontier(run.sweep()),
         equivalence(run.equivalence(), subjects),
         lost(run.agree_and_lose()),
         findings,

@@ -44,7 +44,7 @@ class Summary:
 
 def discrepancies(frame: pd.DataFrame) -> pd.Series:
     """Which checks are discrepancies: not conforming, not known, not of a textbook formulation."""
-    failing = frame["conforms"].eq(False).fillna(False).astype(bool)
+    failing = frame["conforms"].eq(False).fillna(False).astype(bool) & frame["verdict"].ne("not run")
     return failing & known_text(frame).eq("") & ~frame["textbook"].fillna(False).astype(bool)
 
 
@@ -56,10 +56,10 @@ def known_text(frame: pd.DataFrame) -> pd.Series:
 def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
     """The summary of a run's checks and environment."""
     gates = discrepancies(frame)
-    failing = frame["conforms"].eq(False).fillna(False).astype(bool)
+    failing = frame["conforms"].eq(False).fillna(False).astype(bool) & frame["verdict"].ne("not run")
     known = failing & known_text(frame).ne("")
     textbook = failing & ~known & frame["textbook"].fillna(False).astype(bool)
-    ran = frame["conforms"].notna()
+    ran = frame["conforms"].notna() & frame["verdict"].ne("not run")
     state = _state(frame, environment, int(gates.sum()))
     subjects = _subjects(frame, environment)
     sentence, detail = _sentence(state, frame, gates, known, textbook, ran, subjects)
@@ -94,7 +94,8 @@ def _state(frame: pd.DataFrame, environment: Mapping[str, Any], gates: int) -> s
         return "deviates"
     if not environment.get("complete", True) or frame["verdict"].eq("not run").any():
         return "incomplete"
-    return "conforms" if frame["conforms"].notna().any() else "empty"
+    ran = frame["conforms"].notna().any()
+    return "conforms" if ran else "empty"
 
 
 def _sentence(

@@ -112,8 +112,8 @@ def _claims(story: Story, console: Console) -> None:
         )
         console.print(
             Text(
-                f"The posts: {confirmed} of {count(len(figures), 'printed figure')} confirmed by every subject"
-                f"{held}{claim}"
+                f"The posts: {confirmed} of {count(len(figures), 'printed figure')} "
+                f"confirmed by every subject{held}{claim}"
             )
         )
     for table in story.claims.breaks[:3]:

@@ -42,6 +42,7 @@ requestAnimationFrame(() => setTimeout(async () => {
   try {
     await startChecks();
     startDetails();
+    startFrontier();
     document.documentElement.dataset.ready = "true";
     if (view.at) document.getElementById(view.at)?.scrollIntoView();
   } catch (error) {
