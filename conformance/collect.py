@@ -19,6 +19,7 @@ from conformance import printed, relations, verdict
 from conformance.case import Case, Known
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan import Group, Plan, Request
+from conformance.subject import Subject, parse
 from conformance.verdict import Judgement
 from conformance.worker import Answer
 
@@ -76,6 +77,7 @@ class Collector:
     plan: Plan
     references: References
     versions: dict[str, str]
+    subjects: dict[str, Subject] = field(default_factory=dict)
     on_group: Callable[[Group, list[Row]], None] | None = None
     rows: list[Row] = field(default_factory=list)
     relation_rows: list[Row] = field(default_factory=list)
@@ -159,7 +161,7 @@ class Collector:
             "known": self._known(case, group, quantity, one, conforms, version),
             "message": judgement.message,
             "source": case.source,
-            "framework": one.subject.split("==")[0].split(":")[0].split("@")[0],
+            "framework": self._subject(one.subject).framework,
             "textbook": one.request.formulation in operation.textbook,
             "ratio": judgement.ratio,
             "elements": int(np.prod(one.shape)) if one.values is not None else 0,
@@ -178,12 +180,16 @@ class Collector:
         if conforms is None:
             return ""
         for position, known in enumerate(case.known):
-            if matches(known, one.subject, group.dtype, one.request.formulation, quantity, version):
+            names = (one.subject, self._subject(one.subject).unpinned)
+            if any(matches(known, name, group.dtype, one.request.formulation, quantity, version) for name in names):
                 key = (case.id, position)
                 self.known_used[key] = self.known_used.get(key, False) or not conforms
                 if not conforms:
                     return f"{known.reason} ({known.source})"
         return ""
+
+    def _subject(self, name: str) -> Subject:
+        return self.subjects[name] if name in self.subjects else parse(name)
 
     def _compare(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
         by_subject: dict[str, dict[str, Observation]] = {}

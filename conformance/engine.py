@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from conformance import collect, journal, plan, results
+from conformance import collect, environments, journal, plan, results
 from conformance.breaks import Search
 from conformance.case import Case, load_cases
 from conformance.errors import RunError
@@ -74,6 +74,8 @@ class Settings:
     tags: list[str] = field(default_factory=list)
     limit: float = 60.0
     memory: int | None = None
+    python: str | None = None
+    subjects_file: str | None = None
 
 
 def run(
@@ -87,6 +89,8 @@ def run(
     resume: bool = False,
     limit: float = 60.0,
     memory: int | None = None,
+    python: str | None = None,
+    subjects_file: str | Path | None = None,
     progress: Progress | None = None,
     wanted: Wanted | None = None,
     cases: Sequence[Case] | None = None,
@@ -98,7 +102,8 @@ def run(
     `paths`: case files or folders (default: the suite's corpus). `subjects`: as ``torch`` or
     ``torch:compile`` (default: every installed framework). `operations`, `dtypes`, `tags` select cases.
     `output`: the directory that receives the run's files (None: nothing is written). `resume` goes on with
-    the run that was interrupted there. `limit`: seconds a check; `memory`: bytes a worker. `cases` and
+    the run that was interrupted there. `limit`: seconds a check; `memory`: bytes a worker. `python`: the
+    interpreter of the subjects that state none; `subjects_file`: a `subjects.yaml`. `cases` and
     `under_test` replace what would be loaded by `paths` and `subjects`; `wanted` narrows the checks;
     `publish` draws further files into `output` before another run may write there.
 
@@ -113,6 +118,8 @@ def run(
         list(tags),
         limit,
         memory,
+        python,
+        None if subjects_file is None else str(subjects_file),
     )
     session = _Session(settings, progress or Silent(), wanted)
     if output is None:
@@ -178,13 +185,14 @@ class _Session:
         self.directory = directory
         if directory is not None and resume:
             self._take_over(directory)
-        subjects, notes = (list(under_test), []) if under_test is not None else select(self.settings.subjects)
-        for note in notes:
-            self.progress.note(note)
+        subjects = list(under_test) if under_test is not None else self._select()
         try:
+            if any(one.pins for one in subjects):  # A fault of the call is told before an environment is built.
+                cases = self._load(cases)
+                pick(cases, self.settings.operations, self.settings.tags)
+                subjects = environments.provide(subjects, self.progress.note)
             self._start(subjects)
-            if cases is None:
-                cases = load_cases([Path(path) for path in self.settings.paths] or None)
+            cases = self._load(cases)
             chosen = pick(cases, self.settings.operations, self.settings.tags)
             the_plan = plan.make(chosen, [one.name for one in subjects], self.settings.dtypes, self.wanted)
             if directory is not None:  # Only now: a call at fault must not cost an interrupted run's journal.
@@ -195,6 +203,15 @@ class _Session:
                 worker.stop()
             for worker in self.workers.values():
                 worker.join(5.0)
+
+    def _select(self) -> list[Subject]:
+        subjects, notes = select(self.settings.subjects, self.settings.python, self.settings.subjects_file)
+        for note in notes:
+            self.progress.note(note)
+        return subjects
+
+    def _load(self, cases: Sequence[Case] | None) -> Sequence[Case]:
+        return load_cases([Path(path) for path in self.settings.paths] or None) if cases is None else cases
 
     def _take_over(self, directory: journal.RunDirectory) -> None:
         header, self.recorded = directory.recorded()
@@ -213,7 +230,7 @@ class _Session:
     def _drive(self, the_plan: Plan, subjects: Sequence[Subject]) -> Run:
         versions: dict[str, str] = {}
         references = References(cache_directory())
-        collector = collect.Collector(the_plan, references.get, versions)
+        collector = collect.Collector(the_plan, references.get, versions, {one.name: one for one in subjects})
         collector.on_group = self._on_group(collector, references)
         self.versions = versions
         self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)

@@ -190,6 +190,8 @@ class Worker:
         """Writes requests as fast as the pipe takes them."""
         assert process.stdin is not None
         try:
+            process.stdin.write(self.subject.preamble())
+            process.stdin.flush()
             while True:
                 with self._changed:
                     self._changed.wait_for(lambda: self._waiting or self._closed or self._process is not process)
