@@ -1,0 +1,168 @@
+"""What the miniatures in torch share, right and in pieces, so that each can go wrong in one piece alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+HALF = (torch.float16, torch.bfloat16)
+
+
+def widened(x: Tensor) -> Tensor:
+    """The array that sums are accumulated in: float32 for half types."""
+    return x.float() if x.dtype in HALF else x
+
+
+def class_axis(x: Tensor) -> int:
+    """The axis of the classes."""
+    return 1 if x.dim() > 1 else 0
+
+
+def times(coefficient: Tensor, term: Tensor) -> Tensor:
+    """Their product, where a coefficient of 0 removes an infinite term."""
+    return coefficient * torch.where((coefficient == 0) & torch.isinf(term), 0.0, term)
+
+
+def log_softmax(x: Tensor, axis: int) -> Tensor:
+    """Log-softmax, left to torch."""
+    return torch.log_softmax(x, axis)
+
+
+def check_call(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
+) -> None:
+    """Raises where labels, shapes or parameters do not fit."""
+    axis = class_axis(logits)
+    rows = [n for i, n in enumerate(logits.shape) if i != axis]
+    if target.is_floating_point() and target.shape != logits.shape:
+        raise ValueError(
+            f"class probabilities of shape {list(target.shape)} for logits of {list(logits.shape)}"
+        )
+    if not target.is_floating_point():
+        if list(target.shape) != rows:
+            raise ValueError(f"labels of shape {list(target.shape)} where {rows} is needed")
+        check_labels(target, logits.shape[axis], ignore_index)
+    if weight is not None and list(weight.shape) != [logits.shape[axis]]:
+        raise ValueError(f"a weight of shape {list(weight.shape)} for {logits.shape[axis]} classes")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing {label_smoothing} lies outside [0, 1]")
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"no reduction {reduction!r}")
+
+
+def check_labels(target: Tensor, classes: int, ignore_index: int | None = None) -> None:
+    """Raises IndexError where a label is out of range and not the ignored one."""
+    outside = (target < 0) | (target >= classes)
+    if ignore_index is not None:
+        outside &= target != ignore_index
+    if outside.any():
+        raise IndexError(f"label {int(target[outside].flatten()[0])} is out of range for {classes} classes")
+
+
+class Parts(NamedTuple):
+    """Cross-entropy before its reduction: each row is the sum over classes of - coefficient x log_probs."""
+
+    logits: Tensor  # widened, ignored rows replaced by zeros
+    log_probs: Tensor
+    coefficient: Tensor
+    share: Tensor  # of each row in the denominator of the mean
+    ignored: Tensor
+    axis: int
+
+    @property
+    def rows(self) -> Tensor:
+        """The loss of each row."""
+        return -times(self.coefficient, self.log_probs).sum(self.axis)
+
+    def gradient(self, upstream: Tensor, reduction: str) -> Tensor:
+        """The gradient with respect to the logits, from that of the reduced loss."""
+        flow = widened(upstream) / self.share.sum() if reduction == "mean" else widened(upstream)
+        flow = torch.where(self.ignored, 0.0, flow.expand(self.ignored.shape)).unsqueeze(self.axis)
+        total = self.coefficient.sum(self.axis, keepdim=True)
+        return flow * (self.log_probs.exp() * total - self.coefficient)
+
+
+def parts(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    *,
+    log_softmax: Callable[[Tensor, int], Tensor] = log_softmax,
+    check: Callable[..., None] | None = check_call,
+) -> Parts:
+    """The parts of a cross-entropy; `log_softmax` and `check` may be replaced by worse ones."""
+    if check is not None:
+        check(logits, target, weight, ignore_index, label_smoothing, "mean")
+    axis = class_axis(logits)
+    ignored = ignored_rows(target, ignore_index, axis)
+    clean = torch.where(ignored.unsqueeze(axis), 0.0, widened(logits))
+    log_probs = log_softmax(clean, axis)
+    weights = torch.ones(logits.shape[axis]) if weight is None else weight
+    weights = weights.to(clean.dtype)
+    along = weights.reshape([-1 if i == axis else 1 for i in range(logits.dim())])
+    probabilities = as_probabilities(target, ignored, clean, axis)
+    coefficient = along * (probabilities * (1 - label_smoothing) + label_smoothing / logits.shape[axis])
+    coefficient = torch.where(ignored.unsqueeze(axis), 0.0, coefficient)
+    share = (~ignored).to(clean.dtype)
+    if not target.is_floating_point():
+        share = share * weights[torch.where(ignored, 0, target).long()]
+    return Parts(clean, log_probs, coefficient, share, ignored, axis)
+
+
+def ignored_rows(target: Tensor, ignore_index: int, axis: int) -> Tensor:
+    """Which rows are ignored; class probabilities ignore none."""
+    if target.is_floating_point():
+        return torch.zeros([n for i, n in enumerate(target.shape) if i != axis], dtype=torch.bool)
+    return target == ignore_index
+
+
+def as_probabilities(target: Tensor, ignored: Tensor, like: Tensor, axis: int) -> Tensor:
+    """Labels as one-hot class probabilities of the logits' shape."""
+    if target.is_floating_point():
+        return target.to(like.dtype)
+    labels = torch.where(ignored, 0, target).long().unsqueeze(axis)
+    return torch.zeros_like(like).scatter(axis, labels, 1.0)
+
+
+def reduced(rows: Tensor, share: Tensor, reduction: str, dtype: torch.dtype) -> Tensor:
+    """The rows, their sum, or that over the sum of their shares, rounded once."""
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"no reduction {reduction!r}")
+    if reduction != "none":
+        rows = rows.sum() / share.sum() if reduction == "mean" else rows.sum()
+    return rows.to(dtype)
+
+
+class _ByHand(torch.autograd.Function):
+    """Zeros, and the gradient that they are to have."""
+
+    @staticmethod
+    def forward(ctx, x, value, gradient):
+        """The zeros as they are."""
+        ctx.gradient, ctx.like = gradient, (x.dtype, x.shape)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, upstream):
+        """The gradient with respect to x."""
+        dtype, shape = ctx.like
+        return ctx.gradient(upstream).to(dtype).reshape(shape), None, None
+
+
+def by_hand(x: Tensor, value: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+    """`value`, computed from x.detach(), with a gradient with respect to x that is written by hand.
+
+    The gradients of `value` with respect to other tensors stay as they are.
+    """
+    value = value.to(x.dtype)
+    return value + _ByHand.apply(x, torch.zeros_like(value), gradient)

@@ -1,0 +1,120 @@
+"""Wrong in NumPy: functions of arrays, some of which offer a gradient as their attribute `gradient`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from table import Function, wrong
+
+Array = np.ndarray[Any, Any]
+
+
+def offering(gradient: Callable[..., dict[str, Array]]) -> Callable[[Function], Function]:
+    """Gives a function the gradient that it offers."""
+
+    def decorate(function: Function) -> Function:
+        function.gradient = gradient  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def stable_sigmoid(x: Array) -> Array:
+    """The right one."""
+    z = np.exp(-np.abs(x))
+    return np.where(x < 0, z, np.ones_like(z)) / (1 + z)
+
+
+def stable_softmax(x: Array, axis: int) -> Array:
+    """The right one, for finite scores."""
+    z = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+    return z / z.sum(axis=axis, keepdims=True)
+
+
+@wrong("sigmoid", "gradients", "gradient", "symmetr", "saturat", "tail", framework="numpy")
+@offering(lambda upstream, x: {"x": upstream * stable_sigmoid(x) * (1 - stable_sigmoid(x))})
+def sigmoid_gradient_cancels(x: Array) -> Array:
+    """The gradient is s (1 - s) of the rounded s: 0 in the upper tail."""
+    return stable_sigmoid(x)
+
+
+@wrong("sigmoid", "numerics", "overflow", "nan", framework="numpy")
+def sigmoid_of_the_tutorials(x: Array) -> Array:
+    """exp(x) / (exp(x) + 1), as the tutorials have it."""
+    with np.errstate(all="ignore"):
+        return np.exp(x) / (np.exp(x) + 1)
+
+
+@wrong("softmax", "numerics", "overflow", "maximum", framework="numpy")
+def softmax_of_the_tutorials(x: Array, *, axis: int = -1) -> Array:
+    """exp(x) / sum exp(x), as the tutorials have it."""
+    with np.errstate(all="ignore"):
+        return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", "numerics", "maximum", "row", framework="numpy")
+def softmax_global_maximum(x: Array, *, axis: int = -1) -> Array:
+    """np.max(x) without an axis: the maximum of everything."""
+    with np.errstate(all="ignore"):
+        z = np.exp(x - np.max(x)) if x.size else x
+        return z / z.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", "gradients", "gradient", "sum", framework="numpy")
+@offering(lambda upstream, x, axis=-1: {"x": upstream * stable_softmax(x, axis)})
+def softmax_gradient_without_the_sum(x: Array, *, axis: int = -1) -> Array:
+    """The gradient is p g: the term with the sum over p g is missing."""
+    with np.errstate(all="ignore"):
+        return stable_softmax(x, axis)
+
+
+@wrong("softmax", "semantics", "dtype", "float64", framework="numpy")
+def softmax_returns_float64(x: Array, *, axis: int = -1) -> Array:
+    """Returns float64 whatever comes in."""
+    with np.errstate(all="ignore"):
+        return stable_softmax(np.asarray(x, np.float64), axis)
+
+
+@wrong("logsumexp", "numerics", "half", "accumulat", "sum", framework="numpy")
+def logsumexp_running_sum(x: Array, *, axis: int = -1) -> Array:
+    """A running sum from left to right in the dtype that comes in."""
+    with np.errstate(all="ignore"):
+        m = x.max(axis=axis, keepdims=True, initial=-np.inf)
+        total = np.add.accumulate(np.exp(x - m), axis=axis, dtype=x.dtype)
+        last = np.take(total, -1, axis=axis) if x.shape[axis] else total.sum(axis=axis)
+        return np.log(last) + m.squeeze(axis)
+
+
+@wrong("log_softmax", "numerics", "underflow", "infinit", "log", framework="numpy")
+def log_softmax_log_of_softmax_numpy(x: Array, *, axis: int = -1) -> Array:
+    """log(softmax(x)): minus infinity where softmax underflows."""
+    with np.errstate(all="ignore"):
+        return np.log(stable_softmax(x, axis))
+
+
+@wrong("one_hot", "error handling", "negative", "label", "wrap", framework="numpy")
+def one_hot_by_the_identity(target: Array, *, num_classes: int) -> Array:
+    """np.eye(n)[target]: label -1 is the last class."""
+    return np.eye(num_classes, dtype=np.int64)[target]
+
+
+@wrong("cross_entropy", "error handling", "negative", "label", "wrap", framework="numpy")
+def cross_entropy_by_indexing(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
+    """log_probs[arange(N), target]: label -1 is the last class."""
+    if logits.ndim != 2 or target.dtype.kind == "f":
+        raise NotImplementedError("labels of (N, C) logits only")
+    with np.errstate(all="ignore"):
+        z = logits - logits.max(axis=1, keepdims=True, initial=-np.inf)
+        log_probs = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        rows = -log_probs[np.arange(len(target)), target]
+        return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+
+
+@wrong("binary_cross_entropy", "numerics", "epsilon", "log", "0 and 1", framework="numpy")
+def binary_of_the_tutorials(probs: Array, target: Array, *, reduction: str = "mean") -> Array:
+    """-(t log(p + 1e-9) + (1 - t) log(1 - p + 1e-9)), as the tutorials have it."""
+    with np.errstate(all="ignore"):
+        rows = -(target * np.log(probs + 1e-9) + (1 - target) * np.log(1 - probs + 1e-9)).astype(probs.dtype)
+    return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()

@@ -1,0 +1,100 @@
+"""The table of miniatures: small implementations of the operations, most of them deliberately wrong.
+
+A wrong one is wrong in one thing, which its docstring names; `cause` holds the words of which the check that
+catches it should say one. A right one is right in another way than the frameworks. Each is a function with
+its operation's canonical signature, in its framework's arrays, and may leave parameters out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Function = Callable[..., Any]
+HERE = Path(__file__).resolve().parent
+KINDS = ("numerics", "semantics", "gradients", "error handling")
+MODULES = (
+    "binary",
+    "binary_logits",
+    "cross_entropy_errors",
+    "cross_entropy_gradients",
+    "cross_entropy_numerics",
+    "cross_entropy_semantics",
+    "in_jax",
+    "in_numpy",
+    "in_tensorflow",
+    "labels",
+    "log_likelihood",
+    "one_number",
+    "right_by_hand",
+    "right_elsewhere",
+    "right_in_torch",
+    "scores",
+)
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """One implementation: `kind` and `cause` are empty for a right one."""
+
+    name: str
+    operation: str
+    framework: str
+    kind: str
+    cause: tuple[str, ...]
+    file: str
+    function: Function
+
+    @property
+    def is_right(self) -> bool:
+        """Whether no check may fail it."""
+        return not self.kind
+
+    @property
+    def about(self) -> str:
+        """What is wrong with it, or how it differs, in words."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def where(self) -> str:
+        """FILE:FUNCTION, as `conformance check` takes it."""
+        return f"{HERE / self.file}:{self.name}"
+
+
+MINIATURES: list[Miniature] = []
+
+
+def wrong(operation: str, kind: str, *cause: str, framework: str = "torch") -> Callable[[Function], Function]:
+    """Registers a wrong implementation: its kind of failure, and the words that name the cause."""
+    if kind not in KINDS or not cause:
+        raise ValueError(f"a wrong miniature needs a kind of {KINDS} and the cause in words")
+    return _register(operation, framework, kind, cause)
+
+
+def right(operation: str, *, framework: str = "torch") -> Callable[[Function], Function]:
+    """Registers a right implementation."""
+    return _register(operation, framework, "", ())
+
+
+def _register(
+    operation: str, framework: str, kind: str, cause: tuple[str, ...]
+) -> Callable[[Function], Function]:
+    def register(function: Function) -> Function:
+        file = Path(function.__code__.co_filename).name
+        MINIATURES.append(Miniature(function.__name__, operation, framework, kind, cause, file, function))
+        return function
+
+    return register
+
+
+def load_all(modules: tuple[str, ...] = MODULES) -> list[Miniature]:
+    """Every miniature, in the order of the files."""
+    if str(HERE) not in sys.path:
+        sys.path.insert(0, str(HERE))
+    for name in modules:
+        importlib.import_module(name)
+    return MINIATURES
