@@ -6,7 +6,7 @@ import torch
 from correct import by_hand, times, widened
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 OPERATION = "binary_cross_entropy"
 
@@ -84,7 +84,7 @@ def binary_complement_in_half(probs: Tensor, target: Tensor, *, reduction: str =
 @wrong(OPERATION, "semantics", "target", "swapped", "1 - t")
 def binary_swapped(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The two terms are swapped: 0 is the positive class."""
-    return functional.binary_cross_entropy(probs, 1 - target, reduction=reduction)
+    return fn.binary_cross_entropy(probs, 1 - target, reduction=reduction)
 
 
 @wrong(OPERATION, "semantics", "positive", "term", "target")
@@ -97,9 +97,7 @@ def binary_positive_term_alone(probs: Tensor, target: Tensor, *, reduction: str 
 @wrong(OPERATION, "semantics", "soft", "target")
 def binary_hard_targets(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Rounds soft targets to 0 and 1."""
-    return functional.binary_cross_entropy(
-        probs, target + (target.round() - target).detach(), reduction=reduction
-    )
+    return fn.binary_cross_entropy(probs, target + (target.round() - target).detach(), reduction=reduction)
 
 
 @wrong(OPERATION, "semantics", "mean", "rows", "elements")
@@ -119,7 +117,7 @@ def binary_mean_over_weights(
 ) -> Tensor:
     """The mean divides by the sum of the weights, where it is the number of elements."""
     if weight is None or reduction != "mean":
-        return functional.binary_cross_entropy(probs, target, weight, reduction=reduction)
+        return fn.binary_cross_entropy(probs, target, weight, reduction=reduction)
     w = widened(weight).expand(probs.shape)
     return ((elements(probs, target) * w).sum() / w.sum()).to(probs.dtype)
 
@@ -129,7 +127,7 @@ def binary_weights_in_the_mean_alone(
     probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """Without the mean there are no weights."""
-    return functional.binary_cross_entropy(
+    return fn.binary_cross_entropy(
         probs, target, weight if reduction == "mean" else None, reduction=reduction
     )
 
@@ -137,7 +135,7 @@ def binary_weights_in_the_mean_alone(
 @wrong(OPERATION, "error handling", "probabilit", "outside", "range")
 def binary_accepts_any_probability(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Clamps probabilities outside [0, 1] silently (logits given by mistake)."""
-    return functional.binary_cross_entropy(probs.clamp(0, 1), target, reduction=reduction)
+    return fn.binary_cross_entropy(probs.clamp(0, 1), target, reduction=reduction)
 
 
 @wrong(OPERATION, "error handling", "target", "outside", "range")
@@ -152,14 +150,14 @@ def binary_accepts_any_target(probs: Tensor, target: Tensor, *, reduction: str =
 def binary_broadcasts(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A target of shape (N, 1) against probabilities of (N,) becomes N by N."""
     pair = torch.broadcast_tensors(probs, target)
-    return functional.binary_cross_entropy(*pair, reduction=reduction)
+    return fn.binary_cross_entropy(*pair, reduction=reduction)
 
 
 @wrong(OPERATION, "gradients", "epsilon", "gradient", "small", "0 and 1")
 def binary_gradient_with_epsilon(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The gradient is (p - t) / (p (1 - p) + 1e-6)."""
     p, t = widened(probs.detach()), widened(target.detach())
-    value = functional.binary_cross_entropy(probs.detach(), target, reduction=reduction)
+    value = fn.binary_cross_entropy(probs.detach(), target, reduction=reduction)
     count = p.numel() if reduction == "mean" else 1
     return by_hand(probs, value, lambda g: g / count * (p - t) / (p * (1 - p) + 1e-6))
 
@@ -167,7 +165,7 @@ def binary_gradient_with_epsilon(probs: Tensor, target: Tensor, *, reduction: st
 @wrong(OPERATION, "gradients", "target", "gradient")
 def binary_gradient_of_target_missing(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The target gets a gradient of zeros."""
-    return functional.binary_cross_entropy(probs, target.detach() + 0 * target, reduction=reduction)
+    return fn.binary_cross_entropy(probs, target.detach() + 0 * target, reduction=reduction)
 
 
 @wrong(OPERATION, "gradients", "weight", "gradient")
@@ -176,6 +174,6 @@ def binary_gradient_without_weight(
 ) -> Tensor:
     """The gradient forgets the weights."""
     p, t = widened(probs.detach()), widened(target.detach())
-    value = functional.binary_cross_entropy(probs.detach(), target, weight, reduction=reduction)
+    value = fn.binary_cross_entropy(probs.detach(), target, weight, reduction=reduction)
     count = p.numel() if reduction == "mean" else 1
     return by_hand(probs, value, lambda g: g / count * ((1 - t) / (1 - p) - t / p))

@@ -7,7 +7,7 @@ from binary import finished
 from correct import by_hand, times, widened
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 OPERATION = "binary_cross_entropy_with_logits"
 
@@ -22,16 +22,16 @@ def elements(logits: Tensor, target: Tensor, pos_weight: Tensor | None = None) -
     """The right elements: each of the two terms by its own softplus."""
     check(logits, target)
     x, t = widened(logits), widened(target)
-    positive = times(t, functional.logsigmoid(x))
+    positive = times(t, fn.logsigmoid(x))
     return -(positive if pos_weight is None else widened(pos_weight) * positive) - times(
-        1 - t, functional.logsigmoid(-x)
+        1 - t, fn.logsigmoid(-x)
     )
 
 
 @wrong(OPERATION, "numerics", "sigmoid", "saturat", "infinit", "log")
 def logits_through_sigmoid(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """sigmoid, then binary cross-entropy: the upper tail saturates at 1."""
-    return functional.binary_cross_entropy(torch.sigmoid(logits), target, reduction=reduction)
+    return fn.binary_cross_entropy(torch.sigmoid(logits), target, reduction=reduction)
 
 
 @wrong(OPERATION, "numerics", "overflow", "infinit")
@@ -62,10 +62,8 @@ def logits_softplus_threshold(logits: Tensor, target: Tensor, *, reduction: str 
     """Uses a softplus that is linear above 10."""
     check(logits, target)
     x, t = widened(logits), widened(target)
-    soft = functional.softplus(x, threshold=10)
-    return finished(
-        times(1 - t, soft) + times(t, functional.softplus(-x, threshold=10)), None, reduction, logits
-    )
+    soft = fn.softplus(x, threshold=10)
+    return finished(times(1 - t, soft) + times(t, fn.softplus(-x, threshold=10)), None, reduction, logits)
 
 
 @wrong(OPERATION, "numerics", "float64", "precision", "dtype")

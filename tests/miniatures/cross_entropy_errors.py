@@ -6,7 +6,7 @@ import torch
 from correct import check_call, class_axis, parts, reduced
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 OPERATION = "cross_entropy"
 KIND = "error handling"
@@ -21,9 +21,7 @@ def labels(target: Tensor) -> bool:
 def out_of_range_label_clamped(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A label beyond the last class is taken for it."""
     last = logits.shape[class_axis(logits)] - 1
-    return functional.cross_entropy(
-        logits, target.clamp(max=last) if labels(target) else target, reduction=reduction
-    )
+    return fn.cross_entropy(logits, target.clamp(max=last) if labels(target) else target, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "label", "negative", "wrap")
@@ -34,7 +32,7 @@ def negative_label_wraps(
     if labels(target):
         classes = logits.shape[class_axis(logits)]
         target = torch.where((target < 0) & (target != ignore_index), target + classes, target)
-    return functional.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
+    return fn.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "label", "range", "ignore")
@@ -44,14 +42,14 @@ def out_of_range_label_ignored(
     """A label beyond the last class is ignored silently."""
     if labels(target):
         target = torch.where(target >= logits.shape[class_axis(logits)], ignore_index, target)
-    return functional.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
+    return fn.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "label", "range", "nan", "error")
 def out_of_range_label_is_nan(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Returns nan where it should raise, as under jit."""
     try:
-        return functional.cross_entropy(logits, target, reduction=reduction)
+        return fn.cross_entropy(logits, target, reduction=reduction)
     except (IndexError, ValueError, RuntimeError):
         return logits.sum() * torch.nan
 
@@ -60,7 +58,7 @@ def out_of_range_label_is_nan(logits: Tensor, target: Tensor, *, reduction: str 
 def out_of_range_label_reads_zero(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A masked load: a label out of range reads a logit of 0, the loss is that of the sum alone."""
     if not labels(target):
-        return functional.cross_entropy(logits, target, reduction=reduction)
+        return fn.cross_entropy(logits, target, reduction=reduction)
     outside = (target < 0) | (target >= logits.shape[class_axis(logits)])
     p = parts(logits, torch.where(outside & (target != -100), 0, target))
     rows = torch.where(outside & ~p.ignored, p.logits.logsumexp(p.axis), p.rows)
@@ -71,8 +69,8 @@ def out_of_range_label_reads_zero(logits: Tensor, target: Tensor, *, reduction: 
 def shorter_target_accepted(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Fewer labels than rows: gather takes what there is."""
     if not labels(target) or logits.dim() != 2 or target.dim() != 1:
-        return functional.cross_entropy(logits, target, reduction=reduction)
-    return functional.cross_entropy(logits[: len(target)], target, reduction=reduction)
+        return fn.cross_entropy(logits, target, reduction=reduction)
+    return fn.cross_entropy(logits[: len(target)], target, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "shape", "target", "broadcast")
@@ -85,7 +83,7 @@ def target_broadcast(logits: Tensor, target: Tensor, *, reduction: str = "mean")
             if target.numel() == torch.Size(rows).numel()
             else target.flatten().expand(rows)
         )
-    return functional.cross_entropy(logits, target, reduction=reduction)
+    return fn.cross_entropy(logits, target, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "float", "label", "dtype")
@@ -93,15 +91,13 @@ def float_labels_truncated(logits: Tensor, target: Tensor, *, reduction: str = "
     """A floating target that is not of the logits' shape is cut down to integers and taken for labels."""
     if target.is_floating_point() and target.shape != logits.shape:
         target = target.long()
-    return functional.cross_entropy(logits, target, reduction=reduction)
+    return fn.cross_entropy(logits, target, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "reduction", "error")
 def unknown_reduction_is_mean(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A reduction that it does not know is the mean."""
-    return functional.cross_entropy(
-        logits, target, reduction=reduction if reduction in ("none", "sum") else "mean"
-    )
+    return fn.cross_entropy(logits, target, reduction=reduction if reduction in ("none", "sum") else "mean")
 
 
 @wrong(OPERATION, KIND, "smoothing", "range")
@@ -126,7 +122,7 @@ def weight_of_another_length_accepted(
     if weight is not None:
         classes = logits.shape[class_axis(logits)]
         weight = torch.cat([weight.flatten()[:classes], weight.new_ones(max(0, classes - weight.numel()))])
-    return functional.cross_entropy(logits, target, weight, reduction=reduction)
+    return fn.cross_entropy(logits, target, weight, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "empty", "N = 0", "no row")
@@ -134,7 +130,7 @@ def empty_batch_raises(logits: Tensor, target: Tensor, *, reduction: str = "mean
     """Takes the maximum of the whole batch to look for infinities: raises for a batch of no rows."""
     if torch.isposinf(logits.max()):
         raise ValueError("the logits hold an infinity")
-    return functional.cross_entropy(logits, target, reduction=reduction)
+    return fn.cross_entropy(logits, target, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "nan", "raise", "logits")
@@ -142,7 +138,7 @@ def nan_raises(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Te
     """Raises where the logits hold nan, where the loss is nan."""
     if torch.isnan(logits).any():
         raise ValueError("the logits hold nan")
-    return functional.cross_entropy(logits, target, reduction=reduction)
+    return fn.cross_entropy(logits, target, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "ignore", "all", "raise")
@@ -152,7 +148,7 @@ def all_ignored_raises(
     """Raises where every row is ignored."""
     if labels(target) and target.numel() and (target == ignore_index).all():
         raise RuntimeError("no row is left")
-    return functional.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
+    return fn.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "ignore", "range", "raise")
@@ -162,7 +158,7 @@ def ignore_index_out_of_range_raises(
     """Checks the labels' range before it drops the ignored ones."""
     if labels(target) and target.numel() and int(target.min()) < 0:
         raise IndexError(f"label {int(target.min())} is out of range")
-    return functional.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
+    return fn.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
 
 
 @wrong(OPERATION, KIND, "smoothing", "weight", "ignore")
@@ -178,7 +174,7 @@ def options_do_not_go_together(
     """Weight, smoothing and an ignored label together index out of bounds (pytorch#69339)."""
     if weight is not None and label_smoothing and labels(target):
         weight[target]
-    return functional.cross_entropy(
+    return fn.cross_entropy(
         logits,
         target,
         weight,

@@ -8,7 +8,7 @@ import torch
 from correct import Parts, by_hand, class_axis, parts, reduced, widened
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 OPERATION = "cross_entropy"
 Gradient = Callable[[Parts, Tensor], Tensor]
@@ -150,9 +150,7 @@ def gradient_smoothing_with_weights(
 def gradient_of_soft_target_missing(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Class probabilities get a gradient of zeros."""
     soft = target.is_floating_point()
-    return functional.cross_entropy(
-        logits, target.detach() + 0 * target if soft else target, reduction=reduction
-    )
+    return fn.cross_entropy(logits, target.detach() + 0 * target if soft else target, reduction=reduction)
 
 
 @wrong(OPERATION, "gradients", "probabilit", "sum", "gradient")

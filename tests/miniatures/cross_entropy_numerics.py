@@ -8,7 +8,7 @@ import torch
 from correct import check_call, class_axis, parts, reduced, widened
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 LogSoftmax = Callable[[Tensor, int], Tensor]
 
@@ -117,7 +117,7 @@ def cross_entropy_rows_summed_in_half(logits: Tensor, target: Tensor, *, reducti
 @wrong("cross_entropy", "numerics", "float64", "precision", "dtype")
 def cross_entropy_in_float32(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Computes float64 in float32."""
-    return functional.cross_entropy(logits.float(), target, reduction=reduction).to(logits.dtype)
+    return fn.cross_entropy(logits.float(), target, reduction=reduction).to(logits.dtype)
 
 
 @wrong("cross_entropy", "numerics", "rounded", "label", "precision", "offset")
@@ -206,7 +206,7 @@ def cross_entropy_one_hot_times_infinity(
 @wrong("cross_entropy", "numerics", "contiguous", "transposed", "layout", "stride")
 def cross_entropy_assumes_contiguous(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Reads memory as if rows lay one after the other."""
-    return functional.cross_entropy(
+    return fn.cross_entropy(
         logits.as_strided(logits.shape, torch.empty(logits.shape).stride()), target, reduction=reduction
     )
 
@@ -216,9 +216,9 @@ def cross_entropy_mean_of_chunk_means(logits: Tensor, target: Tensor, *, reducti
     """Chunks of 2 rows, each with its own mean: wrong when rows are ignored or the last chunk is short."""
     check_call(logits, target, None, -100, 0.0, reduction)
     if reduction != "mean" or logits.dim() < 2 or not target.numel():
-        return functional.cross_entropy(logits, target, reduction=reduction)
+        return fn.cross_entropy(logits, target, reduction=reduction)
     pairs = zip(logits.split(2), target.split(2), strict=True)
-    means = [functional.cross_entropy(widened(x), t) for x, t in pairs]
+    means = [fn.cross_entropy(widened(x), t) for x, t in pairs]
     return torch.stack(means).mean().to(logits.dtype)
 
 
@@ -251,9 +251,7 @@ def class_count(logits: Tensor) -> int:
 def cross_entropy_one_class_is_binary(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """With a single class it switches to the binary loss, where the loss is 0."""
     if class_count(logits) != 1:
-        return functional.cross_entropy(logits, target, reduction=reduction)
+        return fn.cross_entropy(logits, target, reduction=reduction)
     p = parts(logits, target)
-    rows = functional.binary_cross_entropy_with_logits(p.logits, p.coefficient * 0, reduction="none").sum(
-        p.axis
-    )
+    rows = fn.binary_cross_entropy_with_logits(p.logits, p.coefficient * 0, reduction="none").sum(p.axis)
     return reduced(torch.where(p.ignored, 0.0, rows), p.share, reduction, logits.dtype)

@@ -6,7 +6,7 @@ import torch
 from correct import Parts, class_axis, parts, reduced, times
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 OPERATION = "cross_entropy"
 
@@ -77,9 +77,7 @@ def weight_forgotten_without_mean(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """Only the mean is weighted; none and sum are not."""
-    return functional.cross_entropy(
-        logits, target, weight if reduction == "mean" else None, reduction=reduction
-    )
+    return fn.cross_entropy(logits, target, weight if reduction == "mean" else None, reduction=reduction)
 
 
 @wrong(OPERATION, "semantics", "weight", "zero", "nan", "0/0")
@@ -109,7 +107,7 @@ def ignores_negative_labels_alone(
     logits: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """An ignore_index that is one of the classes is not ignored."""
-    return functional.cross_entropy(
+    return fn.cross_entropy(
         logits, target, ignore_index=ignore_index if ignore_index < 0 else -100, reduction=reduction
     )
 
@@ -151,7 +149,7 @@ def ignores_minus_one_too(
     logits: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """Every negative label is ignored, not ignore_index alone."""
-    return functional.cross_entropy(
+    return fn.cross_entropy(
         logits, torch.where(target < 0, ignore_index, target), ignore_index=ignore_index, reduction=reduction
     )
 
@@ -249,7 +247,7 @@ def smoothing_of_labels_alone(
 ) -> Tensor:
     """Class probabilities are not smoothed."""
     smoothing = 0.0 if target.is_floating_point() else label_smoothing
-    return functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction=reduction)
+    return fn.cross_entropy(logits, target, label_smoothing=smoothing, reduction=reduction)
 
 
 @wrong(OPERATION, "semantics", "probabilit", "normalis", "sum")
@@ -258,7 +256,7 @@ def probabilities_normalised(logits: Tensor, target: Tensor, *, reduction: str =
     axis = class_axis(logits)
     if target.is_floating_point():
         target = target / target.sum(axis, keepdim=True)
-    return functional.cross_entropy(logits, target, reduction=reduction)
+    return fn.cross_entropy(logits, target, reduction=reduction)
 
 
 @wrong(OPERATION, "semantics", "probabilit", "label", "soft")
@@ -266,7 +264,7 @@ def probabilities_hardened(logits: Tensor, target: Tensor, *, reduction: str = "
     """Takes the most probable class for the label."""
     if target.is_floating_point() and target.numel():
         target = target.argmax(class_axis(logits))
-    return functional.cross_entropy(logits, target, reduction=reduction)
+    return fn.cross_entropy(logits, target, reduction=reduction)
 
 
 @wrong(OPERATION, "semantics", "probabilit", "weight")
@@ -274,7 +272,7 @@ def probabilities_unweighted(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """Class weights count for labels alone."""
-    return functional.cross_entropy(
+    return fn.cross_entropy(
         logits, target, None if target.is_floating_point() else weight, reduction=reduction
     )
 
@@ -292,7 +290,7 @@ def probabilities_mean_over_weights(
 @wrong(OPERATION, "semantics", "sum", "mean", "reduction")
 def sum_and_mean_swapped(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Takes sum for mean and mean for sum."""
-    return functional.cross_entropy(
+    return fn.cross_entropy(
         logits, target, reduction={"sum": "mean", "mean": "sum"}.get(reduction, reduction)
     )
 
@@ -300,7 +298,7 @@ def sum_and_mean_swapped(logits: Tensor, target: Tensor, *, reduction: str = "me
 @wrong(OPERATION, "semantics", "none", "reduction", "shape")
 def none_is_mean(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Reduction none returns the mean."""
-    return functional.cross_entropy(logits, target, reduction="mean" if reduction == "none" else reduction)
+    return fn.cross_entropy(logits, target, reduction="mean" if reduction == "none" else reduction)
 
 
 @wrong(OPERATION, "semantics", "mean", "classes", "elements")
@@ -323,9 +321,9 @@ def classes_on_the_last_axis(logits: Tensor, target: Tensor, *, reduction: str =
     """Takes the last axis of (N, C, d) for the classes, and reshapes until it fits."""
     classes = logits.shape[class_axis(logits)]
     if logits.dim() < 3:
-        return functional.cross_entropy(logits, target, reduction=reduction)
+        return fn.cross_entropy(logits, target, reduction=reduction)
     rows = target if not target.is_floating_point() else target.reshape(-1, classes)
-    loss = functional.cross_entropy(
+    loss = fn.cross_entropy(
         logits.reshape(-1, classes), rows.flatten() if rows is target else rows, reduction=reduction
     )
     return loss.reshape(logits[:, 0].shape) if reduction == "none" else loss
@@ -334,14 +332,14 @@ def classes_on_the_last_axis(logits: Tensor, target: Tensor, *, reduction: str =
 @wrong(OPERATION, "semantics", "none", "shape", "axes", "reduction")
 def none_is_flat(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Reduction none returns the rows of (N, C, d) flattened."""
-    loss = functional.cross_entropy(logits, target, reduction=reduction)
+    loss = fn.cross_entropy(logits, target, reduction=reduction)
     return loss.flatten() if loss.dim() > 1 else loss
 
 
 @wrong(OPERATION, "semantics", "one row", "shape", "1-d", "squeeze")
 def one_row_is_squeezed(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """squeeze() takes away the batch axis of a single row as well."""
-    return functional.cross_entropy(logits, target, reduction=reduction).squeeze()
+    return fn.cross_entropy(logits, target, reduction=reduction).squeeze()
 
 
 @wrong(OPERATION, "semantics", "dtype", "float32", "half")
@@ -354,11 +352,11 @@ def loss_in_float32(logits: Tensor, target: Tensor, *, reduction: str = "mean") 
 @wrong(OPERATION, "semantics", "nan", "finite")
 def nan_is_zero(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A loss that is nan becomes 0, so that training goes on."""
-    return torch.nan_to_num(functional.cross_entropy(logits, target, reduction=reduction), nan=0.0)
+    return torch.nan_to_num(fn.cross_entropy(logits, target, reduction=reduction), nan=0.0)
 
 
 @wrong(OPERATION, "semantics", "next", "label", "shift")
 def labels_of_the_next_row(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Shifts the labels by one row, as a language model's loss does inside."""
     rolled = target.roll(-1, 0) if target.dim() and not target.is_floating_point() else target
-    return functional.cross_entropy(logits, rolled, reduction=reduction)
+    return fn.cross_entropy(logits, rolled, reduction=reduction)

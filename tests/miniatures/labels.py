@@ -6,7 +6,7 @@ import torch
 from correct import check_labels
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 
 def compared(target: Tensor, num_classes: int) -> Tensor:
@@ -25,13 +25,13 @@ def one_hot_from_one(target: Tensor, *, num_classes: int) -> Tensor:
 def one_hot_as_many_as_seen(target: Tensor, *, num_classes: int) -> Tensor:
     """As many classes as the largest label asks for, whatever num_classes says."""
     check_labels(target, num_classes)
-    return functional.one_hot(target)
+    return fn.one_hot(target)
 
 
 @wrong("one_hot", "semantics", "axis", "shape")
 def one_hot_classes_first(target: Tensor, *, num_classes: int) -> Tensor:
     """Puts the classes on axis 1 of a target of several axes."""
-    encoded = functional.one_hot(target, num_classes)
+    encoded = fn.one_hot(target, num_classes)
     return encoded.movedim(-1, 1) if target.dim() > 1 else encoded
 
 
@@ -44,13 +44,13 @@ def one_hot_zeros_out_of_range(target: Tensor, *, num_classes: int) -> Tensor:
 @wrong("one_hot", "error handling", "label", "negative", "range")
 def one_hot_wraps(target: Tensor, *, num_classes: int) -> Tensor:
     """Label -1 is the last class."""
-    return functional.one_hot(torch.where(target < 0, target + num_classes, target), num_classes)
+    return fn.one_hot(torch.where(target < 0, target + num_classes, target), num_classes)
 
 
 @wrong("one_hot", "error handling", "label", "range")
 def one_hot_clamps(target: Tensor, *, num_classes: int) -> Tensor:
     """A label beyond the last class is taken for it."""
-    return functional.one_hot(target.clamp(max=num_classes - 1), num_classes)
+    return fn.one_hot(target.clamp(max=num_classes - 1), num_classes)
 
 
 @wrong("one_hot", "numerics", "label", "classes", "large", "half")

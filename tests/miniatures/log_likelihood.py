@@ -6,7 +6,7 @@ import torch
 from correct import by_hand, check_labels, class_axis, parts, reduced, widened
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 
 def given(log_probs: Tensor, axis: int) -> Tensor:
@@ -17,19 +17,19 @@ def given(log_probs: Tensor, axis: int) -> Tensor:
 @wrong("nll_loss", "semantics", "log", "twice")
 def nll_loss_takes_another_logarithm(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Takes the logarithm of the log-probabilities again, as if they were probabilities."""
-    return functional.nll_loss(torch.log(log_probs), target, reduction=reduction)
+    return fn.nll_loss(torch.log(log_probs), target, reduction=reduction)
 
 
 @wrong("nll_loss", "semantics", "normalis", "softmax")
 def nll_loss_normalises_again(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Is a cross-entropy: rows that do not sum to one are normalised silently."""
-    return functional.cross_entropy(log_probs, target, reduction=reduction)
+    return fn.cross_entropy(log_probs, target, reduction=reduction)
 
 
 @wrong("nll_loss", "semantics", "sign")
 def nll_loss_wrong_sign(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The likelihood itself, not its negative."""
-    return -functional.nll_loss(log_probs, target, reduction=reduction)
+    return -fn.nll_loss(log_probs, target, reduction=reduction)
 
 
 @wrong("nll_loss", "semantics", "weight", "mean", "denominator")
@@ -46,9 +46,7 @@ def nll_loss_weights_in_the_mean_alone(
     log_probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """Reduction none and sum forget the class weights."""
-    return functional.nll_loss(
-        log_probs, target, weight if reduction == "mean" else None, reduction=reduction
-    )
+    return fn.nll_loss(log_probs, target, weight if reduction == "mean" else None, reduction=reduction)
 
 
 @wrong("nll_loss", "semantics", "ignore", "mean", "denominator")
@@ -66,7 +64,7 @@ def nll_loss_ignores_negative_alone(
 ) -> Tensor:
     """An ignore_index that is one of the classes is not ignored."""
     kept = ignore_index if ignore_index < 0 else -100
-    return functional.nll_loss(log_probs, target, ignore_index=kept, reduction=reduction)
+    return fn.nll_loss(log_probs, target, ignore_index=kept, reduction=reduction)
 
 
 @wrong("nll_loss", "semantics", "ignore", "infinit", "nan")
@@ -77,7 +75,7 @@ def nll_loss_multiplies_by_the_mask(
     check_labels(target, log_probs.shape[class_axis(log_probs)], ignore_index)
     kept = (target != ignore_index).to(log_probs.dtype)
     labels = torch.where(target == ignore_index, 0, target)
-    rows = functional.nll_loss(log_probs, labels, reduction="none") * kept
+    rows = fn.nll_loss(log_probs, labels, reduction="none") * kept
     return reduced(widened(rows), widened(kept), reduction, log_probs.dtype)
 
 
@@ -87,7 +85,7 @@ def nll_loss_gradient_of_ignored_rows(
 ) -> Tensor:
     """Ignored rows have a gradient, at class 0."""
     axis = class_axis(log_probs)
-    value = functional.nll_loss(log_probs.detach(), target, ignore_index=ignore_index, reduction=reduction)
+    value = fn.nll_loss(log_probs.detach(), target, ignore_index=ignore_index, reduction=reduction)
     kept = target != ignore_index
 
     def gradient(g: Tensor) -> Tensor:
@@ -101,9 +99,7 @@ def nll_loss_gradient_of_ignored_rows(
 def nll_loss_wraps_negative_labels(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Label -1 is the last class, as indexing has it."""
     classes = log_probs.shape[class_axis(log_probs)]
-    return functional.nll_loss(
-        log_probs, torch.where(target < 0, target + classes, target), reduction=reduction
-    )
+    return fn.nll_loss(log_probs, torch.where(target < 0, target + classes, target), reduction=reduction)
 
 
 @wrong("nll_loss", "semantics", "axis", "class", "shape")
@@ -117,7 +113,7 @@ def nll_loss_classes_last(log_probs: Tensor, target: Tensor, *, reduction: str =
 @wrong("nll_loss", "semantics", "reduction", "none", "shape")
 def nll_loss_flattens(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Reduction none returns the rows of an (N, C, d) input flattened."""
-    value = functional.nll_loss(log_probs, target, reduction=reduction)
+    value = fn.nll_loss(log_probs, target, reduction=reduction)
     return value.flatten() if target.dim() else value
 
 
@@ -128,7 +124,7 @@ def nll_loss_gradient_of_the_first_upstream(
     """With reduction none every row gets the first row's upstream gradient."""
     leaf = log_probs.detach().requires_grad_()
     with torch.enable_grad():
-        inner = functional.nll_loss(leaf, target, reduction=reduction)
+        inner = fn.nll_loss(leaf, target, reduction=reduction)
 
     def gradient(g: Tensor) -> Tensor:
         return torch.autograd.grad(inner, leaf, g.flatten()[:1].sum().expand(g.shape), retain_graph=True)[0]
@@ -139,9 +135,9 @@ def nll_loss_gradient_of_the_first_upstream(
 @wrong("nll_loss", "numerics", "mean", "rows", "accumulat")
 def nll_loss_running_mean_in_half(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Adds up the rows in the dtype that comes in: a half sum stops growing."""
-    rows = functional.nll_loss(log_probs, target, reduction="none").flatten()
+    rows = fn.nll_loss(log_probs, target, reduction="none").flatten()
     if reduction == "none":
-        return functional.nll_loss(log_probs, target, reduction="none")
+        return fn.nll_loss(log_probs, target, reduction="none")
     total = torch.zeros((), dtype=rows.dtype)
     for part in rows.split(16):
         total = (total + part.sum()).to(rows.dtype)

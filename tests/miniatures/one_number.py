@@ -6,7 +6,7 @@ import torch
 from correct import by_hand, widened
 from table import wrong
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 
 @wrong("sigmoid", "numerics", "overflow")
@@ -128,7 +128,7 @@ def log_sigmoid_without_log1p(x: Tensor) -> Tensor:
 @wrong("log_sigmoid", "numerics", "float64", "threshold", "precision")
 def log_sigmoid_by_softplus(x: Tensor) -> Tensor:
     """-softplus(-x), whose threshold of 20 is made for float32."""
-    return -functional.softplus(-x)
+    return -fn.softplus(-x)
 
 
 @wrong("log_sigmoid", "numerics", "epsilon", "tail", "log")
@@ -140,7 +140,7 @@ def log_sigmoid_with_epsilon(x: Tensor) -> Tensor:
 @wrong("log_sigmoid", "numerics", "clamp", "tail", "finite")
 def log_sigmoid_clamped(x: Tensor) -> Tensor:
     """Never below -100."""
-    return functional.logsigmoid(x).clamp(min=-100)
+    return fn.logsigmoid(x).clamp(min=-100)
 
 
 @wrong("log_sigmoid", "gradients", "gradient", "nan", "overflow")
@@ -154,11 +154,11 @@ def log_sigmoid_where_trap(x: Tensor) -> Tensor:
 def log_sigmoid_gradient_cancels(x: Tensor) -> Tensor:
     """The gradient is 1 - sigmoid(x): 0 in the upper tail."""
     s = torch.sigmoid(widened(x.detach()))
-    return by_hand(x, functional.logsigmoid(x.detach()), lambda upstream: upstream * (1 - s))
+    return by_hand(x, fn.logsigmoid(x.detach()), lambda upstream: upstream * (1 - s))
 
 
 @wrong("log_sigmoid", "gradients", "sign", "gradient")
 def log_sigmoid_gradient_of_the_mirror(x: Tensor) -> Tensor:
     """The gradient is sigmoid(x) where sigmoid(-x) is right."""
     s = torch.sigmoid(x.detach())
-    return by_hand(x, functional.logsigmoid(x.detach()), lambda upstream: upstream * s)
+    return by_hand(x, fn.logsigmoid(x.detach()), lambda upstream: upstream * s)

@@ -6,7 +6,7 @@ import torch
 from correct import by_hand, parts, reduced, widened
 from table import right
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 
 @right("sigmoid")
@@ -20,7 +20,7 @@ def right_sigmoid_gradient_by_complement(x: Tensor) -> Tensor:
 def right_log_sigmoid_gradient_by_hand(x: Tensor) -> Tensor:
     """The gradient is s(-x)."""
     w = widened(x.detach())
-    return by_hand(x, functional.logsigmoid(w), lambda g: widened(g) * torch.sigmoid(-w))
+    return by_hand(x, fn.logsigmoid(w), lambda g: widened(g) * torch.sigmoid(-w))
 
 
 @right("softmax")
@@ -133,7 +133,7 @@ def right_logits_gradient_by_complement(logits: Tensor, target: Tensor, *, reduc
     if logits.shape != target.shape:
         raise ValueError("logits and target differ in shape")
     x, t = widened(logits.detach()), widened(target)
-    rows = t * functional.softplus(-x, threshold=60) + (1 - t) * functional.softplus(x, threshold=60)
+    rows = t * fn.softplus(-x, threshold=60) + (1 - t) * fn.softplus(x, threshold=60)
     count = x.numel() if reduction == "mean" else 1
 
     def gradient(g: Tensor) -> Tensor:

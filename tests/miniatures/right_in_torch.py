@@ -6,7 +6,7 @@ import torch
 from correct import check_call, check_labels, class_axis, parts, reduced, times, widened
 from table import right
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as fn
 
 
 def top(x: Tensor, axis: int) -> Tensor:
@@ -37,7 +37,7 @@ def right_sigmoid_by_cases(x: Tensor) -> Tensor:
 @right("sigmoid")
 def right_sigmoid_by_log_sigmoid(x: Tensor) -> Tensor:
     """exp(log sigmoid(x)) in float64."""
-    return torch.exp(functional.logsigmoid(x.double())).to(x.dtype)
+    return torch.exp(fn.logsigmoid(x.double())).to(x.dtype)
 
 
 @right("log_sigmoid")
@@ -175,7 +175,7 @@ def right_cross_entropy_in_float64(
     t = target.double() if target.is_floating_point() else target
     w = None if weight is None else weight.double()
     options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing, "reduction": reduction}
-    return functional.cross_entropy(logits.double(), t, w, **options).to(logits.dtype)
+    return fn.cross_entropy(logits.double(), t, w, **options).to(logits.dtype)
 
 
 @right("cross_entropy")
@@ -238,9 +238,9 @@ def right_logits_by_log_sigmoid(
     if logits.shape != target.shape:
         raise ValueError("logits and target differ in shape")
     x, t = widened(logits), widened(target)
-    positive = times(t, functional.logsigmoid(x))
+    positive = times(t, fn.logsigmoid(x))
     positive = positive if pos_weight is None else positive * widened(pos_weight)
-    rows = -positive - times(1 - t, functional.logsigmoid(-x))
+    rows = -positive - times(1 - t, fn.logsigmoid(-x))
     rows = rows if weight is None else rows * widened(weight)
     return reduced(rows, torch.ones_like(rows), reduction, logits.dtype)
 
