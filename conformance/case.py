@@ -18,7 +18,7 @@ from conformance.limits import Limits
 from conformance.operations import OPERATIONS
 from conformance.tensors import Tensor, rounded, size
 
-__all__ = ["DTYPES", "Case", "Known", "load_cases", "validate"]
+__all__ = ["DTYPES", "Case", "Known", "load_cases", "schema", "validate"]
 
 #: Arguments of at most this many elements are kept, for a case is asked for them many times.
 _KEPT = 2**16
@@ -146,3 +146,10 @@ def validate(paths: Sequence[Path] | None = None, limits: Limits | None = None) 
     from conformance.validation import check_all
 
     return check_all(load_cases(paths, limits))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a case file, as `conformance schema` prints it and `schema.json` holds it."""
+    from conformance.case_schema import schema as made
+
+    return made()
