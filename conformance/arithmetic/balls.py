@@ -27,6 +27,9 @@ MINUS_INFINITY: Ball = flint.arb("-inf")
 
 # A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
 TAIL = 4352
+# Below it a double-double loses digits to float64's own underflow.
+TINY = 2.0**-960
+_LEAST = 2.0**-1074
 # exp(x) loses as many bits as x has before its point: below this they are added.
 _DEEP = -(2.0**20)
 
@@ -35,6 +38,11 @@ def precision(bits: int) -> AbstractContextManager[Any]:
     """A context in which balls are computed with midpoints of `bits` bits."""
     context: AbstractContextManager[Any] = flint.ctx.workprec(bits)
     return context
+
+
+def current_precision() -> int:
+    """The bits that midpoints have in this context."""
+    return int(flint.ctx.prec)
 
 
 def wide() -> AbstractContextManager[Any]:
@@ -153,6 +161,12 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     special = ~np.isfinite(high) | np.isnan(low)
     low[special] = 0.0
     radius[special] = 0.0
+    for index in np.flatnonzero((low == 0) & ~special & (np.abs(high) >= TINY)).tolist():
+        item = rest[index]
+        if not item.is_zero():
+            # A rest below float64's range still decides ties by its sign.
+            low[index] = _LEAST if item > 0 else -_LEAST if item < 0 else 0.0
+            radius[index] = 0.0 if low[index] else _LEAST
     return high, low, radius + np.abs(low) * 2.0**-52
 
 

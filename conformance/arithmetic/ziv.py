@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from conformance.arithmetic.balls import Ball, ends, power_of_two, precision, significand, split
+from conformance.arithmetic.balls import TINY, Ball, ends, power_of_two, precision, significand, split
 from conformance.arithmetic.formats import FloatArray, Format, round_to, ulp_of
 
 START = 128  # bits
 CAP = 65536  # bits
-_TINY = 2.0**-960  # below it a double-double loses digits to float64's own underflow
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def _round(
         doubtful = finite & (below != above)
         if fmt.name == "float64":
             # Among float64's own subnormals a double-double cannot tell; far below them there is no need.
-            doubtful |= finite & (high != 0) & (np.abs(high) < _TINY)
+            doubtful |= finite & (high != 0) & (np.abs(high) < TINY)
     doubtful |= _candidates(fmt, values, high)
     for index in np.flatnonzero(doubtful).tolist():
         settled = _settled(fmt, values[index], last)
@@ -132,7 +131,7 @@ def round_integer(fmt: Format, mantissa: int, exponent: int) -> float:
 
 def _outside(values: Sequence[Ball], high: FloatArray) -> dict[int, tuple[int, int]]:
     """The digits of the non-zero finite values that lie outside what a double-double holds."""
-    candidates = np.flatnonzero(np.isinf(high) | (np.abs(high) < _TINY)).tolist()
+    candidates = np.flatnonzero(np.isinf(high) | (np.abs(high) < TINY)).tolist()
     return {
         index: significand(values[index])
         for index in candidates

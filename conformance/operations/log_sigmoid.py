@@ -13,6 +13,7 @@ from conformance.operations.base import (
     tensor,
     unknown_quantity,
 )
+from conformance.operations.rows import negated
 from conformance.operations.sigmoid import scaled_logistic, softplus
 
 
@@ -44,7 +45,7 @@ class LogSigmoid(Operation):
         """See `Operation`."""
         values = tensor(arguments, "x").ravel().tolist()
         if quantity == "value":
-            return [-softplus(-x) for x in values]
+            return negated([softplus(-x) for x in values])
         if quantity == "gradient:x":
             return [scaled_logistic(-x, ball(u)) for x, u in zip(values, g.ravel().tolist(), strict=True)]
         raise unknown_quantity(self.name, quantity)

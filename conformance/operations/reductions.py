@@ -42,7 +42,8 @@ def reduced(terms: Sequence[Ball], reduction: object, divisor: Ball) -> list[Bal
         return [whole]
     if divisor == ONE:
         return [whole]
-    return [quotient(whole, divisor)]
+    with wide():
+        return [quotient(whole, divisor)]
 
 
 def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int) -> list[Ball]:

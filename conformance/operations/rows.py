@@ -9,6 +9,7 @@ over the rationals (Lindemann-Weierstrass), so zeros come from coefficients alon
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -19,13 +20,17 @@ from conformance.arithmetic.balls import (
     MINUS_INFINITY,
     NAN,
     ONE,
+    TAIL,
     ZERO,
     Ball,
     ball,
+    current_precision,
     exact_sum,
     exponentials,
     is_nan,
     magnitude,
+    power_of_two,
+    precision,
     product,
     sum_of,
     total,
@@ -117,11 +122,24 @@ def surprisals(row: Row) -> list[Ball]:
         return [NAN if index in row.undecided else INFINITY for index in range(row.size)]
     mass = row.log_mass()
     if row.lonely:
-        return [total(row.drop(index), mass) for index in range(row.size)]
+        return _lonely_surprisals(row, mass)
     if row.maximum == math.inf:
         return [mass + row.drop(index) for index in range(row.size)]
     top = ball(row.maximum)
     return [(top - ball(value)) + mass if value != -math.inf else INFINITY for value in row.logits]
+
+
+def _lonely_surprisals(row: Row, mass: Ball) -> list[Ball]:
+    """`total` of each drop and a tiny mass, with one precision for all."""
+    drops = [row.drop(index) for index in range(row.size)]
+    finite = [row.maximum - value for value in row.logits if -math.inf < value < row.maximum]
+    if mass.is_zero() or not finite:
+        return [drop + mass for drop in drops]
+    lowest = math.frexp(min(finite))[1] - 1
+    highest = math.frexp(min(max(finite), sys.float_info.max))[1] + 1
+    tail = mass if magnitude(mass) > lowest - TAIL else power_of_two(lowest - TAIL)
+    with precision(current_precision() + highest - magnitude(tail)):
+        return [mass if drop.is_zero() else drop + tail for drop in drops]
 
 
 def surprisal(row: Row, index: int) -> Ball:
@@ -186,7 +204,7 @@ def label_pullback(row: Row, label: int, factor: Ball) -> list[Ball]:
             result[label] = -factor
         return result
     if row.logits[label] != row.maximum and row.logits[label] - row.maximum < _VANISHING / 2:
-        result[label] = -_complement(row.exps[label] * row.inverse, factor)
+        result[label] = _complement(row.exps[label] * row.inverse, -factor)
     else:
         result[label] = -(row.others(label) * row.inverse * factor)
     return result
@@ -234,7 +252,8 @@ def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
 
 def negated(values: Sequence[Ball]) -> list[Ball]:
     """The values with their signs changed."""
-    return [-value for value in values]
+    with precision(1 << 20):  # Even a sign rounds to the current precision.
+        return [-value for value in values]
 
 
 __all__ = [
