@@ -1,0 +1,143 @@
+"""JAX: compiled by ``jax.jit``, or op by op. Gradients by ``jax.vjp``."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from typing import Any, ContextManager, Dict, Optional, Sequence, Set, Tuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .base import DEFAULTS, Adapter, Array, Call, Function, Tensor, Unavailable, signature_of
+from .jax_functions import FUNCTIONS
+
+BFLOAT16 = np.dtype(jnp.bfloat16)
+#: Parameters that our own formulations take as traced numbers: one compilation serves all their values.
+TRACED = ("ignore_index", "label_smoothing")
+#: Parameters that are filled in where a request leaves them out: saying the default compiles nothing new.
+FILLED_IN = ("axis", "reduction", "ignore_index")
+
+
+class JaxAdapter(Adapter):
+    """JAX 0.4.13 and newer. float64 is switched on where it is asked for: float32 runs as its users run it."""
+
+    framework = "jax"
+    modes = ("jit", "eager")
+    devices = ("cpu", "gpu", "tpu")
+    formulations = FUNCTIONS
+
+    def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
+        super().__init__(mode, device)
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # subjects share a GPU
+        if self.device == "cpu":
+            jax.config.update("jax_platforms", "cpu")
+        try:
+            self.where = jax.devices(self.device)[0]
+        except RuntimeError as error:
+            raise Unavailable("jax has no device {!r} here".format(self.device)) from error
+        use_cache(os.environ.get("CONFORMANCE_CACHE"))
+        self.programs: Dict[Any, Function] = {}
+        self.compiled: Set[Any] = set()
+
+    def load(self, array: Array, dtype: str) -> Tensor:
+        """The NumPy array: JAX takes it as it is, and makes of it what its x64 mode says."""
+        return array.view(BFLOAT16) if dtype == "bfloat16" else array
+
+    def store(self, result: Tensor) -> Tuple[Array, str]:
+        """The array of a JAX array."""
+        if not isinstance(result, jax.Array):
+            raise TypeError("a JAX array was expected, not {}".format(type(result).__name__))
+        array = np.asarray(result)
+        return (array.view(np.uint16), "bfloat16") if array.dtype == BFLOAT16 else (array, array.dtype.name)
+
+    def compute(
+        self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        """Value and gradients out of one compiled program."""
+        traced: Dict[str, Any] = {}
+        if call.function is not self.users_function:
+            call, traced = normalized(call)
+        wide = call.dtype == "float64"
+        program = self.program(call, wrt)
+        with enable_x64() if wide else nullcontext():
+            if self.mode == "eager":
+                tensors = {name: jnp.asarray(tensor) for name, tensor in tensors.items()}
+                return program(tensors, traced, upstream)  # type: ignore[no-any-return]
+            shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items())
+            self.compiled.add((call, wrt, tuple(traced), upstream is None, shapes))
+            return program(tensors, traced, upstream)  # type: ignore[no-any-return]
+
+    def program(self, call: Call, wrt: Tuple[str, ...]) -> Function:
+        """The function of tensors, traced scalars and upstream that gives the value and the gradients."""
+        key = (call, wrt)
+        if key not in self.programs:
+
+            def program(tensors: Dict[str, Tensor], traced: Dict[str, Any], upstream: Optional[Tensor]) -> Any:
+                whole = call._replace(scalars=call.scalars + tuple(traced.items()))
+                if not wrt:
+                    return whole(tensors), ()
+                rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
+                value, pullback = jax.vjp(
+                    lambda *sources: whole(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
+                )
+                return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
+
+            self.programs[key] = jax.jit(program) if self.mode == "jit" else program
+        return self.programs[key]
+
+    def compilations(self) -> int:
+        """How many programs were compiled: one for each formulation, static parameters, shapes and dtypes."""
+        return len(self.compiled)
+
+    def describe(self) -> Dict[str, Any]:
+        """Versions with jaxlib's, and the device."""
+        return {
+            "version": jax.__version__,
+            "versions": {"jaxlib": jax.lib.__version__},
+            "hardware": {"device": self.where.device_kind},
+            "settings": {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "")},
+        }
+
+
+def normalized(call: Call) -> Tuple[Call, Dict[str, Any]]:
+    """The call with its static parameters spelled out, and the traced ones apart.
+
+    No smoothing is left out: traced, a 0 could not be told from any other number.
+    """
+    taken = signature_of(call.function).parameters
+    scalars = {name: DEFAULTS[name] for name in FILLED_IN if name in taken}
+    scalars.update(call.scalars)
+    if scalars.get("label_smoothing") == 0:
+        del scalars["label_smoothing"]
+    traced = {name: scalars.pop(name) for name in TRACED if name in scalars}
+    return call._replace(scalars=tuple(sorted(scalars.items()))), traced
+
+
+def enable_x64() -> ContextManager[Any]:
+    """The context in which JAX has float64: it has moved."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)  # type: ignore[no-any-return]
+    from jax.experimental import enable_x64 as experimental  # type: ignore[attr-defined]
+
+    return experimental()  # type: ignore[no-any-return]
+
+
+def use_cache(directory: Optional[str]) -> None:
+    """Keep every compiled program in the directory, however small and quick to compile."""
+    if not directory:
+        return
+    settings = {
+        "jax_compilation_cache_dir": os.path.join(directory, "jax"),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in settings.items():
+        try:
+            jax.config.update(name, value)
+        except AttributeError:
+            pass  # an older JAX caches what it thinks worth it
+
+
+ADAPTER = JaxAdapter
