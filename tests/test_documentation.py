@@ -1,0 +1,56 @@
+"""What the documentation promises is there: commands, links, verdicts, public names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import conformance
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "reports" / "README.md"])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
+
+
+@pytest.mark.parametrize("environment", ["report", "test"])
+def test_readme_gives_one_command_for_the_report_and_one_for_the_tests(environment: str) -> None:
+    assert README.splitlines().count(f"python3 -m pip install tox && tox run -e {environment}") == 1
+
+
+def test_readme_lists_every_command() -> None:
+    from conformance.cli import cli
+
+    rows = set(re.findall(r"^\| `conformance (\w+)", README, flags=re.MULTILINE))
+    assert rows == set(cli.commands)
+
+
+def test_readme_explains_every_verdict() -> None:
+    from conformance.report.verdicts import LOOKS
+
+    section = README.partition("## Verdicts")[2].partition("\n## ")[0]
+    explained = {
+        word for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE) for word in row.split("`")
+    }
+    assert {look.name for look in LOOKS} - {"not run"} <= explained
+
+
+def test_readme_uses_public_names_only() -> None:
+    used = set(re.findall(r"conformance\.([a-z_]\w*)\(", README))
+    assert used
+    assert used <= set(conformance.__all__)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = LINK.findall(page.read_text(encoding="utf-8"))
+    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_index_of_the_documentation_names_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages <= set(LINK.findall(index))
