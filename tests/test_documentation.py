@@ -31,9 +31,8 @@ def test_readme_explains_every_verdict() -> None:
     from conformance.report.verdicts import LOOKS
 
     section = README.partition("## Verdicts")[2].partition("\n## ")[0]
-    explained = {
-        word for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE) for word in row.split("`")
-    }
+    rows = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    explained = {word for row in rows for word in row.split("`")}
     assert {look.name for look in LOOKS} - {"not run"} <= explained
 
 
