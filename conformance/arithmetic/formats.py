@@ -72,7 +72,7 @@ def round_to(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> Floa
     high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         if fmt.name == "float64":
-            whole: FloatArray = np.where(np.isfinite(high), high + low, high)
+            whole: FloatArray = np.where(np.isfinite(high) & (low != 0), high + low, high)
             return whole
         finite = np.isfinite(high)
         value = np.where(finite, high, 0.0)
@@ -114,9 +114,11 @@ def to_storage(array: npt.ArrayLike, dtype: str) -> npt.NDArray[Any]:
     """A float64 array rounded to nearest even into the NumPy type that stores `dtype`."""
     fmt = FORMATS[dtype]
     # Rounded first: a cast from float64 to bfloat16 may go through float32 and round twice.
-    return round_to(fmt, array).astype(fmt.storage)
+    with np.errstate(invalid="ignore"):  # ml_dtypes warns of nan
+        return round_to(fmt, array).astype(fmt.storage)
 
 
 def from_storage(array: npt.ArrayLike) -> FloatArray:
     """An array of any of the four formats as float64, which holds every value of theirs exactly."""
-    return np.asarray(array).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(array).astype(np.float64)

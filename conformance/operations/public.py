@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import Ball, accuracy, decimal_text, enclosure, precision
-from conformance.arithmetic.formats import FORMATS, FloatArray, to_storage
+from conformance.arithmetic.formats import FORMATS, FloatArray, from_storage, to_storage
 from conformance.arithmetic.ziv import CAP, START, settle, settle_balls
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation
@@ -157,8 +157,11 @@ def _array(operation: str, name: str, value: object) -> npt.NDArray[Any]:
 
 def _floating(operation: str, name: str, value: object) -> FloatArray:
     array = _array(operation, name, value)
-    result = array.astype(np.float64)
-    if array.dtype.kind in "iuf" and not np.array_equal(result, array, equal_nan=array.dtype.kind == "f"):
+    result = from_storage(array)
+    # Compared in the array's own type: an integer beyond 2**53 would be rounded before it is compared.
+    if array.dtype.kind in "iuf" and not np.array_equal(
+        result.astype(array.dtype), array, equal_nan=array.dtype.kind == "f"
+    ):
         raise ArgumentError(f"{operation}: {name} holds numbers of {array.dtype} that float64 cannot")
     return result
 
