@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 if TYPE_CHECKING:
+    from conformance.regression import Difference
     from conformance.results import Run
 
+_FACTOR = click.option(
+    "--factor", default=2.0, show_default=True, help="How many times larger an error counts as changed."
+)
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 _INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
 
@@ -22,16 +26,28 @@ _INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="loss-conformance")
 def cli() -> None:
-    """Judges softmax, cross-entropy and the binary losses of PyTorch, TensorFlow and JAX against exact values."""
+    """Judges softmax, cross-entropy and binary losses of PyTorch, TensorFlow and JAX against exact values."""
 
 
 def _selection(command: Any) -> Any:
     """The options that select what is run."""
     options = (
-        click.option("--subject", "-s", "subjects", multiple=True, help="As torch, torch:compile, jax:eager; default: all installed."),
-        click.option("--operation", "-o", "operations", multiple=True, help="Only the cases of this operation."),
-        click.option("--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype."),
-        click.option("--tag", "-t", "tags", multiple=True, help="Only cases with this tag; `large` runs only so."),
+        click.option(
+            "--subject",
+            "-s",
+            "subjects",
+            multiple=True,
+            help="As torch, torch:compile, torch==1.10.0, a name of --subjects; default: all installed.",
+        ),
+        click.option(
+            "--operation", "-o", "operations", multiple=True, help="Only the cases of this operation."
+        ),
+        click.option(
+            "--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype."
+        ),
+        click.option(
+            "--tag", "-t", "tags", multiple=True, help="Only cases with this tag; `large` runs only so."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -41,26 +57,104 @@ def _selection(command: Any) -> Any:
 @cli.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=str))
 @_selection
-@click.option("--output", default="reports/latest", show_default=True, help="The directory that receives the run.")
+@click.option(
+    "--output", default="reports/latest", show_default=True, help="The directory that receives the run."
+)
 @click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in --output.")
 @click.option("--time-limit", default=60.0, show_default=True, help="Seconds that one check may take.")
 @click.option("--memory-limit", type=int, default=None, help="MiB that a worker may use; default: no limit.")
-@click.option("--strict", is_flag=True, help="Also fail where a known deviation is gone.")
-def run(paths: Sequence[str], output: str, strict: bool, **options: Any) -> None:
+@click.option(
+    "--strict", is_flag=True, help="Also fail where a known deviation is gone, or an error has grown."
+)
+@click.option("--python", help="The interpreter of the subjects; of a pinned one the Python to build on.")
+@click.option(
+    "--subjects", "subjects_file", type=click.Path(), help="A subjects.yaml: names, pins, commands."
+)
+@click.option(
+    "--baseline", type=click.Path(), help="A stored run: fail on what got worse since, and on nothing else."
+)
+@_FACTOR
+def run(
+    paths: Sequence[str], output: str, strict: bool, baseline: str | None, factor: float, **options: Any
+) -> None:
     """Runs cases (default: the suite's corpus) through every subject and writes the report."""
-    from conformance import api, report
+    from conformance import api, regression, report
     from conformance.terminal import console, progress
 
+    before = None if baseline is None else regression.baseline(baseline, output)
     limit, memory = options.pop("time_limit"), options.pop("memory_limit")
     with progress() as shown:
         result = api.run(
-            paths, output=output, limit=limit, memory=None if memory is None else memory << 20, progress=shown, **options
+            paths,
+            output=output,
+            limit=limit,
+            memory=None if memory is None else memory << 20,
+            progress=shown,
+            **options,
         )
     report.terminal(result, console())
-    _finish(result, strict)
+    if before is None or result.environment.get("interrupted"):
+        _finish(result, strict)
+    _finish_difference(regression.diff(before, result, factor=factor), output, strict)
 
 
-def _finish(result: Run, strict: bool) -> None:
+@cli.command()
+@click.argument("old", type=click.Path())
+@click.argument("new", type=click.Path())
+@click.option(
+    "--output", default="reports/diff", show_default=True, help="The directory that receives the difference."
+)
+@click.option("--pair", "pairs", multiple=True, help="OLD=NEW: subjects to compare where names do not tell.")
+@click.option("--strict", is_flag=True, help="Also fail on errors that have grown.")
+@_FACTOR
+def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
+    """Compares two runs check by check, by their directories."""
+    from conformance import regression
+
+    _finish_difference(regression.diff(old, new, **options), output, strict)
+
+
+@cli.command()
+@click.argument("old")
+@click.argument("new")
+@_selection
+@click.option("--case", "-c", "cases", multiple=True, help="Only the case of this id.")
+@click.option("--path", "paths", multiple=True, help="Case files or folders; default: the suite's corpus.")
+@click.option(
+    "--output", default="reports/upgrade", show_default=True, help="The directory that receives everything."
+)
+@click.option(
+    "--python", help="The Python to build both environments on; default: the newest that fits both."
+)
+@click.option(
+    "--time-limit", "limit", default=60.0, show_default=True, help="Seconds that one check may take."
+)
+@click.option("--strict", is_flag=True, help="Also fail on errors that have grown.")
+@_FACTOR
+def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
+    """Compares two versions, as torch==1.10.0 torch==1.11.0, on the same bits; nothing is installed here."""
+    from conformance import upgrade as upgrading
+    from conformance.terminal import progress
+
+    with progress() as shown:
+        result, difference = upgrading.upgrade(old, new, output=output, progress=shown, **options)
+    if difference is None:
+        _finish(result, strict)
+    else:
+        _finish_difference(difference, None, strict)
+
+
+def _finish_difference(difference: Difference, output: str | None, strict: bool) -> NoReturn:
+    from conformance.regression_files import terminal
+    from conformance.terminal import console
+
+    if output is not None:
+        difference.save(output)
+    terminal(difference, console(), strict)
+    sys.exit(difference.exit_code(strict))
+
+
+def _finish(result: Run, strict: bool) -> NoReturn:
     interrupted = _INTERRUPTED.get(str(result.environment.get("interrupted", "")))
     if interrupted is not None:
         click.echo("interrupted: finish it with `conformance run --resume` and the same --output", err=True)
@@ -69,8 +163,39 @@ def _finish(result: Run, strict: bool) -> None:
 
 
 @cli.command()
+@click.argument("function", metavar="FILE_OR_MODULE:FUNCTION")
+@click.option("--operation", "-o", required=True, help="The operation that it carries out, as cross_entropy.")
+@click.option(
+    "--framework", "-f", help="torch, tensorflow, jax or numpy; default: the one that its file imports."
+)
+@click.option("--mode", help="One of the framework's modes, as compile.")
+@click.option("--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype.")
+@click.option("--tag", "-t", "tags", multiple=True, help="Only cases with this tag; `large` runs only so.")
+@click.option("--path", "paths", multiple=True, help="Case files to run; default: the suite's corpus.")
+@click.option(
+    "--output", default="reports/latest", show_default=True, help="The directory that receives the run."
+)
+@click.option(
+    "--time-limit", "limit", default=60.0, show_default=True, help="Seconds that one check may take."
+)
+@click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
+def check(function: str, operation: str, **options: Any) -> None:
+    """Runs every case of an operation through a function of yours, the framework's own beside it."""
+    from conformance import custom
+    from conformance.report.check import print_check
+    from conformance.terminal import console, progress
+
+    with progress() as shown:
+        result = custom.check(function, operation, progress=shown, **options)
+    print_check(result, console())
+    _finish(result, False)
+
+
+@cli.command()
 @click.argument("case_id")
-@click.option("--subject", "-s", "subjects", multiple=True, help="As torch, torch:compile; default: all installed.")
+@click.option(
+    "--subject", "-s", "subjects", multiple=True, help="As torch, torch:compile; default: all installed."
+)
 @click.option("--path", "paths", multiple=True, help="Case files to look in; default: the suite's corpus.")
 def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str]) -> None:
     """Shows one case, step by step, with every subject's digits beside the exact ones."""

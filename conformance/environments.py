@@ -36,7 +36,9 @@ Note = Callable[[str], None]
 RECIPE = 1
 #: Companions are those of this long after the framework's release: the versions that it was used with.
 COMPANIONS_UNTIL = datetime.timedelta(weeks=6)
-#: NumPy 1.19, the oldest that a worker runs on, and the first wheels of many packages for Python 3.8.
+#: The oldest NumPy that a worker runs on; TensorFlow 2.3 refuses 1.19.
+NUMPY = "numpy>=1.18"
+#: By then NumPy 1.19 was out, and most packages had wheels for Python 3.8.
 EARLIEST = datetime.datetime(2020, 10, 1, tzinfo=datetime.UTC)
 #: What a framework's releases need and do not declare: (framework, its versions, constraints on companions).
 CONSTRAINTS = (
@@ -94,7 +96,7 @@ def provide(subjects: Sequence[Subject], note: Note, python: str | None = None) 
 
 
 def interpreter(pins: Sequence[str], note: Note, python: Python | None = None) -> str:
-    """The path of an interpreter that has `pins` (``torch==1.10.0``, ``numpy==1.21.6``), the framework's first.
+    """The path of an interpreter that has `pins`, the framework's first (``torch==1.10.0``, ``numpy==1.21``).
 
     Without `python` the machine's Pythons are tried: this process's version first, then newest to oldest.
     """
@@ -141,7 +143,7 @@ class _Recipe:
         limits = [
             text for one, versions, texts in CONSTRAINTS if _holds(one, versions, pins[0]) for text in texts
         ]
-        requirements = (requirement, *pins[1:], "numpy>=1.19", *always)
+        requirements = (requirement, *pins[1:], NUMPY, *always)
         return _Recipe(tuple(pins), framework, main, compiled, requirements, tuple(limits))
 
     @property
@@ -175,7 +177,8 @@ class _Recipe:
 
     def digest(self, python: Python) -> str:
         """The name of the environment's folder."""
-        parts = [RECIPE, sorted(self.pins), python.text, platform.system(), platform.machine()]
+        wanted = [sorted(self.pins), self.requirements, self.constraints, str(self.before)]
+        parts = [RECIPE, wanted, python.text, platform.system(), platform.machine()]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 

@@ -303,5 +303,5 @@ def _read(path: Path, columns: dict[str, str]) -> pd.DataFrame:
         elif kind == "boolean":
             data[name] = text.map({"True": True, "False": False}).astype("boolean")
         else:
-            data[name] = pd.to_numeric(text.where(text != "", "nan")).astype(kind)
+            data[name] = text.astype(object).where((text != "").to_numpy(), "nan").astype("float64").astype(kind)
     return pd.DataFrame(data, columns=list(columns))
