@@ -26,15 +26,20 @@ class Checks:
     def __init__(self, case: Case, operation: Operation, node: Mapping, faults: Faults) -> None:
         self.case, self.operation, self.node, self.faults = case, operation, node, faults
 
-    def all(self) -> None:
-        """Note every fault."""
+    def all(self, arguments: bool, known_places: list[int]) -> None:
+        """Note every fault.
+
+        arguments: whether inputs and parameters are sound. known_places: where the entries of `known` stand in
+        the file's list, which may hold others that are not sound.
+        """
         case, operation = self.case, self.operation
-        if case.expect != "error" and sum(size(one.shape) for one in case.tensors()) <= EAGER:
+        elements = sum(size(one.shape) for one in case.tensors())
+        if arguments and case.expect != "error" and elements <= EAGER:
             self._check_arguments()
         gradients = [f"gradient:{one.name}" for one in operation.inputs if one.kind != "labels"]
         if case.quantities == ("gradient",) and not gradients:
             self._fault("quantities", f"{operation.name} has no gradient", "[value]")
-        for place, known in enumerate(case.known):
+        for place, known in zip(known_places, case.known, strict=True):
             self._check_known(place, known, ("value", *gradients))
 
     def _fault(self, key: str, what: str, right: str, *more: int | str) -> None:
@@ -50,7 +55,9 @@ class Checks:
             shape = operation.result_shape(arguments)
         except ArgumentError as error:
             text = str(error).removeprefix(f"{operation.name}: ")
-            named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", text)]
+            # An error about a label speaks of the target without its name.
+            spoken = f"target {text}" if text.startswith("label ") else text
+            named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", spoken)]
             key = "parameters" if named and named[0] in case.parameters else "inputs"
             right = f"arguments that fit {signature(operation)}, or `expect: error`"
             self._fault(key, text, right, *named[:1])
@@ -64,6 +71,7 @@ class Checks:
             self._fault("printed", what, f"{list(shape)}, the shape of the result")
 
     def _check_known(self, place: int, known: Known, quantities: tuple[str, ...]) -> None:
+        """Note the globs that match nothing; `place` is the entry's in the file's list."""
         case = self.case
         if not any(fnmatch.fnmatchcase(name, known.subject) for name in _subjects(known.subject)):
             what = f"known: no subject is like {shown(known.subject)}"

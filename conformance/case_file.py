@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,6 +18,7 @@ EXPECTATIONS = ("value", "error", "nan", "inf", "-inf", "zero")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Path: TypeAlias = tuple[int | str, ...]
 Dtype = Literal["float16", "bfloat16", "float32", "float64"]
 
 
@@ -113,8 +114,8 @@ class CaseFile(_Keys):
     cases: Annotated[list[Any], Field(min_length=1, description="a list of cases")]
 
 
-def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[Any, frozenset[str]]:
-    """A mapping as a model, or None after faults; and the keys that are at fault."""
+def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[Any, frozenset[Path]]:
+    """A mapping as a model, or None after faults; and the paths of what is at fault."""
     try:
         return model.model_validate(plain(node)), frozenset()
     except ValidationError as error:
@@ -122,12 +123,12 @@ def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[An
     for one in found:
         place, what, right = _fault(model, node, one)
         faults.add(place.line, place.column, what, right)
-    return None, frozenset(str(one["loc"][0]) for one in found if one["loc"])
+    return None, frozenset(one["loc"] for one in found)
 
 
 def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str, str]:
     """A pydantic error as (where, what is wrong, what would be right)."""
-    path: tuple[int | str, ...] = error["loc"]
+    path: Path = error["loc"]
     value, key = find(node, path)
     owner, described = _field(model, path)
     name = next((str(step) for step in reversed(path) if isinstance(step, str)), "")
@@ -150,7 +151,7 @@ def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str
     return value, f"{name}: {written} is not right", described
 
 
-def _field(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
+def _field(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], str]:
     """The model that a path ends in, and the description of the last named field on the way."""
     owner, described = model, ""
     for step in path:

@@ -76,7 +76,7 @@ def _hexadecimal(value: Any) -> Any:
 Real = Annotated[
     float,
     BeforeValidator(_hexadecimal),
-    Field(allow_inf_nan=False),
+    Field(allow_inf_nan=False, description="a finite number, or its bits as '0x1.8p+3'"),
     WithJsonSchema(
         {"type": ["number", "string"], "description": "a finite number, or its bits as '0x1.8p+3'"}
     ),

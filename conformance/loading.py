@@ -11,6 +11,7 @@ from typing import Any
 from conformance.case import Case
 from conformance.case_checks import Checks, signature
 from conformance.case_file import CaseEntry, CaseFile, read_keys
+from conformance.case_file import Path as KeyPath
 from conformance.corpus import corpus, files, label, shown_path
 from conformance.errors import CaseError
 from conformance.faults import Faults, meant, shown
@@ -33,13 +34,13 @@ def load(paths: Sequence[Path] | None, limits: Limits | None = None) -> list[Cas
     for path in files([corpus()] if paths is None else paths):
         one = Faults(shown_path(path))
         faults.append(one)
-        for case, node in _FileReader(path, limits, one).cases():
-            place = f"{one.file}:{node.line}:{node.column}"
-            if case.id in taken:
-                what = f"the id {shown(case.id)} is taken by {taken[case.id]}"
+        reader = _FileReader(path, limits, one)
+        cases += reader.cases()
+        for node in reader.ids():
+            if node.text in taken:
+                what = f"the id {shown(node.text)} is taken by {taken[node.text]}"
                 one.add(node.line, node.column, what, "an id of its own for each case")
-            taken.setdefault(case.id, place)
-            cases.append(case)
+            taken.setdefault(node.text, f"{one.file}:{node.line}:{node.column}")
     lines = [line for one in faults for line in one.lines()]
     if lines:
         raise CaseError("\n".join(lines))
@@ -53,29 +54,44 @@ class _FileReader:
     path: Path
     limits: Limits
     faults: Faults
+    entries: list[Node] = field(default_factory=list)
 
-    def cases(self) -> list[tuple[Case, Node]]:
-        """The file's sound cases, each with its id's node; what is wrong goes to the faults."""
+    def cases(self) -> list[Case]:
+        """The file's sound cases; what is wrong goes to the faults."""
         data = self._bytes()
         root = None if data is None else parse(data, self.limits, self.faults)
         if root is None:
             return []
         top, wrong = read_keys(CaseFile, root, self.faults)
-        entries = root.entries.get("cases")
-        if not isinstance(entries, List):
-            return []
-        source = self._text(root, "source")
-        tags = tuple(top.tags) if top is not None else ()
+        listed = root.entries.get("cases")
+        self.entries = listed.items if isinstance(listed, List) else []
+        source = top.source if top is not None else self._text(root, "source")
+        self._check_sources(source, ("source",) in wrong)
         found = []
-        for node in entries.items:
-            if not isinstance(node, Mapping):
+        for node in self.entries:
+            if isinstance(node, Mapping):
+                found.append(
+                    _CaseReader(self, node, source, tuple(top.tags) if top is not None else ()).case()
+                )
+            else:
                 right = "a mapping with id, operation, inputs"
                 self.faults.add(node.line, node.column, f"{kind(node)} as a case", right)
-                continue
-            case = _CaseReader(self, node, source, tags, "source" in wrong).case()
-            if case is not None:
-                found.append((case, find(node, ("id",))[0]))
-        return found
+        return [case for case in found if case is not None]
+
+    def ids(self) -> list[Scalar]:
+        """Where each id stands, also those of cases that have faults."""
+        found = [
+            node.entries["id"] for node in self.entries if isinstance(node, Mapping) and "id" in node.entries
+        ]
+        return [node for node in found if isinstance(node, Scalar)]
+
+    def _check_sources(self, source: str, wrong: bool) -> None:
+        without = [
+            node for node in self.entries if isinstance(node, Mapping) and "source" not in node.entries
+        ]
+        if without and not source and not wrong:
+            right = "`source` at the top of the file or in the case: where the example comes from"
+            self.faults.add(without[0].line, without[0].column, "a case without a source", right)
 
     def _bytes(self) -> bytes | None:
         try:
@@ -103,27 +119,35 @@ class _CaseReader:
     node: Mapping
     source: str
     tags: tuple[str, ...]
-    source_is_wrong: bool
-    wrong: frozenset[str] = field(default=frozenset())
+    wrong: frozenset[KeyPath] = frozenset()
 
     def case(self) -> Case | None:
         """The case, or None after faults."""
-        before = len(self.file.faults.found)
-        entry, self.wrong = read_keys(CaseEntry, self.node, self.file.faults)
+        faults = self.file.faults
+        before = len(faults.found)
+        entry, self.wrong = read_keys(CaseEntry, self.node, faults)
         # Where one key is wrong, the others are still read, with that key's default.
         entry = entry or self._partial()
-        if not (entry.source or self.source or self.source_is_wrong):
-            right = "`source` at the top of the file or in the case: where the example comes from"
-            self.fault("id", "no source", right)
         operation = self._operation(entry)
         if operation is None:
             return None
         formulations = self._formulations(entry, operation)
-        inputs, parameters = self._tensors(entry, operation)
         printed = self._printed(entry)
-        if len(self.file.faults.found) > before:
-            return None
-        case = Case(
+        sound = len(faults.found)
+        inputs, parameters = self._tensors(entry, operation)
+        case = self._made(entry, formulations, inputs, parameters, printed)
+        Checks(case, operation, self.node, faults).all(len(faults.found) == sound, self._known_places())
+        return case if len(faults.found) == before else None
+
+    def _made(
+        self,
+        entry: CaseEntry,
+        formulations: tuple[str, ...],
+        inputs: dict[str, Tensor],
+        parameters: dict[str, Any],
+        printed: Any,
+    ) -> Case:
+        return Case(
             id=entry.id,
             source=entry.source or self.source,
             file=label(self.file.path),
@@ -143,8 +167,6 @@ class _CaseReader:
             decimals=entry.decimals if "decimals" in self.node.entries else None,
             warns=entry.warns if "warns" in self.node.entries else None,
         )
-        Checks(case, operation, self.node, self.file.faults).all()
-        return case if len(self.file.faults.found) == before else None
 
     def fault(self, key: str, what: str, right: str, *more: int | str) -> None:
         """Note a fault at a key's value, or at the case where the key is missing."""
@@ -152,16 +174,39 @@ class _CaseReader:
         self.file.faults.add(place.line, place.column, what, right)
 
     def _partial(self) -> CaseEntry:
-        """The entry with the defaults of what is wrong or missing."""
-        sound = {key: node for key, node in self.node.entries.items() if key not in self.wrong}
-        nothing = Scalar(0, 0, "", "")
-        required = {"id": Scalar(0, 0, "x", "x"), "operation": nothing, "inputs": Mapping(0, 0)}
-        return CaseEntry.model_validate({key: plain(node) for key, node in {**required, **sound}.items()})
+        """The entry with defaults for what is wrong or missing, and its lists without what is wrong in them."""
+        entries: dict[str, Any] = {"id": "x", "operation": "", "inputs": {}}
+        for key, node in self.node.entries.items():
+            if (key,) in self.wrong:
+                continue
+            value = plain(node)
+            places = {path[1] for path in self.wrong if path[0] == key and len(path) > 1}
+            if places and isinstance(value, list):
+                value = [one for place, one in enumerate(value) if place not in places]
+            if value or not places:
+                entries[key] = value
+        # Numbers are checked in the case's dtypes: in the widest, where those are wrong.
+        if self._is_wrong("dtypes"):
+            entries.setdefault("dtypes", ["float64"])
+        return CaseEntry.model_validate(entries)
+
+    def _is_wrong(self, key: str) -> bool:
+        return any(path[:1] == (key,) for path in self.wrong)
+
+    def _known_places(self) -> list[int]:
+        """Where in the file's list the sound entries of `known` stand."""
+        node = self.node.entries.get("known")
+        wrong = {path[1] for path in self.wrong if path[0] == "known" and len(path) > 1}
+        return (
+            [place for place in range(len(node.items)) if place not in wrong]
+            if isinstance(node, List)
+            else []
+        )
 
     def _operation(self, entry: CaseEntry) -> Operation | None:
         if entry.operation in OPERATIONS:
             return OPERATIONS[entry.operation]
-        if "operation" in self.node.entries and "operation" not in self.wrong:
+        if "operation" in self.node.entries and ("operation",) not in self.wrong:
             what = f"no operation {shown(entry.operation)}"
             self.fault("operation", what, meant(entry.operation, OPERATIONS))
         return None
@@ -230,10 +275,12 @@ class _CaseReader:
         node = self.node.entries.get("printed")
         if node is None:
             return None
-        if "float32" not in entry.dtypes and "dtypes" not in self.wrong:
+        if "float32" not in entry.dtypes and not self._is_wrong("dtypes"):
             right = "float32 too: printed figures are confirmed in it"
             self.fault("dtypes", "printed figures without float32", right)
-        return self._figures(node)
+        before = len(self.file.faults.found)
+        figures = self._figures(node)
+        return figures if len(self.file.faults.found) == before else None
 
     def _figures(self, node: Node) -> Any:
         if isinstance(node, List):
