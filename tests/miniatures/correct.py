@@ -21,9 +21,25 @@ def class_axis(x: Tensor) -> int:
     return 1 if x.dim() > 1 else 0
 
 
+class _Times(torch.autograd.Function):
+    """A product whose value at 0 times infinity is 0; its gradients are those of any product."""
+
+    @staticmethod
+    def forward(ctx, coefficient, term):
+        """The product."""
+        ctx.save_for_backward(coefficient, term)
+        return torch.where((coefficient == 0) & torch.isinf(term), 0.0, coefficient * term)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        """Each factor's gradient is the other factor."""
+        coefficient, term = ctx.saved_tensors
+        return upstream * term, upstream * coefficient
+
+
 def times(coefficient: Tensor, term: Tensor) -> Tensor:
     """Their product, where a coefficient of 0 removes an infinite term."""
-    return coefficient * torch.where((coefficient == 0) & torch.isinf(term), 0.0, term)
+    return _Times.apply(*torch.broadcast_tensors(coefficient, term))
 
 
 def log_softmax(x: Tensor, axis: int) -> Tensor:

@@ -106,6 +106,12 @@ def sigmoid_fast_exponential(x: Tensor) -> Tensor:
     return (torch.where(w < 0, z, torch.ones_like(z)) / (1 + z)).to(x.dtype)
 
 
+@wrong("sigmoid", "numerics", "tail", "precision", "accuracy")
+def sigmoid_by_log_sigmoid(x: Tensor) -> Tensor:
+    """exp(log sigmoid(x)): the rounding of the logarithm, |x| times as large, comes back in the exponential."""
+    return torch.exp(fn.logsigmoid(x))
+
+
 @wrong("log_sigmoid", "numerics", "underflow", "infinit", "tail")
 def log_sigmoid_log_of_sigmoid(x: Tensor) -> Tensor:
     """log(sigmoid(x)): minus infinity where sigmoid underflows."""

@@ -20,7 +20,18 @@ def shift(x: Tensor, axis: int) -> Tensor:
     return torch.where(torch.isfinite(m), m, 0.0)
 
 
-def log_sum(x: Tensor, axis: int) -> Tensor:
+def running(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """The maximum and the sum of exp(x - maximum), both in one pass over chunks."""
+    m, total = torch.full_like(top(x, axis), -torch.inf), torch.zeros_like(top(x, axis))
+    for part in x.split(max(3, x.shape[axis] // 64), axis):
+        new = torch.maximum(m, top(part, axis))
+        base = torch.where(torch.isneginf(new), 0.0, new)
+        total = total * torch.exp(m - base) + torch.exp(part - base).sum(axis, keepdim=True)
+        m = new
+    return m, total
+
+
+def log_sum(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """log-sum-exp by its shift, kept; a shift of minus infinity is none."""
     m = shift(x, axis)
     return m, torch.log(torch.exp(x - m).sum(axis, keepdim=True))
@@ -32,12 +43,6 @@ def right_sigmoid_by_cases(x: Tensor) -> Tensor:
     w = widened(x)
     z = torch.exp(torch.where(w < 0, w, -w))
     return (torch.where(w < 0, z, 1.0) / (1 + z)).to(x.dtype)
-
-
-@right("sigmoid")
-def right_sigmoid_by_log_sigmoid(x: Tensor) -> Tensor:
-    """exp(log sigmoid(x)) in float64."""
-    return torch.exp(fn.logsigmoid(x.double())).to(x.dtype)
 
 
 @right("log_sigmoid")
@@ -70,9 +75,11 @@ def right_softmax_two_passes(x: Tensor, *, axis: int = -1) -> Tensor:
 
 
 @right("softmax")
-def right_softmax_of_log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
-    """exp(log_softmax) in float64."""
-    return torch.exp(torch.log_softmax(x.double(), axis)).to(x.dtype)
+def right_softmax_online(x: Tensor, *, axis: int = -1) -> Tensor:
+    """Online in chunks: maximum and sum in one pass, the sum rescaled as the maximum grows."""
+    w = widened(x)
+    m, total = running(w, axis)
+    return (torch.exp(w - m) / total).to(x.dtype)
 
 
 @right("log_softmax")
@@ -87,13 +94,7 @@ def right_log_softmax_two_passes(x: Tensor, *, axis: int = -1) -> Tensor:
 def right_log_softmax_online(x: Tensor, *, axis: int = -1) -> Tensor:
     """Online in chunks of 3: the running sum is rescaled as the maximum grows."""
     w = widened(x)
-    m, total = top(w, axis) * 0 - torch.inf if x.numel() else top(w, axis), torch.zeros_like(top(w, axis))
-    m = torch.full_like(m, -torch.inf)
-    for part in w.split(max(3, w.shape[axis] // 64), axis):
-        new = torch.maximum(m, top(part, axis)) if part.numel() else m
-        base = torch.where(torch.isneginf(new), 0.0, new)
-        total = total * torch.exp(m - base) + torch.exp(part - base).sum(axis, keepdim=True)
-        m = new
+    m, total = running(w, axis)
     return ((w - m) - torch.log(total)).to(x.dtype)
 
 

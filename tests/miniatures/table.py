@@ -91,6 +91,14 @@ def _register(
     return register
 
 
+def modules_of(framework: str) -> tuple[str, ...]:
+    """The files with miniatures of a framework: those of others import what may not be there."""
+    others = {"jax": ("in_jax",), "tensorflow": ("in_tensorflow",), "numpy": ("in_numpy",)}
+    if framework in others:
+        return (*others[framework], "right_elsewhere")
+    return tuple(name for name in MODULES if not name.startswith("in_") and name != "right_elsewhere")
+
+
 def load_all(modules: tuple[str, ...] = MODULES) -> list[Miniature]:
     """Every miniature, in the order of the files."""
     if str(HERE) not in sys.path:

@@ -1,0 +1,175 @@
+"""The mutation score: every miniature under `conformance check`'s judgement, written to docs/mutation-score.md.
+
+    python tests/miniatures/score.py [--framework torch ...] [--output docs/mutation-score.md]
+
+One worker a framework answers for all its miniatures: what comes out is what `conformance check` says of each.
+Exit 1 where a wrong one survives or a right one is failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import table
+
+from conformance import custom, engine
+from conformance.case import Case, load_cases
+from conformance.report import check as check_report
+from conformance.results import Run
+from conformance.subject import Subject
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+FRAMEWORKS = ("torch", "numpy", "jax", "tensorflow")
+#: A wrong miniature that fewer cases than this catch shows where the corpus is thin.
+THIN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What the checks said of one miniature; `first` is the row that a user would be shown first."""
+
+    miniature: table.Miniature
+    checks: int
+    cases: int
+    names_cause: bool
+    sentence: str
+    first: dict[str, Any]
+    inherited: int
+
+    @property
+    def caught(self) -> bool:
+        """Whether any check failed it."""
+        return self.checks > 0
+
+
+def run_framework(framework: str, miniatures: Sequence[table.Miniature], cases: Sequence[Case]) -> list[Result]:
+    """The results of a framework's miniatures, all from one run."""
+    names: dict[str, list[str]] = {}
+    for one in miniatures:
+        names.setdefault(one.operation, []).append(one.name)
+    chosen = {operation: custom.pick(cases, operation, framework, ()) for operation in names}
+    asked = [
+        dataclasses.replace(case, formulations=(*case.formulations, *names[operation]))
+        for operation, some in chosen.items()
+        for case in some
+    ]
+    command = (sys.executable, "-u", str(HERE / "serve_many.py"))
+    run = engine.run(cases=asked, under_test=[Subject(framework, framework, command=command)])
+    return [of_miniature(one, run, chosen[one.operation]) for one in miniatures]
+
+
+def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case]) -> Result:
+    """Judges one miniature's rows as `conformance check` would, the framework's own beside them."""
+    user = Subject(f"{Path(one.file).stem}.{one.name}", one.framework, function=one.where, operation=one.operation)
+    control = Subject(one.framework, one.framework)
+    mine = run.frame[(run.frame["operation"] == one.operation) & (run.frame["formulation"] == one.name)]
+    its = run.frame[(run.frame["operation"] == one.operation) & run.frame["formulation"].isin(["functional", "composed"])]
+    frame = custom.pd.concat([mine.assign(subject=user.name, formulation="functional"), its])
+    checked = custom.judged(Run(frame, {**run.environment, "subjects": {}}), user, control, cases, strict=False)
+    failed = checked.discrepancies()
+    worst = check_report.worst(checked)
+    said = " ".join([check_report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]).lower()
+    return Result(
+        one,
+        len(failed),
+        failed["case"].nunique(),
+        any(word.lower() in said for word in one.cause),
+        check_report.sentence(checked),
+        worst[0] if worst else {},
+        len(checked.inherited()),
+    )
+
+
+def page(results: Sequence[Result], cases: int) -> str:
+    """The page of the score."""
+    wrong = [one for one in results if not one.miniature.is_right]
+    right = [one for one in results if one.miniature.is_right]
+    caught = [one for one in wrong if one.caught]
+    thin = [one for one in caught if one.cases < THIN]
+    failed = [one for one in right if one.caught]
+    lines = [
+        "# Mutation score",
+        "",
+        f"{len(wrong)} wrong implementations and {len(right)} right ones (`tests/miniatures/`) under "
+        f"`conformance check`, over {cases} cases. Written by `python tests/miniatures/score.py`.",
+        "",
+        f"- **{len(caught)} of {len(wrong)} wrong ones are caught**; "
+        f"{sum(one.names_cause for one in caught)} with the cause in words.",
+        f"- **{len(failed)} of {len(right)} right ones are failed.**",
+        f"- {len(thin)} wrong ones are caught by fewer than {THIN} cases.",
+        "",
+        "| kind of failure | wrong | caught |",
+        "| --- | ---: | ---: |",
+    ]
+    for kind in table.KINDS:
+        some = [one for one in wrong if one.miniature.kind == kind]
+        lines.append(f"| {kind} | {len(some)} | {sum(one.caught for one in some)} |")
+    lines += _section("Survivors", [one for one in wrong if not one.caught], "The corpus does not see these.")
+    lines += _section("Thin", thin, f"Fewer than {THIN} cases catch these.")
+    lines += _section("Right ones that are failed", failed, "")
+    unnamed = [one for one in caught if not one.names_cause]
+    lines += _section("Caught without the cause in words", unnamed, "")
+    lines += ["", "## Every wrong one", "", *_table(wrong)]
+    lines += ["", "## Every right one", "", "| miniature | operation | how it differs | inherited |", "| --- | --- | --- | ---: |"]
+    for one in right:
+        about = _cell(one.miniature.about)
+        lines.append(f"| `{one.miniature.name}` | {one.miniature.operation} | {about} | {one.inherited} |")
+    return "\n".join(lines) + "\n"
+
+
+def _section(title: str, results: Sequence[Result], text: str) -> list[str]:
+    if not results:
+        return ["", f"## {title}", "", "None."]
+    return ["", f"## {title}", "", *([text, ""] if text else []), *_table(results)]
+
+
+def _table(results: Sequence[Result]) -> list[str]:
+    lines = [
+        "| miniature | operation | kind | what is wrong with it | checks | cases | first case | what the first line says |",
+        "| --- | --- | --- | --- | ---: | ---: | --- | --- |",
+    ]
+    for one in results:
+        m = one.miniature
+        said = one.sentence.partition(" is wrong: ")[2]
+        lines.append(
+            f"| `{m.name}` | {m.operation} | {m.kind} | {_cell(m.about)} | {one.checks} | {one.cases} "
+            f"| {one.first.get('case', '')} | {_cell(said)} |"
+        )
+    return lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+
+
+def main() -> int:
+    """Runs, writes, and says what survived."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--framework", action="append", choices=FRAMEWORKS)
+    parser.add_argument("--operation", action="append")
+    parser.add_argument("--path", action="append", type=Path)
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "mutation-score.md")
+    options = parser.parse_args()
+    cases = load_cases(options.path)
+    results = []
+    for framework in options.framework or FRAMEWORKS:
+        some = [one for one in table.load_all(table.modules_of(framework)) if one.framework == framework]
+        some = [one for one in some if not options.operation or one.operation in options.operation]
+        if some:
+            results += run_framework(framework, some, cases)
+    options.output.write_text(page(results, len(cases)), "utf-8")
+    lost = [one for one in results if one.caught == one.miniature.is_right]
+    for one in lost:
+        print(f"{'failed' if one.caught else 'survives'}: {one.miniature.name}: {one.sentence}")
+    print(f"{len(results)} miniatures, {len(lost)} judged otherwise than they are; {options.output}")
+    return int(bool(lost))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
