@@ -1,4 +1,4 @@
-"""`conformance check`: the whole corpus on a user's own function, the framework's own beside it as the control."""
+"""`conformance check`: the whole corpus on a user's own function, the framework's own beside it."""
 
 from __future__ import annotations
 
@@ -50,6 +50,10 @@ class CheckRun(Run):
     def own(self) -> pd.DataFrame:
         """The function's own checks."""
         return self.frame[self.frame["subject"] == self.subject]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The checks that count against the function, None where a cell holds nothing."""
+        return records(self.discrepancies())
 
     def inherited(self) -> pd.DataFrame:
         """The function's checks that the control fails alike."""
@@ -133,12 +137,14 @@ def check(
 
 
 def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[str]) -> list[Case]:
-    """The operation's cases, each for the formulation that a function takes the place of, and the control's."""
+    """The operation's cases, each for the formulation that a function replaces, and the control's."""
     formulations = ("functional",) if framework in ("torch", "numpy") else ("functional", COMPOSED)
     return [replace(case, formulations=formulations) for case in engine.pick(cases, [operation], tags)]
 
 
-def subjects(function: Function, operation: str, framework: str | None, mode: str | None) -> tuple[Subject, Subject]:
+def subjects(
+    function: Function, operation: str, framework: str | None, mode: str | None
+) -> tuple[Subject, Subject]:
     """The user's function and its control as subjects; SubjectError where there is no such thing."""
     where, environment = located(function)
     source, _, name = where.rpartition(":")
@@ -157,7 +163,9 @@ def subjects(function: Function, operation: str, framework: str | None, mode: st
         label = f"{source}.{name}"
         framework = framework or "torch"
     if framework not in frameworks():
-        raise SubjectError(f"--framework {framework}: no adapter for it (there are {', '.join(frameworks())})")
+        raise SubjectError(
+            f"--framework {framework}: no adapter for it (there are {', '.join(frameworks())})"
+        )
     if framework in FRAMEWORKS and not installed(framework):
         raise SubjectError(f"{framework} is not installed here; install it with: {install_hint(framework)}")
     if mode and framework in MODES and mode not in MODES[framework]:
@@ -178,7 +186,7 @@ def located(function: Function) -> tuple[str, dict[str, str]]:
         file = None
     if not name or "<" in name or file is None or not Path(file).is_file():
         raise SubjectError(
-            f"{function!r} cannot be imported by a process of its own: define it by name at the top level of a file"
+            f"{function!r} cannot be imported by another process: define it at the top level of a file"
         )
     if module and "." in module:  # of a package: its file alone would lack its relatives
         path = os.pathsep.join(entry for entry in (*sys.path, os.environ.get("PYTHONPATH", "")) if entry)
@@ -195,10 +203,10 @@ def _only(found: Sequence[str], source: str) -> str:
 def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], strict: bool) -> CheckRun:
     """The run with what the function refuses and inherits marked as such, and a diagnosis of the rest."""
     if user.name in run.environment["subjects"] and "version" not in run.environment["subjects"][user.name]:
-        own = run.frame[run.frame["subject"] == user.name]
-        if run.complete and not own.empty:
-            raise SubjectError(f"{user.name} cannot be started: {own['message'].iloc[0]}")
-    rows = run.frame.astype(object).where(run.frame.notna(), None).to_dict("records")
+        died = run.frame[run.frame["subject"] == user.name]
+        if run.complete and not died.empty:
+            raise SubjectError(f"{user.name} cannot be started: {died['message'].iloc[0]}")
+    rows = records(run.frame)
     by_id = {case.id: case for case in cases}
     own = [row for row in rows if row["subject"] == user.name]
     beside = control_rows([row for row in rows if row["subject"] == control.name])
@@ -211,13 +219,23 @@ def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], str
             row["known"] = "the control's own deviation"
     kept = [*own, *beside.values()]
     frame = pd.DataFrame(kept, columns=list(run.frame.columns)).astype(run.frame.dtypes.to_dict())
-    environment = {**run.environment, "stale_known": [], "settings": {**run.environment["settings"], "strict": strict}}
+    environment = {
+        **run.environment,
+        "stale_known": [],
+        "settings": {**run.environment["settings"], "strict": strict},
+    }
     finished = CheckRun(frame, environment, run.frames, run.directory, user.name, control.name, strict)
     finished.where = user.function or ""
     finished.arguments = lambda case, dtype: by_id[case].arguments(dtype)
     counted = [row for row in own if strict or not row["known"]]
     finished.diagnosis = diagnose(counted, by_id)
     return finished
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows, None where a cell holds nothing."""
+    rows: list[Any] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return rows
 
 
 def control_rows(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
@@ -230,8 +248,10 @@ def control_rows(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str], d
     return chosen
 
 
-def inherit(own: Sequence[dict[str, Any]], beside: Mapping[tuple[str, str, str], dict[str, Any]], control: str) -> None:
-    """Marks the checks that the control fails alike: the same verdict, and an error that is not much smaller."""
+def inherit(
+    own: Sequence[dict[str, Any]], beside: Mapping[tuple[str, str, str], dict[str, Any]], control: str
+) -> None:
+    """Marks what the control fails alike: with the same verdict, and an error that is not much smaller."""
     for row in own:
         other = beside.get((row["case"], row["dtype"], row["quantity"]))
         if row["conforms"] is not False or other is None or other["verdict"] != row["verdict"]:
@@ -254,7 +274,9 @@ def refuse(own: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
     for row in own:
         case = cases[row["case"]]
         if _legacy(row, case):
-            row.update(verdict="unsupported", conforms=None, ulp_error=None, message="no reduction elementwise_mean")
+            row.update(
+                verdict="unsupported", conforms=None, ulp_error=None, message="no reduction elementwise_mean"
+            )
         if case.expect == "error" or row["verdict"] == "unsupported":
             continue
         for kind in _kinds(case, row):

@@ -33,7 +33,7 @@ _DOES = (
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a function does wrong (`does`), where (`where`, empty: everywhere), and the plainest failing check.
+    """What a function does wrong (`does`), `where` (empty: everywhere), and the plainest failing check.
 
     failing, checked: the function's failing and judged checks in all; there_failing, there: among those where
     the words hold.
@@ -51,7 +51,9 @@ class Diagnosis:
     def sentence(self) -> str:
         """The cause in words."""
         why = str(self.example.get("why") or "")
-        return f"{self.does}{f' where {self.where}' if self.where else ''}" + (f" ({why.rstrip('.')})" if why else "")
+        return f"{self.does}{f' where {self.where}' if self.where else ''}" + (
+            f" ({why.rstrip('.')})" if why else ""
+        )
 
 
 def diagnose(rows: Sequence[Mapping[str, Any]], cases: Mapping[str, Case]) -> Diagnosis | None:
@@ -64,9 +66,7 @@ def diagnose(rows: Sequence[Mapping[str, Any]], cases: Mapping[str, Case]) -> Di
     there = [row for row, here in zip(judged, holds & failed, strict=True) if here]
     example = min(there, key=lambda row: _plainness(row, cases))
     does = _does([row for row, bad in zip(judged, failed, strict=True) if bad], there)
-    return Diagnosis(
-        does, where, int(failed.sum()), len(judged), len(there), int(holds.sum()), dict(example)
-    )
+    return Diagnosis(does, where, int(failed.sum()), len(judged), len(there), int(holds.sum()), dict(example))
 
 
 def _where(
@@ -94,7 +94,15 @@ def _where(
         best, score = pair, pair_score
     if not best or score < _score(everywhere, failed):
         return "", everywhere
-    return " and ".join(PHRASES[name] for name in best), table[:, [columns[name] for name in best]].all(axis=1)
+    return " and ".join(PHRASES[name] for name in best), _all(table, best, columns)
+
+
+def _all(
+    table: npt.NDArray[np.bool_], names: tuple[str, ...], columns: Mapping[str, int]
+) -> npt.NDArray[np.bool_]:
+    """Which checks have all of these traits."""
+    every: npt.NDArray[np.bool_] = np.logical_and.reduce([table[:, columns[name]] for name in names])
+    return every
 
 
 def _best(
@@ -106,7 +114,7 @@ def _best(
     best: tuple[str, ...] = ()
     score = 0.0
     for names in candidates:
-        found = _score(table[:, [columns[name] for name in names]].all(axis=1), failed)
+        found = _score(_all(table, names, columns), failed)
         if found > score + 1e-9:
             best, score = names, found
     return best, score
@@ -119,7 +127,7 @@ def _score(holds: npt.NDArray[np.bool_], failed: npt.NDArray[np.bool_]) -> float
 
 
 def _plainness(row: Mapping[str, Any], cases: Mapping[str, Case]) -> tuple[Any, ...]:
-    """Sorts the check first that shows the fault most plainly: with a reason, little else that is special, small."""
+    """Sorts the check first that shows the fault most plainly: little else is special, and it is small."""
     order = ("float32", "float64", "float16", "bfloat16")
     return (
         not row["why"],

@@ -103,7 +103,7 @@ def _axis(case: Case, arguments: Arguments) -> int:
     if "axis" in arguments:
         axis = arguments["axis"]
         return -1 if axis is None else int(axis)
-    return min(1, max(first.ndim - 1, 0))
+    return 1 if first.ndim > 1 else 0
 
 
 def _of_labels(case: Case, arguments: Arguments) -> Iterator[str]:
@@ -124,7 +124,9 @@ def _of_labels(case: Case, arguments: Arguments) -> Iterator[str]:
             yield "unnormalised"
         return
     classes = arguments.get("num_classes") or (first.shape[_axis(case, arguments)] if first.ndim else 0)
-    ignored = target == arguments["ignore_index"] if "ignore_index" in arguments else np.zeros(target.shape, bool)
+    ignored = (
+        target == arguments["ignore_index"] if "ignore_index" in arguments else np.zeros(target.shape, bool)
+    )
     if (target[~ignored] >= classes).any():
         yield "label beyond"
     if (target[~ignored] < 0).any():
@@ -164,9 +166,9 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
         if (weight == 0).any():
             yield "weight zero"
         first = arguments[OPERATIONS[case.operation].inputs[0].name]
-        if case.operation in ("nll_loss", "cross_entropy") and first.ndim:
-            if weight.shape != (first.shape[_axis(case, arguments)],):
-                yield "weight misfit"
+        by_class = case.operation in ("nll_loss", "cross_entropy") and first.ndim
+        if by_class and weight.shape != (first.shape[_axis(case, arguments)],):
+            yield "weight misfit"
     if isinstance(arguments.get("pos_weight"), np.ndarray):
         yield "pos_weight"
     if arguments.get("label_smoothing"):
@@ -175,7 +177,11 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
         yield str(arguments["reduction"])
     if "axis" in arguments:
         first = arguments[OPERATIONS[case.operation].inputs[0].name]
-        last = arguments["axis"] is not None and first.ndim and int(arguments["axis"]) % first.ndim == first.ndim - 1
+        last = (
+            arguments["axis"] is not None
+            and first.ndim
+            and int(arguments["axis"]) % first.ndim == first.ndim - 1
+        )
         yield "last axis" if last else "axis"
 
 
@@ -231,7 +237,11 @@ def _of_values(case: Case, arguments: Arguments, dtype: str) -> Iterator[str]:
         yield "zero"
     if np.abs(finite).max() > 12:
         yield "tail"
-    if first.ndim and case.operation not in ("sigmoid", "log_sigmoid") and not case.operation.startswith("binary"):
+    if (
+        first.ndim
+        and case.operation not in ("sigmoid", "log_sigmoid")
+        and not case.operation.startswith("binary")
+    ):
         yield from _of_rows(np.moveaxis(first, _axis(case, arguments), -1))
 
 

@@ -55,8 +55,7 @@ def details(run: CheckRun) -> str:
 
 def worst(run: CheckRun) -> list[dict[str, Any]]:
     """The worst checks, each of another case where there are enough; the plainest example first."""
-    frame = run.discrepancies()
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rows = run.rows()
     found = run.diagnosis
     first = (found.example["case"], found.example["dtype"], found.example["quantity"]) if found else None
 

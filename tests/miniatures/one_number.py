@@ -108,7 +108,7 @@ def sigmoid_fast_exponential(x: Tensor) -> Tensor:
 
 @wrong("sigmoid", "numerics", "tail", "precision", "accuracy")
 def sigmoid_by_log_sigmoid(x: Tensor) -> Tensor:
-    """exp(log sigmoid(x)): the rounding of the logarithm, |x| times as large, comes back in the exponential."""
+    """exp(log sigmoid(x)): the exponential makes |x| times as much of the logarithm's rounding."""
     return torch.exp(fn.logsigmoid(x))
 
 

@@ -1,8 +1,8 @@
-"""The mutation score: every miniature under `conformance check`'s judgement, written to docs/mutation-score.md.
+"""The mutation score: every miniature as `conformance check` judges it, written to docs/mutation-score.md.
 
     python tests/miniatures/score.py [--framework torch ...] [--output docs/mutation-score.md]
 
-One worker a framework answers for all its miniatures: what comes out is what `conformance check` says of each.
+One worker a framework answers for all its miniatures: what comes out is what `check` says of each.
 Exit 1 where a wrong one survives or a right one is failed.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import table
 
 from conformance import custom, engine
@@ -48,7 +49,9 @@ class Result:
         return self.checks > 0
 
 
-def run_framework(framework: str, miniatures: Sequence[table.Miniature], cases: Sequence[Case]) -> list[Result]:
+def run_framework(
+    framework: str, miniatures: Sequence[table.Miniature], cases: Sequence[Case]
+) -> list[Result]:
     """The results of a framework's miniatures, all from one run."""
     names: dict[str, list[str]] = {}
     for one in miniatures:
@@ -66,15 +69,18 @@ def run_framework(framework: str, miniatures: Sequence[table.Miniature], cases: 
 
 def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case]) -> Result:
     """Judges one miniature's rows as `conformance check` would, the framework's own beside them."""
-    user = Subject(f"{Path(one.file).stem}.{one.name}", one.framework, function=one.where, operation=one.operation)
+    name = f"{Path(one.file).stem}.{one.name}"
+    user = Subject(name, one.framework, function=one.where, operation=one.operation)
     control = Subject(one.framework, one.framework)
-    mine = run.frame[(run.frame["operation"] == one.operation) & (run.frame["formulation"] == one.name)]
-    its = run.frame[(run.frame["operation"] == one.operation) & run.frame["formulation"].isin(["functional", "composed"])]
-    frame = custom.pd.concat([mine.assign(subject=user.name, formulation="functional"), its])
-    checked = custom.judged(Run(frame, {**run.environment, "subjects": {}}), user, control, cases, strict=False)
+    frame = run.frame[run.frame["operation"] == one.operation]
+    mine = frame[frame["formulation"] == one.name].assign(subject=name, formulation="functional")
+    its = frame[frame["formulation"].isin(["functional", "composed"])]
+    both = Run(pd.concat([mine, its]), {**run.environment, "subjects": {}})
+    checked = custom.judged(both, user, control, cases, strict=False)
     failed = checked.discrepancies()
     worst = check_report.worst(checked)
-    said = " ".join([check_report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]).lower()
+    texts = [check_report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]
+    said = " ".join(texts).lower()
     return Result(
         one,
         len(failed),
@@ -116,7 +122,8 @@ def page(results: Sequence[Result], cases: int) -> str:
     unnamed = [one for one in caught if not one.names_cause]
     lines += _section("Caught without the cause in words", unnamed, "")
     lines += ["", "## Every wrong one", "", *_table(wrong)]
-    lines += ["", "## Every right one", "", "| miniature | operation | how it differs | inherited |", "| --- | --- | --- | ---: |"]
+    lines += ["", "## Every right one", ""]
+    lines += ["| miniature | operation | how it differs | inherited |", "| --- | --- | --- | ---: |"]
     for one in right:
         about = _cell(one.miniature.about)
         lines.append(f"| `{one.miniature.name}` | {one.miniature.operation} | {about} | {one.inherited} |")
@@ -130,10 +137,10 @@ def _section(title: str, results: Sequence[Result], text: str) -> list[str]:
 
 
 def _table(results: Sequence[Result]) -> list[str]:
-    lines = [
-        "| miniature | operation | kind | what is wrong with it | checks | cases | first case | what the first line says |",
-        "| --- | --- | --- | --- | ---: | ---: | --- | --- |",
-    ]
+    columns = (
+        "miniature | operation | kind | what is wrong with it | checks | cases | first case | first line"
+    )
+    lines = [f"| {columns} |", "| --- | --- | --- | --- | ---: | ---: | --- | --- |"]
     for one in results:
         m = one.miniature
         said = one.sentence.partition(" is wrong: ")[2]

@@ -1,0 +1,109 @@
+"""A user's loss under pytest: one line in a test file makes one test of every check.
+
+import conformance.testing
+
+test_my_loss = conformance.testing.checks("my_loss.py:loss", operation="cross_entropy")
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import custom
+from conformance.case import load_cases
+from conformance.results import Run
+
+Check = tuple[str, str, str]  # case, dtype, quantity
+
+
+def checks(
+    function: custom.Function,
+    operation: str,
+    *,
+    framework: str | None = None,
+    mode: str | None = None,
+    dtypes: Sequence[str] = (),
+    strict: bool = False,
+    paths: Sequence[str | Path] = (),
+    tags: Sequence[str] = (),
+    limit: float = 60.0,
+) -> Callable[..., None]:
+    """A test function with one parameter set for each check of `operation`: case, dtype and quantity.
+
+    The arguments are those of `conformance.check`; a file is looked for beside the test file, too. The suite
+    runs once, when the first of the tests does, however many are selected. Unsupported checks are skipped;
+    those that the framework's own function fails alike are expected to fail, unless `strict`.
+    """
+    found = _beside(function, Path(sys._getframe(1).f_code.co_filename).parent)
+    cases = custom.pick(load_cases([Path(path) for path in paths] or None), operation, "torch", tags)
+    names: list[Check] = [
+        (case.id, dtype, quantity)
+        for case in cases
+        for dtype in case.dtypes
+        if not dtypes or dtype in dtypes
+        for quantity in case.quantity_names(dtype)
+    ]
+
+    @cache
+    def rows() -> Mapping[Check, Mapping[str, Any]]:
+        run = custom.check(
+            found,
+            operation,
+            framework=framework,
+            mode=mode,
+            dtypes=dtypes,
+            strict=strict,
+            paths=paths,
+            tags=tags,
+            limit=limit,
+        )
+        return _by_check(run, run.subject)
+
+    @pytest.mark.parametrize("check", [pytest.param(one, id="-".join(one)) for one in names])
+    def test(check: Check) -> None:
+        judge(rows()[check], strict)
+
+    return test
+
+
+def judge(row: Mapping[str, Any], strict: bool = False) -> None:
+    """Passes, skips, or fails with what was returned and what is right."""
+    __tracebackhide__ = True
+    if row["verdict"] == "unsupported":
+        pytest.skip(row["message"] or "unsupported")
+    if row["conforms"]:
+        return
+    if row["known"] and not strict:
+        pytest.xfail(row["known"])
+    lines = [
+        f"{row['verdict']}: {row['message']}".rstrip(": "),
+        f"why       {row['why']}",
+        f"observed  {row['observed']}",
+        f"exact     {row['exact']}",
+        f"error     {row['ulp_error']} ulps, bound {row['ulp_bound']}",
+        f"at        {row['worst_index'] or '-'} of shape {row['shape'] or '-'}",
+        f"case      {row['file']}:{row['line']}",
+    ]
+    pytest.fail("\n".join(lines), pytrace=False)
+
+
+def _beside(function: custom.Function, folder: Path) -> custom.Function:
+    """A file that is there only beside the test file, by its whole path."""
+    if not isinstance(function, str):
+        return function
+    source, _, name = function.rpartition(":")
+    if not Path(source).is_file() and (folder / source).is_file():
+        return f"{folder / source}:{name}"
+    return function
+
+
+def _by_check(run: Run, subject: str) -> dict[Check, dict[str, Any]]:
+    frame = run.frame[run.frame["subject"] == subject]
+    rows = custom.records(frame)
+    return {(row["case"], row["dtype"], row["quantity"]): row for row in rows}
