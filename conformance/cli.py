@@ -182,7 +182,7 @@ def _finish(result: Run, strict: bool) -> NoReturn:
 def check(function: str, operation: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
     from conformance import custom
-    from conformance.report.check import print_check
+    from conformance.custom_report import print_check
     from conformance.terminal import console, progress
 
     with progress() as shown:

@@ -12,12 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from conformance import engine, report
+from conformance import custom_report, engine, report
 from conformance.case import Case, load_cases
 from conformance.diagnosis import Diagnosis, diagnose
 from conformance.errors import RunError, SubjectError
 from conformance.operations import OPERATIONS
-from conformance.report import check as check_report
 from conformance.report.files import write_whole
 from conformance.results import Run
 from conformance.subject import FRAMEWORKS, MODES, Subject, frameworks, install_hint, installed
@@ -117,7 +116,7 @@ def check(
             finished.save(directory)
             report.write(finished, directory, inputs_of=finished.arguments)
             summary = (directory / "summary.md").read_text("utf-8")
-            write_whole(directory / "summary.md", summary + check_report.markdown(finished))
+            write_whole(directory / "summary.md", summary + custom_report.markdown(finished))
         return finished
 
     run = engine.run(

@@ -18,9 +18,8 @@ from typing import Any
 import pandas as pd
 import table
 
-from conformance import custom, engine
+from conformance import custom, custom_report, engine
 from conformance.case import Case, load_cases
-from conformance.report import check as check_report
 from conformance.results import Run
 from conformance.subject import Subject
 
@@ -78,15 +77,15 @@ def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case]) -> Resul
     both = Run(pd.concat([mine, its]), {**run.environment, "subjects": {}})
     checked = custom.judged(both, user, control, cases, strict=False)
     failed = checked.discrepancies()
-    worst = check_report.worst(checked)
-    texts = [check_report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]
+    worst = custom_report.worst(checked)
+    texts = [custom_report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]
     said = " ".join(texts).lower()
     return Result(
         one,
         len(failed),
         failed["case"].nunique(),
         any(word.lower() in said for word in one.cause),
-        check_report.sentence(checked),
+        custom_report.sentence(checked),
         worst[0] if worst else {},
         len(checked.inherited()),
     )
@@ -137,9 +136,7 @@ def _section(title: str, results: Sequence[Result], text: str) -> list[str]:
 
 
 def _table(results: Sequence[Result]) -> list[str]:
-    columns = (
-        "miniature | operation | kind | what is wrong with it | checks | cases | first case | first line"
-    )
+    columns = "miniature | operation | kind | what is wrong | checks | cases | first case | first line"
     lines = [f"| {columns} |", "| --- | --- | --- | --- | ---: | ---: | --- | --- |"]
     for one in results:
         m = one.miniature
