@@ -40,7 +40,7 @@ class Elements:
         x, target = np.broadcast_arrays(floating(arguments, name), floating(arguments, "target"))
         weights = optional(arguments, "weight")
         weight = np.broadcast_to(1.0 if weights is None else np.abs(weights), x.shape)
-        return cls(x, target, weight, Reduction(reduction_of(arguments), model, x.size, float(x.size)), model)
+        return cls(x, target, weight, Reduction(reduction_of(arguments), model, float(x.size)), model)
 
     @property
     def mixed(self) -> Mask:
@@ -58,11 +58,17 @@ class Elements:
         first, second = (times(self.weight, error + u * size) + underflow for error in errors)
         return self.reduction.value(times(self.weight, size), (clean(first), clean(second)))
 
-    def gradient(self, g: Array, size: Array, errors: Pair, depth: Array | float = 1.0) -> Pair:
-        """The same for a gradient: times the upstream and its error."""
+    def gradient(self, g: Array, size: Array, errors: Pair, depth: Array, terms: Array) -> Pair:
+        """The same for a gradient: times the upstream and its error.
+
+        `terms` sums the magnitudes that autodiff adds up, `depth` what each multiplies the upstream with:
+        that much an upstream lost to underflow costs, but no more than the terms themselves.
+        """
         reaching, reaching_error = self.reduction.upstream(g, self.x.shape)
         relative = 2 * self.model.u * reaching + reaching_error
-        underflow = self.model.floor * (1.0 + (1.0 + self.weight) * (1.0 + reaching) * (1.0 + depth))
+        floor = self.model.floor
+        upstream_lost = np.minimum(2 * floor * (1.0 + self.weight) * depth, self.weight * reaching * terms)
+        underflow = floor * (1.0 + (1.0 + self.weight) * (1.0 + reaching)) + clean(upstream_lost)
         first, second = (
             times(self.weight, times(reaching, error) + times(relative, size)) + underflow for error in errors
         )
@@ -84,14 +90,17 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
         return loss.value(size, (core + np.abs(1 - t) * u, core), np.abs(1 - t))
     if quantity == "gradient:probs":
         # Apart, -t/p and (1 - t)/(1 - p) cancel where p is near t; (p - t) / (p (1 - p)) does not.
-        parts = times(np.abs(t), 1 / p) + times(np.abs(1 - t), 1 / (1 - p))
+        left, right = np.abs(1 / p), np.abs(1 / (1 - p))
+        parts = times(np.abs(t), left) + times(np.abs(1 - t), right)
+        depth = np.where(t != 0, left, 0.0) + np.where(t != 1, right, 0.0)
         size = np.abs(np.where(t == 0, 1 / (1 - p), np.where(t == 1, 1 / p, (p - t) / (p * (1 - p)))))
         core = (K + 4) * u * size
-        return loss.gradient(g, size, (core + np.where(loss.mixed, 4 * u * parts, 0.0), core))
+        return loss.gradient(g, size, (core + np.where(loss.mixed, 4 * u * parts, 0.0), core), depth, parts)
     if quantity == "gradient:target":
         size = np.where(p < 0.25, np.log1p(-p) - np.log(p), 2 * np.arctanh(1 - 2 * p))
         core = K * u * (one + other) + 2 * u * np.abs(size)
-        return loss.gradient(g, np.abs(size), (core + u, (K + 4) * u * np.abs(size)))
+        best = (K + 4) * u * np.abs(size)
+        return loss.gradient(g, np.abs(size), (core + u, best), one + other, one + other)
     raise unknown("binary_cross_entropy", quantity)
 
 
@@ -116,7 +125,10 @@ def _with_logits_value(loss: Elements, positive: Array, lost: Array) -> Pair:
     u, x, t = loss.model.u, loss.x, np.abs(loss.target)
     size = times(np.abs(1 - loss.target), softplus(x)) + times(positive * t, softplus(-x))
     core = (2 * K + 4) * u * size
-    apart = np.where(loss.mixed, u * np.abs(x), 0.0) + times(lost * t, softplus(-x))
+    # Between the targets, (1 - t) x and the logarithm's |x| cancel; at 0 and 1 one of them is not there.
+    other = 1.0 + (positive - 1) * t
+    roundings = 2 * np.abs(1 - loss.target) + (3 if np.any(lost) else 1) * np.abs(other)
+    apart = np.where(loss.mixed, roundings * u * np.abs(x), 0.0) + times(lost * t, softplus(-x))
     return loss.value(size, (core + apart, core), np.abs(1 - loss.target) + positive * t)
 
 
@@ -126,8 +138,9 @@ def _with_logits_gradient(loss: Elements, positive: Array, lost: Array, g: Array
     right, left = logistic(loss.x), logistic(-loss.x)
     size = np.abs(1 - loss.target) * right + positive * t * left
     core = (K + 5) * u * size
-    apart = (K + 3) * u * positive * t * right + lost * t * left
-    return loss.gradient(g, size, (core + apart, core), np.abs(1 - loss.target) + positive * t)
+    apart = (K + 3) * u * positive * t * right + lost * t
+    depth = np.where(loss.target != 1, right, 0.0) + np.where(t != 0, positive * left, 0.0)
+    return loss.gradient(g, size, (core + apart, core), depth, size)
 
 
 def _with_logits_target(loss: Elements, positive: Array, weighted: bool, g: Array) -> Pair:
@@ -138,4 +151,5 @@ def _with_logits_target(loss: Elements, positive: Array, weighted: bool, g: Arra
     core = (2 * K + 4) * u * (right + positive * left)
     other = u * np.abs(x) + (2 * K + 4) * u * np.abs(positive - 1) * left
     apart = u * np.abs(x) + 2 * u * np.abs(positive - 1) * left if weighted else 0.0
-    return loss.gradient(g, size, (core + apart, np.minimum(core, other)), 1.0 + positive)
+    parts = right + positive * left
+    return loss.gradient(g, size, (core + apart, np.minimum(core, other)), parts, parts)

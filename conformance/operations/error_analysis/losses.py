@@ -47,10 +47,13 @@ class Labels:
         index = np.where(kept & (target >= 0) & (target < classes), target, 0).astype(np.int64)
         weights = optional(arguments, "weight")
         weight = np.where(kept, 1.0 if weights is None else weights[index], 0.0)
-        total, size = float(np.sum(weight)), float(np.sum(np.abs(weight)))
-        reduction = Reduction(
-            reduction_of(arguments), model, int(np.sum(kept)), total, size / abs(total) if total else 1.0
-        )
+        total = float(np.sum(weight))
+        error = 0.0
+        if weights is not None and total:
+            error = (
+                float(np.sum(np.abs(weight))) / abs(total) * float(model.summing(weight.reshape(1, -1))[0, 0])
+            )
+        reduction = Reduction(reduction_of(arguments), model, total, error)
         return cls(kept, index[..., None], weight, reduction)
 
     def pick(self, array: Array) -> Array:
@@ -139,7 +142,7 @@ def _hard(rows: Rows, labels: Labels, quantity: str, g: Array) -> Pair:
     gradient = np.where(upstream > 0, _one_minus(rows), rows.p)
     pair = []
     for best in (False, True):
-        error = log_softmax_gradient(rows, upstream, 0.0, 1, best) + factor * gradient
+        error = log_softmax_gradient(rows, upstream, 0.0, best) + factor * gradient
         pair.append(np.where(labels.kept[..., None], error, 0.0))
     return from_class_rows((pair[0], pair[1]))
 
@@ -175,18 +178,9 @@ class Soft:
             target
         ) + 3 * model.u * smoothing / rows.n
         self.t_error = np.where(smoothed != 0, self.t_error + model.floor, 0.0) if smoothing else np.zeros(())
-        count = int(np.prod(shape))
+        count = float(np.prod(shape))
         self.reduction = (
-            Reduction(reduction_of(arguments), model, count, count, 1.0, count * rows.n)
-            if labels is None
-            else Reduction(
-                labels.reduction.kind,
-                model,
-                labels.reduction.rows,
-                labels.reduction.weight,
-                labels.reduction.condition,
-                labels.reduction.rows * rows.n,
-            )
+            Reduction(reduction_of(arguments), model, count) if labels is None else labels.reduction
         )
 
     def quantity(self, quantity: str, g: Array) -> Pair:
@@ -195,7 +189,8 @@ class Soft:
             terms = np.abs(times(self.a, self.rows.y))
             loss = np.where(self.kept, np.sum(clean(terms), axis=-1), 0.0)
             each = [np.where(self.kept, self._row(terms, loss, best), 0.0) for best in (False, True)]
-            return self.reduction.value(loss, (each[0], each[1]))
+            flat = np.where(self.kept[..., None], clean(terms), 0.0)
+            return self.reduction.value(loss, (each[0], each[1]), flat)
         reaching, reaching_error = self.reduction.upstream(g, self.kept.shape)
         if quantity == "gradient:target":
             error = self._target_gradient(reaching[..., None], reaching_error[..., None])
@@ -209,7 +204,8 @@ class Soft:
         error = error + self.weight * self.t_error * y
         underflow = np.minimum(clean(terms), model.floor * (1.0 + (1.0 + self.weight) * (1.0 + y)))
         summed: Array = np.sum(error + underflow, axis=-1)
-        return summed + (model.summing(self.rows.n) + 3 * model.u) * loss + 2 * model.floor
+        summing = model.summing(clean(terms))[..., 0]
+        return summed + (summing + 3 * model.u) * loss + 2 * model.floor
 
     def _target_gradient(self, reaching: Array, reaching_error: Array) -> Pair:
         """-w_c (1 - e) y_c, times the upstream."""
@@ -232,6 +228,6 @@ class Soft:
         common = (reaching_error + model.u * reaching) * np.abs(self.a - rows.p * total)
         pair = []
         for best in (False, True):
-            own = log_softmax_gradient(rows, upstream, error, rows.n, best) + common
+            own = log_softmax_gradient(rows, upstream, error, best) + common
             pair.append(np.where(self.kept[..., None], own, 0.0))
         return pair[0], pair[1]

@@ -58,14 +58,14 @@ def softmax_gradient(rows: Rows, g: Array, best: bool) -> Array:
     mean = row_sum(seen * p)
     lost = row_sum(seen * np.minimum(p, model.floor))
     center_error = row_sum(seen * p * (relative + model.u)) + lost
-    center_error = center_error + model.summing(rows.n) * mean
+    center_error = center_error + model.summing(seen * p) * mean
     own = 2 * model.u * (seen + np.abs(center if best else row_sum(p * g)))
     error = p * (relative * difference + center_error + own + model.u * difference)
     return error + model.floor * (2.0 + difference * (1.0 + 1.0 / rows.s) + seen)
 
 
-def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, terms: int, best: bool) -> Array:
-    """g - p G, G = sum of g over the row, where g itself is known within `g_error` and has `terms` non-zeros.
+def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, best: bool) -> Array:
+    """g - p G, G = sum of g over the row, where g itself is known within `g_error`.
 
     At the row's maximum the standard algorithm cancels; the best one knows that a row of the gradient sums to
     zero, and adds up the others.
@@ -75,23 +75,25 @@ def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, terms: in
     total = row_sum(g)
     size = np.abs(total)
     magnitude = row_sum(np.abs(g))
-    summed = model.summing(terms) * magnitude + row_sum(g_error)
+    summed = model.summing(g) * magnitude + row_sum(g_error)
     relative = np.expm1(np.where(p > 0, rows.log_softmax_error(best), 0.0) + (K + 2) * model.u)
     result = g - p * total
     error = p * (size * relative + summed) + g_error + 2 * model.u * np.abs(result)
     if best:
-        error = rows.with_top(error, _complement(rows, g, g_error, relative, summed))
+        error = rows.with_top(error, _complement(rows, g, g_error, relative, summed, model.summing(result)))
     return error + model.floor * (3.0 + 2.0 * size)
 
 
-def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: Array) -> Array:
+def _complement(
+    rows: Rows, g: Array, g_error: Array, relative: Array, summed: Array, summing: Array
+) -> Array:
     """Error of the entry at the maximum when it is computed as rest G - sum of the other g."""
     model = rows.model
     others_g = row_sum(rows.with_top(np.abs(g), 0.0))
     others_error = row_sum(rows.with_top(g_error, 0.0))
     size = np.abs(row_sum(g)) * rows.rest
     lost = row_sum(rows.with_top(rows.p * relative, 0.0))
-    own = (model.summing(rows.n) + 3 * model.u) * (size + others_g)
+    own = (summing + 3 * model.u) * (size + others_g)
     return np.abs(row_sum(g)) * lost + rows.rest * summed + others_error + own
 
 
@@ -121,7 +123,7 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
         if operation == "softmax":
             pair = softmax_gradient(rows, rows_g, False), softmax_gradient(rows, rows_g, True)
         else:
-            first, second = (log_softmax_gradient(rows, rows_g, 0.0, rows.n, best) for best in (False, True))
+            first, second = (log_softmax_gradient(rows, rows_g, 0.0, best) for best in (False, True))
             pair = first, second
     else:
         raise unknown(operation, quantity)

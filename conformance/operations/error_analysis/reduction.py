@@ -22,23 +22,12 @@ def reduction_of(arguments: Arguments) -> str:
 
 @dataclass(frozen=True)
 class Reduction:
-    """One reduction over `rows` values, whose sum is divided by `weight` when it is a mean.
-
-    `condition` is the sum of the magnitudes that make up `weight` over its own (1 for counts and positive
-    weights); `terms` is what one flat sum may run over (rows x classes for class probabilities).
-    """
+    """One reduction over rows, whose sum is divided by `weight`, known within `weight_error`, for a mean."""
 
     kind: str
     model: Rounding
-    rows: int
     weight: float
-    condition: float = 1.0
-    terms: int = 0
-
-    @property
-    def summing(self) -> float:
-        """Error of the sum over the rows relative to the sum of their magnitudes."""
-        return max(self.model.summing(self.rows), self.model.summing(self.terms))
+    weight_error: float = 0.0
 
     @property
     def scale(self) -> float:
@@ -50,21 +39,30 @@ class Reduction:
         """Relative error of the weight and of one division by it."""
         if self.kind != "mean":
             return 0.0
-        return 2 * self.model.u + self.model.summing(self.rows) * self.condition
+        return 2 * self.model.u + self.weight_error
 
-    def value(self, rows: Array, errors: Pair) -> Pair:
-        """Bounds of the result, given the rows' exact values and bounds."""
+    def value(self, rows: Array, errors: Pair, terms: Array | None = None) -> Pair:
+        """Bounds of the result, given the rows' exact values and bounds.
+
+        `terms`, of any shape, are what a flat sum over rows and classes at once adds up.
+        """
         if self.kind == "none":
             return errors
         result = abs(float(np.sum(rows)))
         if not np.isfinite(result):
             return np.zeros(()), np.zeros(())
-        own = self.summing * float(np.sum(np.abs(rows))) + (self.model.u + self.scale_error) * result
+        summing = self._summing(rows)
+        if terms is not None:
+            summing = max(summing, self._summing(terms))
+        own = summing * float(np.sum(np.abs(rows))) + (self.model.u + self.scale_error) * result
         underflow = self.model.floor * (1.0 + self.scale)
         first, second = (
             np.asarray((float(np.sum(clean(error))) + own) * self.scale + underflow) for error in errors
         )
         return first, second
+
+    def _summing(self, terms: Array) -> float:
+        return float(self.model.summing(terms.reshape(1, -1))[0, 0])
 
     def upstream(self, g: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
         """Per row: the magnitude of the gradient that reaches it, and the absolute error of that."""
