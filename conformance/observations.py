@@ -54,7 +54,8 @@ class Observations:
                 return  # What follows cannot be read; the frames before it can.
             header = json.loads(text)
             if header.get("kind") == "answer":
-                self._places[header["subject"], header["request"]] = place
+                # A later answer of the same name is a step of the search for a break, on other inputs.
+                self._places.setdefault((header["subject"], header["request"]), place)
             stream.seek(body_size, 1)
 
     def get(self, subject: str, asked: Asked, quantity: str) -> tuple[Array, str] | None:

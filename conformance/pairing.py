@@ -46,7 +46,8 @@ def pair(old: Run, new: Run, given: Sequence[str] = ()) -> list[Pair]:
     if not pairs:
         raise RunError(
             "the runs share no subject: "
-            f"{', '.join(there['old']) or 'none'} and {', '.join(there['new']) or 'none'}; name what to compare with --pair OLD=NEW"
+            f"{', '.join(there['old']) or 'none'} and {', '.join(there['new']) or 'none'}; "
+            "name what to compare with --pair OLD=NEW"
         )
     return pairs
 

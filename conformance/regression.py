@@ -16,7 +16,8 @@ from conformance.errors import RunError
 from conformance.pairing import Pair, pair, warnings_about
 from conformance.results import Run
 
-#: How a check may have changed, what asks for attention first.
+#: How a check or a relation may have changed, what asks for attention first. A relation `follows` where it
+#: broke because one of its sides was fixed, or holds because a side is now as wrong as the other.
 CHANGES = (
     "regressed",
     "worse",
@@ -25,6 +26,7 @@ CHANGES = (
     "better",
     "changed bits",
     "changed case",
+    "follows",
     "added",
     "removed",
     "unchanged",
@@ -126,14 +128,15 @@ def diff(
 
     A check joins by case, operation, formulation, quantity, dtype and subject; a pinned subject joins by its
     framework, mode and device, `pairs` (``OLD=NEW``) overrules. Errors that differ by less than `factor`, or
-    by less than 1 ulp, count as equal. `elements`: also name the element that changed most, with bits and exact
-    value, where the runs' observations are at hand. Raises RunError for what cannot be read or paired.
+    by less than 1 ulp, count as equal. `elements`: also name the element that changed most, with bits and
+    exact value, where the runs' observations are at hand. Raises RunError for what cannot be read or paired.
     """
     if not factor >= 1:
         raise RunError(f"--factor {factor:g}: at least 1")
     before, after = (one if isinstance(one, Run) else results.load(one) for one in (old, new))
     paired = pair(before, after, pairs)
-    rows = pd.concat([_checks(before, after, paired, factor), _relations(before, after, paired, factor)])
+    checks = _checks(before, after, paired, factor)
+    rows = pd.concat([checks, _following(_relations(before, after, paired, factor), checks)])
     frame = _typed(_ranked(rows))
     difference = Difference(frame, before, after, paired, warnings_about(before, after, paired), factor)
     if elements:
@@ -264,6 +267,21 @@ def _relations(old: Run, new: Run, paired: list[Pair], factor: float) -> pd.Data
         version_new=joined["subject_new"].map(_versions(new)),
         **_either(joined, "textbook", "source"),
     )
+
+
+def _following(relations: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
+    """The relations, of which those are marked that changed against the grain of their sides."""
+    kind = {"fixed": 1, "better": 1, "regressed": -1, "worse": -1}
+    moved = checks.assign(way=checks["change"].map(kind).fillna(0).astype("int64"))
+    table = moved.drop_duplicates(_CHECK).set_index(_CHECK)["way"]
+    ways = []
+    for side in ("left", "right"):
+        wanted = relations.assign(formulation=relations[side])[_CHECK]
+        ways.append(table.reindex(pd.MultiIndex.from_frame(wanted)).fillna(0).to_numpy(np.int64))
+    up, down = (ways[0] > 0) | (ways[1] > 0), (ways[0] < 0) | (ways[1] < 0)
+    broke = relations["change"].isin(["regressed", "worse"]).to_numpy(bool) & up & ~down
+    held = relations["change"].isin(["fixed", "better"]).to_numpy(bool) & down & ~up
+    return relations.assign(change=relations["change"].where(~(broke | held), "follows"))
 
 
 def _versions(run: Run) -> dict[str, str]:

@@ -26,6 +26,7 @@ _DRAWN = (
     "better",
     "changed bits",
     "changed case",
+    "follows",
     "added",
     "removed",
 )
@@ -189,7 +190,7 @@ def terminal(difference: Difference, console: Console, strict: bool = False) -> 
 
 
 def _print_section(section: Section, console: Console) -> None:
-    if section.change in ("added", "removed", "changed bits"):
+    if section.change in ("follows", "added", "removed", "changed bits"):
         return
     style = _STYLES.get(section.change, "")
     names = [f"{name} ({checks})" for name, checks in section.cases.items()]

@@ -33,7 +33,8 @@ def upgrade(
 
     `subjects` adds modes, as ``torch:compile``, to each framework's default one. `cases` are ids. `output`
     receives the run of both side by side, `old/` and `new/` with one run each, and the difference. `python`
-    is the Python to build on, `options` are those of `conformance.run`. Returns the run and the difference (None: interrupted).
+    is the Python to build on, `options` are those of `conformance.run`. Returns the run and the difference
+    (None: interrupted).
     """
     sides = _subjects(old, subjects), _subjects(new, subjects)
     if len(sides[0]) != len(sides[1]) or {s.unpinned for s in sides[0]} != {s.unpinned for s in sides[1]}:

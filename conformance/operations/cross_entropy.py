@@ -18,6 +18,7 @@ from conformance.arithmetic.balls import (
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations import rows
+from conformance.operations.alike import distinct, divisor_alike, reduced_alike
 from conformance.operations.base import (
     MODULE_IS_FUNCTIONAL,
     Arguments,
@@ -111,6 +112,11 @@ class CrossEntropy(OverClasses):
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
         """See `Operation`."""
+        alike = distinct(arguments, "logits") if quantity == "value" else None
+        if alike is not None and arguments["reduction"] != "none":
+            few = _Task(self, alike[0])
+            divisor = divisor_alike(few.labels or [], alike[1], few.weights, arguments)
+            return reduced_alike(few.losses(), alike[1], arguments["reduction"], divisor)
         task = _Task(self, arguments)
         if quantity == "value":
             return reduced(task.losses(), arguments["reduction"], task.divisor)

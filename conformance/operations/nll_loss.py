@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
+from conformance.operations.alike import distinct, divisor_alike, reduced_alike
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Arguments, Input, Relation, unknown_quantity
 from conformance.operations.classes import (
     CLASS_PARAMETERS,
@@ -45,6 +46,9 @@ class NllLoss(OverClasses):
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
         """See `Operation`."""
+        alike = distinct(arguments, "log_probs") if quantity == "value" else None
+        if alike is not None and arguments["reduction"] != "none":
+            return self._alike(*alike)
         matrix = class_rows(self.scores(arguments))
         weights = class_weights(arguments, matrix.shape[1])
         labels = flat_labels(arguments)
@@ -65,6 +69,14 @@ class NllLoss(OverClasses):
         if quantity == "gradient:weight" and arguments["weight"] is not None:
             return weight_gradient(held, labels, weights, factors, divisor if reduction == "mean" else None)
         raise unknown_quantity(self.name, quantity)
+
+    def _alike(self, few: Arguments, counts: list[int]) -> list[Ball]:
+        """The value over distinct rows, each of which occurs so often."""
+        matrix = class_rows(self.scores(few))
+        weights, labels = class_weights(few, matrix.shape[1]), flat_labels(few)
+        held = [ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels, strict=True)]
+        divisor = divisor_alike(labels, counts, weights, few)
+        return reduced_alike(weighted(held, labels, weights), counts, few["reduction"], divisor)
 
 
 def weighted(terms: list[Ball], labels: list[int | None], weights: list[Ball]) -> list[Ball]:
