@@ -1,0 +1,59 @@
+"""Inputs as Python literals that mean the same bits everywhere."""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from collections.abc import Callable
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+
+LONGEST = 400  # elements: more are packed
+LONGEST_PACKED = 40_000  # letters: more would be no text to copy
+KINDS: dict[str, Callable[[str], object]] = {
+    "float16": np.float16,
+    "bfloat16": lambda text: ml_dtypes.bfloat16(float(text)),
+    "float32": np.float32,
+    "float64": np.float64,
+}
+
+
+def number(value: float, dtype: str) -> str:
+    """The shortest decimal literal that, rounded to the dtype, is this value; `float("inf")` and the like."""
+    if math.isnan(value):
+        return 'float("nan")'
+    if math.isinf(value):
+        return 'float("inf")' if value > 0 else '-float("inf")'
+    with np.errstate(
+        over="ignore"
+    ):  # a short decimal may round beyond the largest number: it is not the value
+        for digits in range(1, 10):
+            short = repr(float(f"{value:.{digits}g}"))
+            if dtype in KINDS and float(KINDS[dtype](short)) == value:  # type: ignore[arg-type]
+                return short
+    return repr(value)
+
+
+def nested(array: Array, dtype: str) -> str:
+    """An array as nested lists; `dtype` is that of floating values, integers are themselves."""
+    if array.ndim == 0:
+        return number(float(array), dtype) if array.dtype.kind == "f" else str(int(array))
+    return "[" + ", ".join(nested(part, dtype) for part in array) + "]"
+
+
+def packed(array: Array) -> tuple[str, str] | None:
+    """A large array as an expression for its flat list, and its import; None where that is too large."""
+    code = "d" if array.dtype.kind == "f" else "q"
+    if code == "d" and np.array_equal(array, array.astype(np.float32), equal_nan=True):
+        code = "f"
+    data = array.astype({"d": "<f8", "f": "<f4", "q": "<i8"}[code]).tobytes()
+    text = base64.b85encode(zlib.compress(data, 9)).decode("ascii")
+    if len(text) > LONGEST_PACKED:
+        return None
+    expression = f'array.array("{code}", zlib.decompress(base64.b85decode("{text}"))).tolist()'
+    return expression, "import array, base64, zlib"

@@ -1,0 +1,181 @@
+"""One check as a program that imports the framework alone, and prints what the report says."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.operations import OPERATIONS, upstream
+from conformance.report import frameworks, literals
+from conformance.report.figures import shorten
+from conformance.report.frameworks import Program, Tensor
+from conformance.report.protocol import Arguments
+from conformance.report.sources import Source, formulation
+
+DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
+FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What names a check, and what the report says of it."""
+
+    operation: str
+    formulation: str
+    quantity: str
+    dtype: str
+    framework: str
+    mode: str = ""
+    device: str = ""
+    case: str = ""
+    worst_index: tuple[int, ...] = ()
+    observed: str = ""
+    exact: str = ""
+    message: str = ""
+
+
+def check_of(row: Mapping[str, object], environment: Mapping[str, object] | None = None) -> Check:
+    """The check of a row of a run's frame; its mode is the subject's, or the environment's default."""
+    subject = str(row["subject"])
+    found = re.fullmatch(r"(\w+)(?:==[^:@]+)?(?::(\w+))?(?:@(.+))?", subject)
+    described = (environment or {}).get("subjects")
+    own = described.get(subject, {}) if isinstance(described, Mapping) else {}
+    mode = (found[2] if found else "") or own.get("mode") or ""
+    device = (found[3] if found else "") or ""
+    texts = {name: _text(row.get(name)) for name in ("operation", "formulation", "quantity", "dtype", "case")}
+    return Check(
+        **texts,
+        framework=found[1] if found else "",
+        mode=str(mode),
+        device=str(device),
+        worst_index=tuple(int(place) for place in re.findall(r"\d+", _text(row.get("worst_index")))),
+        observed=_text(row.get("observed")),
+        exact=_text(row.get("exact")),
+        message=_text(row.get("message")),
+    )
+
+
+def reproduce(check: Check, arguments: Arguments, source: Source | None = None) -> str | None:
+    """The program of one check; None where there is none to write (a user's own function, inputs too large).
+
+    `arguments` are the case's inputs and parameters, rounded to the dtype: float64 and int64 arrays, scalars.
+    `source` takes the place of the adapters' own: a user's function, by the name that its imports give it.
+    """
+    if source is None and check.framework in FRAMEWORKS:
+        source = formulation(check.framework, check.operation, check.formulation, check.quantity != "value")
+    if source is None:
+        return None
+    names = [one.name for one in OPERATIONS[check.operation].inputs]
+    tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
+    if check.quantity != "value":
+        shape = OPERATIONS[check.operation].result_shape(dict(arguments))
+        if shape:
+            tensors["upstream"] = upstream(shape)
+    written = {name: _tensor(name, value, check.dtype) for name, value in tensors.items()}
+    if any(tensor is None for tensor in written.values()):
+        return None
+    keywords = {
+        name: _literal(value) for name, value in arguments.items() if name not in names and _said(name, value)
+    }
+    keywords |= {
+        name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name != "upstream"
+    }
+    definitions, call = _call(source, names, keywords)
+    program = Program(
+        imports=list(source.imports),
+        tensors=[tensor for tensor in written.values() if tensor is not None],
+        inputs=[name for name in tensors if name != "upstream"],
+        definitions=[*source.definitions, *definitions],
+        call=call,
+        wrt=check.quantity.partition(":")[2],
+        upstream="upstream" in tensors,
+        dtype=check.dtype,
+        mode=check.mode,
+        device=check.device,
+        index=check.worst_index,
+        function=ast.unparse(ast.fix_missing_locations(source.expression)),
+        cast=check.operation == "one_hot",
+    )
+    return _heading(check) + frameworks.write(check.framework, program)
+
+
+def _heading(check: Check) -> str:
+    """What the program reproduces, as comments: one line each, whatever the texts hold."""
+    at = f" at {list(check.worst_index)}" if check.worst_index else ""
+    lines = [f"{check.operation}, {check.formulation}, {check.dtype}, {check.quantity}: {check.case}"]
+    if check.exact:
+        lines.append(f"exact value{at}: {check.exact}")
+    if check.observed:
+        lines.append(f"returned{at}: {check.observed}")
+    elif check.message:
+        lines.append(f"the report says: {check.message}")
+    return "".join(f"# {shorten(line, 200)}\n" for line in lines)
+
+
+def _said(name: str, value: object) -> bool:
+    """Whether a parameter has to be written: it is no tensor and not the default."""
+    if value is None:
+        return name == "axis"
+    return not isinstance(value, np.ndarray) and not (name in DEFAULTS and DEFAULTS[name] == value)
+
+
+def _literal(value: object) -> ast.expr:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return ast.parse(repr(value), mode="eval").body
+
+
+def _tensor(name: str, value: literals.Array, dtype: str) -> Tensor | None:
+    floating = value.dtype.kind == "f"
+    if value.size <= literals.LONGEST:
+        return Tensor(name, literals.nested(value, dtype), None, floating, "")
+    packed = literals.packed(value)
+    return None if packed is None else Tensor(name, packed[0], value.shape, floating, packed[1])
+
+
+def _call(source: Source, inputs: list[str], keywords: dict[str, ast.expr]) -> tuple[list[str], str]:
+    """Definitions that the call still needs, and the call as text; lambdas are written out."""
+    expression = source.expression
+    positional: list[ast.expr] = [ast.Name(name, ast.Load()) for name in inputs]
+    named = [ast.keyword(name, value) for name, value in keywords.items()]
+    if isinstance(expression, ast.Lambda):
+        return [], ast.unparse(ast.fix_missing_locations(_inlined(expression, positional, keywords)))
+    if source.of_class:
+        made = ast.Call(expression, [], named)
+        return [], ast.unparse(ast.fix_missing_locations(ast.Call(made, positional, [])))
+    before = []
+    function = expression
+    if isinstance(expression, ast.Call):
+        before = [f"function = {ast.unparse(ast.fix_missing_locations(expression))}"]
+        function = ast.Name("function", ast.Load())
+    return before, ast.unparse(ast.fix_missing_locations(ast.Call(function, positional, named)))
+
+
+def _inlined(function: ast.Lambda, positional: list[ast.expr], keywords: dict[str, ast.expr]) -> ast.expr:
+    """The body of a lambda with its parameters replaced by what it is called with."""
+    parameters = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+    values: dict[str, ast.expr] = {}
+    defaults = function.args.defaults
+    values.update(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))
+    for one, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        if default is not None:
+            values[one.arg] = default
+    values.update(zip(parameters, positional, strict=False))
+    values.update(keywords)
+
+    class Replace(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return values.get(node.id, node)
+
+    body = Replace().visit(ast.parse(ast.unparse(function.body), mode="eval").body)
+    assert isinstance(body, ast.expr)
+    return body
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value != value else textwrap.dedent(str(value))

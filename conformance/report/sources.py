@@ -1,0 +1,240 @@
+"""A formulation's source text with all that it needs, taken from the adapters: what ran is what is shown.
+
+The adapters' modules are read, not imported: the parent may lack the framework.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+ADAPTERS = Path(__file__).resolve().parent.parent / "adapters"
+Place = tuple[str, str]  # a module of the adapters, and a name that it defines
+
+
+@dataclass(frozen=True)
+class Source:
+    """A formulation as source: the imports and definitions that `expression` needs, each a statement's text.
+
+    `of_class`: the expression is a class, to be built from the parameters and called on the inputs.
+    """
+
+    imports: tuple[str, ...]
+    definitions: tuple[str, ...]
+    expression: ast.expr
+    of_class: bool = False
+
+
+@dataclass
+class _Module:
+    """A module of the adapters: what it defines, what it imports from elsewhere, and from its own package."""
+
+    name: str
+    defines: dict[str, ast.stmt] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+    relative: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+
+
+@cache
+def _read(name: str) -> _Module:
+    module = _Module(name)
+    for node in ast.parse((ADAPTERS / f"{name}.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            module.defines[node.name] = node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            module.defines[node.targets[0].id] = node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            module.defines[node.target.id] = node
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                module.imports[alias.asname or alias.name.split(".")[0]] = ast.unparse(ast.Import([alias]))
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                shown = alias.asname or alias.name
+                if node.level == 0:
+                    module.imports[shown] = ast.unparse(ast.ImportFrom(node.module, [alias], 0))
+                elif node.module:
+                    module.relative[shown] = (node.module, alias.name)
+                else:
+                    module.relative[shown] = (alias.name, None)
+    return module
+
+
+def formulation(framework: str, operation: str, name: str, gradient: bool = False) -> Source | None:
+    """The source of a formulation, or None where the adapters of this package have none.
+
+    `gradient` keeps gradients by hand (NumPy's); without it their decorators are left out.
+    """
+    if not (ADAPTERS / f"{framework}_functions.py").is_file():
+        return None
+    module = _read(f"{framework}_functions")
+    entry = _entry(_table(module), operation, name)
+    if entry is None:
+        return None
+    of_class = isinstance(entry, ast.Call) and ast.unparse(entry.func) == "of_class"
+    if isinstance(entry, ast.Call) and of_class:
+        entry = entry.args[0]
+    collector = _Collector(gradient)
+    expression = collector.take(module, entry)
+    collector.settle()
+    return Source(tuple(collector.imports), tuple(collector.definitions()), expression, of_class)
+
+
+def _table(module: _Module) -> ast.expr | None:
+    node = module.defines.get("FUNCTIONS")
+    return node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+
+
+def _entry(table: ast.expr | None, *keys: str) -> ast.expr | None:
+    """What a dictionary's source holds under nested keys."""
+    for key in keys:
+        if not isinstance(table, ast.Dict):
+            return None
+        found = [
+            v
+            for k, v in zip(table.keys, table.values, strict=True)
+            if isinstance(k, ast.Constant) and k.value == key
+        ]
+        table = found[0] if found else None
+    return table
+
+
+class _Collector:
+    """Gathers, from an expression outwards, every definition and import that it needs."""
+
+    def __init__(self, gradient: bool) -> None:
+        self.gradient = gradient
+        self.imports: dict[str, None] = {}
+        self.modules: list[str] = []
+        self._wanted: list[Place] = []
+        self._done: dict[Place, ast.stmt] = {}
+
+    def take(self, module: _Module, node: ast.expr) -> ast.expr:
+        """The expression without annotations and the package's own names; what it needs is noted."""
+        cleaned = _Clean(module, self.gradient).visit(ast.parse(ast.unparse(node), mode="eval").body)
+        self._note(module, cleaned)
+        assert isinstance(cleaned, ast.expr)
+        return cleaned
+
+    def settle(self) -> None:
+        """Follows what was noted until nothing is left."""
+        while self._wanted:
+            name, wanted = self._wanted.pop()
+            if (name, wanted) in self._done:
+                continue
+            module = _read(name)
+            cleaned = _Clean(module, self.gradient).visit(
+                ast.parse(ast.unparse(module.defines[wanted])).body[0]
+            )
+            self._done[name, wanted] = cleaned
+            self._note(module, cleaned)
+
+    def definitions(self) -> Iterator[str]:
+        """The definitions' texts, in an order in which they can run."""
+        order = list(dict.fromkeys(self._ranked("base", "storage", *self.modules)))
+        places = sorted(
+            self._done,
+            key=lambda place: (order.index(place[0]), list(_read(place[0]).defines).index(place[1])),
+        )
+        return (ast.unparse(ast.fix_missing_locations(self._done[place])) for place in places)
+
+    def _ranked(self, *names: str) -> Iterator[str]:
+        """Modules, those that others import first."""
+        for name in names:
+            yield from self._ranked(*dict.fromkeys(other for other, _ in _read(name).relative.values()))
+            yield name
+
+    def _note(self, module: _Module, node: ast.AST) -> None:
+        if module.name not in self.modules:
+            self.modules.append(module.name)
+        for name in _free(node):
+            if isinstance(getattr(node, "name", None), str) and node.name == name:  # type: ignore[attr-defined]
+                continue
+            if name in module.defines:
+                self._wanted.append((module.name, name))
+            elif name in module.imports:
+                self.imports[module.imports[name]] = None
+            elif name in module.relative:
+                other, original = module.relative[name]
+                self._wanted.append(_defined(other, original or name))
+            elif not hasattr(builtins, name):
+                owner = next(
+                    (
+                        other
+                        for other, one in module.relative.values()
+                        if one is None and name in _read(other).defines
+                    ),
+                    None,
+                )
+                if owner:
+                    self._wanted.append((owner, name))
+
+
+def _defined(module: str, name: str) -> Place:
+    """Where a name that a module offers is defined."""
+    owner = _read(module)
+    if name not in owner.defines and name in owner.relative:
+        other, original = owner.relative[name]
+        return _defined(other, original or name)
+    return module, name
+
+
+def _free(node: ast.AST) -> Iterator[str]:
+    """Names that are read and neither parameters nor assigned inside."""
+    bound = {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
+    bound |= {
+        one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+    }
+    inner = {one.name for one in ast.walk(node) if isinstance(one, ast.FunctionDef) and one is not node}
+    seen = dict.fromkeys(
+        one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)
+    )
+    return (name for name in seen if name not in bound | inner)
+
+
+class _Clean(ast.NodeTransformer):
+    """Drops docstrings, annotations and gradients by hand; `module.name` of the package becomes `name`."""
+
+    def __init__(self, module: _Module, gradient: bool) -> None:
+        self.module = module
+        self.gradient = gradient
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        node.body = _without_docstring(node.body)
+        if not self.gradient:
+            node.decorator_list = [one for one in node.decorator_list if "gradient" not in ast.unparse(one)]
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = _without_docstring(node.body)
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        if node.value is None:
+            return None
+        return self.generic_visit(ast.Assign([node.target], node.value, lineno=node.lineno))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and self.module.relative.get(node.value.id, ("", ""))[1] is None:
+            return ast.Name(node.attr, ast.Load())
+        return self.generic_visit(node)
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0]
+    text = (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
+    rest = body[1:] if text else body
+    return rest or [ast.Pass()]

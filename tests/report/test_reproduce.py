@@ -1,0 +1,266 @@
+"""A reproduction is a program that imports the framework alone and prints what the adapter returned."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.arithmetic import FORMATS, from_storage, to_storage
+from conformance.operations import OPERATIONS, upstream
+from conformance.report import literals
+from conformance.report.reproduce import Check, check_of, reproduce
+from conformance.report.sources import formulation
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+IMPORTABLE = {
+    "torch": {"torch"},
+    "tensorflow": {"tensorflow"},
+    "jax": {"jax", "numpy"},
+    "numpy": {"numpy"},
+}
+STANDARD = set(sys.stdlib_module_names)
+LOGITS = [[10.0, 3.0, 1.0], [-1.0, 0.25, -4.0]]
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "sigmoid": {"x": [-12.0, 0.5, 3.0]},
+    "log_sigmoid": {"x": [-12.0, 0.5, 3.0]},
+    "softmax": {"x": LOGITS, "axis": 1},
+    "log_softmax": {"x": LOGITS, "axis": -1},
+    "logsumexp": {"x": LOGITS, "axis": 1},
+    "one_hot": {"target": [1, 2], "num_classes": 3},
+    "nll_loss": {
+        "log_probs": [[-0.5, -1.0, -2.0], [-3.0, -0.25, -1.5]],
+        "target": [1, 2],
+        "reduction": "mean",
+    },
+    "cross_entropy": {"logits": LOGITS, "target": [1, 2], "reduction": "none"},
+    "binary_cross_entropy": {"probs": [0.25, 0.5, 0.75], "target": [0.0, 1.0, 0.5], "reduction": "none"},
+    "binary_cross_entropy_with_logits": {
+        "logits": [-12.0, 0.5, 3.0],
+        "target": [0.0, 1.0, 0.5],
+        "pos_weight": [2.0, 1.0, 3.0],
+        "reduction": "sum",
+    },
+}
+
+
+def arguments_of(operation: str, dtype: str) -> dict[str, Any]:
+    """The operation's arguments as a case gives them: arrays rounded to the dtype, absent weights None."""
+    out: dict[str, Any] = {"weight": None} if "entropy" in operation else {}
+    for name, value in ARGUMENTS[operation].items():
+        if not isinstance(value, list):
+            out[name] = value
+        elif np.asarray(value).dtype.kind == "i":
+            out[name] = np.asarray(value, np.int64)
+        else:
+            out[name] = from_storage(to_storage(np.asarray(value, np.float64), dtype))
+    return out
+
+
+def job(framework: str, operation: str, name: str, quantity: str, dtype: str, mode: str) -> dict[str, Any]:
+    """One check as the driver wants it: the program, and the request of the wire."""
+    arguments = arguments_of(operation, dtype)
+    shape = OPERATIONS[operation].result_shape(arguments)
+    arrays = {key: value for key, value in arguments.items() if isinstance(value, np.ndarray)}
+    if quantity != "value":
+        arrays["upstream"] = np.asarray(upstream(shape) if shape else 1.0)
+        shape = arrays[quantity.partition(":")[2]].shape
+    index = tuple(size - 1 for size in shape)
+    check = Check(operation, name, quantity, dtype, framework, mode=mode, case="here", worst_index=index)
+    request = {
+        "id": 1,
+        "operation": operation,
+        "formulation": name,
+        "dtype": dtype,
+        "quantities": [quantity],
+        "parameters": {
+            key: value
+            for key, value in arguments.items()
+            if value is not None and not isinstance(value, np.ndarray) and key in ARGUMENTS[operation]
+        },
+        "arrays": [
+            {"name": key, "dtype": dtype if value.dtype.kind == "f" else "int64"}
+            for key, value in arrays.items()
+        ],
+    }
+    return {
+        "program": reproduce(check, arguments),
+        "request": request,
+        "arrays": {key: value.tolist() for key, value in arrays.items()},
+        "index": list(index),
+        "name": f"{operation} {name} {quantity} {dtype}",
+    }
+
+
+def jobs(framework: str, mode: str) -> list[dict[str, Any]]:
+    """Every formulation that the framework has, value and first gradient, in two dtypes each."""
+    out = []
+    few = ("log_softmax", "cross_entropy") if mode == "xla" else tuple(ARGUMENTS)
+    for operation, arguments in ARGUMENTS.items():
+        if operation not in few:
+            continue
+        for name in OPERATIONS[operation].formulations:
+            if formulation(framework, operation, name) is None:
+                continue
+            quantities = ["value"]
+            if operation != "one_hot":
+                quantities.append(f"gradient:{next(iter(arguments))}")
+            out += [job(framework, operation, name, quantity, "float32", mode) for quantity in quantities]
+    half = "float16" if framework == "numpy" else "bfloat16"
+    out += [job(framework, one, "composed", "value", half, mode) for one in ("log_softmax", "cross_entropy")]
+    # float64 comes last: a program of JAX switches it on for good.
+    return [*out, job(framework, "log_softmax", "functional", "value", "float64", mode)]
+
+
+def same(printed: str, returned: str) -> bool:
+    """Whether a program's print says what the adapter returned."""
+    return printed == returned or (returned == "nan" and printed.strip("-") == "nan")
+
+
+@pytest.mark.parametrize(
+    ("framework", "mode"),
+    [("numpy", ""), ("torch", ""), ("tensorflow", ""), ("tensorflow", "xla"), ("jax", "jit")],
+)
+def test_prints_what_the_adapter_returned(framework: str, mode: str) -> None:
+    """Every formulation's program runs and prints the digits that the adapter's array has at that index."""
+    todo = jobs(framework, mode)
+    assert all(one["program"] for one in todo)
+    command = [sys.executable, "-m", "report.run_reproductions", framework, mode]
+    done = subprocess.run(
+        command,
+        input=json.dumps(todo),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment(),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads(done.stdout)
+    wrong = [
+        f"{one['name']}: printed {result['printed']!r}, the adapter returned {result['returned']!r}"
+        for one, result in zip(todo, results, strict=True)
+        if not result["returned"].startswith("unsupported")
+        and not same(result["printed"], result["returned"])
+    ]
+    assert not wrong, "\n".join(wrong)
+    answered = [result for result in results if not result["returned"].startswith("unsupported")]
+    assert len(answered) > 10
+
+
+def environment() -> dict[str, str]:
+    """This process' environment, with the tests and the package on the path."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+class TestReproduce:
+    """`reproduce` writes programs that stand alone."""
+
+    @pytest.mark.parametrize("framework", sorted(IMPORTABLE))
+    def test_imports_the_framework_alone(self, framework: str) -> None:
+        """No program imports anything of this package, nor more than its framework (and NumPy beside JAX)."""
+        for one in jobs(framework, ""):
+            imported = {
+                (node.module if isinstance(node, ast.ImportFrom) else alias.name or "").split(".")[0]
+                for node in ast.walk(ast.parse(one["program"]))
+                if isinstance(node, (ast.Import, ast.ImportFrom))
+                for alias in node.names
+            }
+            assert imported - STANDARD <= IMPORTABLE[framework], one["program"]
+
+    def test_a_call_of_the_framework_stays_one_call(self) -> None:
+        """What is one function in the framework is one line of the program, with only what the case says."""
+        arguments = arguments_of("cross_entropy", "float32") | {"label_smoothing": 0.0, "ignore_index": -100}
+        check = Check(
+            "cross_entropy", "functional", "value", "float32", "torch", worst_index=(0,), exact="7.00103"
+        )
+        program = reproduce(check, arguments)
+        assert program is not None
+        assert "result = F.cross_entropy(logits, target, reduction='none')\n" in program
+        assert "# exact value at [0]: 7.00103\n" in program
+
+    def test_hostile_texts_stay_comments(self) -> None:
+        """An id or a message with line breaks of any kind cannot become a statement."""
+        evil = "x\nimport os\rimport sys\x0bimport re\x0cimport io\u2028import abc"
+        arguments = arguments_of("sigmoid", "float32")
+        check = Check(
+            "sigmoid", "functional", "value", "float32", "torch", case=evil, exact=evil, message=evil
+        )
+        program = reproduce(check, arguments)
+        assert program is not None
+        body = ast.parse(program).body
+        assert [ast.unparse(one) for one in body if isinstance(one, ast.Import)] == ["import torch"]
+
+    def test_a_users_own_function_has_none(self) -> None:
+        """There is no program for a subject that is no framework of ours."""
+        row = {
+            "subject": "losses.py:fused",
+            "operation": "sigmoid",
+            "formulation": "functional",
+            "quantity": "value",
+        }
+        check = check_of({**row, "dtype": "float32", "case": "a", "worst_index": "[2]"})
+        assert reproduce(check, arguments_of("sigmoid", "float32")) is None
+
+    def test_reads_the_subject(self) -> None:
+        """Framework, mode, device and worst index come from the row; a default mode from the environment."""
+        row = {"subject": "torch==2.12.1:compile@cuda:0", "worst_index": "[1, 20]", "dtype": "float32"}
+        check = check_of(row)
+        assert (check.framework, check.mode, check.device, check.worst_index) == (
+            "torch",
+            "compile",
+            "cuda:0",
+            (1, 20),
+        )
+        assert check_of({"subject": "jax"}, {"subjects": {"jax": {"mode": "jit"}}}).mode == "jit"
+
+    def test_inputs_too_large_to_copy_have_none(self) -> None:
+        """A million different numbers are no text that anyone pastes."""
+        many = np.random.default_rng(0).standard_normal(1_000_000)
+        check = Check("sigmoid", "functional", "value", "float64", "torch")
+        assert reproduce(check, {"x": many}) is None
+
+    def test_large_inputs_are_packed(self) -> None:
+        """More elements than anyone reads are packed into a few lines, to the bit."""
+        values = np.repeat(np.float64(np.float32(0.1)), 5_000).reshape(50, 100)
+        check = Check("softmax", "functional", "value", "float32", "torch", worst_index=(49, 99))
+        program = reproduce(check, {"x": values, "axis": 1})
+        assert program is not None
+        assert len(program) < 1_000
+        assert ".reshape((50, 100))" in program
+
+
+class TestLiterals:
+    """`number` writes the shortest decimal that is the value in its dtype."""
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_rounds_to_the_same_bits(self, dtype: str) -> None:
+        """Every literal, read as a float and rounded to the dtype, is the value again; -0.0 and subnormals too."""
+        one = FORMATS[dtype]
+        random = np.random.default_rng(3).standard_normal(300) * 10.0 ** np.arange(300).clip(0, 3)
+        edges = [
+            0.0,
+            -0.0,
+            one.smallest_subnormal,
+            one.smallest_normal,
+            one.largest,
+            -one.largest,
+            0.1,
+            1 / 3,
+        ]
+        values = from_storage(to_storage(np.concatenate([random, edges]), dtype))
+        texts = [literals.number(value, dtype) for value in values.tolist()]
+        again = from_storage(to_storage(np.array([float(text) for text in texts]), dtype))
+        assert np.array_equal(again.view(np.int64), values.view(np.int64))
+        assert literals.number(float(from_storage(to_storage(np.array(0.1), dtype))), dtype) == "0.1"
+
+    def test_special_values_are_expressions(self) -> None:
+        """nan and infinities have no literal in Python."""
+        for value in (float("inf"), -float("inf"), float("nan")):
+            assert repr(eval(literals.number(value, "float32"))) == repr(value)
