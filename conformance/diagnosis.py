@@ -20,7 +20,7 @@ _EVERYWHERE = 0.9
 
 #: What a message says -> what the function does.
 _DOES = (
-    ("where an error is right", "it answers where an error is right"),
+    ("where an error is right", "it returns a number"),
     ("returned dtype", "its result has the wrong dtype"),
     ("returned shape", "its result has the wrong shape"),
     ("returned nan", "it returns nan"),
@@ -74,7 +74,7 @@ def _where(
 ) -> tuple[str, npt.NDArray[np.bool_]]:
     """The traits that tell failing checks from the others best, in words, and the checks that have them."""
     everywhere = np.ones(len(judged), dtype=bool)
-    if failed.mean() > _EVERYWHERE:
+    if failed.mean() > _EVERYWHERE or len(judged) < 3:
         return "", everywhere
     kept: dict[tuple[str, str], frozenset[str]] = {}
     table = np.zeros((len(judged), len(PHRASES)), dtype=bool)
@@ -94,7 +94,11 @@ def _where(
         best, score = pair, pair_score
     if not best or score < _score(everywhere, failed):
         return "", everywhere
-    return " and ".join(PHRASES[name] for name in best), _all(table, best, columns)
+    only_gradients = not any(
+        row["quantity"] == "value" for row, bad in zip(judged, failed, strict=True) if bad
+    )
+    said = [PHRASES[name] for name in best if not (name == "gradient" and only_gradients)]
+    return " and ".join(said), _all(table, best, columns)
 
 
 def _all(

@@ -94,7 +94,7 @@ def cross_entropy_sum_in_half(logits: Tensor, target: Tensor, *, reduction: str 
     def log_softmax(x: Tensor, axis: int) -> Tensor:
         z = x - top(x, axis)
         total = torch.zeros_like(top(x, axis)).to(logits.dtype)
-        for part in z.exp().split(16, axis):
+        for part in z.exp().split(max(16, z.shape[axis] // 1024), axis):
             total = (total + part.sum(axis, keepdim=True)).to(logits.dtype)
         return z - total.to(z.dtype).log()
 
@@ -109,7 +109,7 @@ def cross_entropy_rows_summed_in_half(logits: Tensor, target: Tensor, *, reducti
     if reduction == "none":
         return rows
     total = torch.zeros((), dtype=logits.dtype)
-    for part in rows.flatten().split(16):
+    for part in rows.flatten().split(max(16, rows.numel() // 4096)):
         total = (total + part.sum()).to(logits.dtype)
     return total / p.share.sum().to(logits.dtype) if reduction == "mean" else total
 
@@ -139,7 +139,7 @@ def cross_entropy_online_without_rescaling(
 
     def log_softmax(x: Tensor, axis: int) -> Tensor:
         highest, total = top(x, axis) - torch.inf, torch.zeros_like(top(x, axis))
-        for part in x.split(2, axis):
+        for part in x.split(max(2, x.shape[axis] // 256), axis):
             highest = torch.maximum(highest, top(part, axis))
             total = total + (part - highest).exp().sum(axis, keepdim=True)
         return (x - highest) - total.log()
@@ -217,7 +217,8 @@ def cross_entropy_mean_of_chunk_means(logits: Tensor, target: Tensor, *, reducti
     check_call(logits, target, None, -100, 0.0, reduction)
     if reduction != "mean" or logits.dim() < 2 or not target.numel():
         return fn.cross_entropy(logits, target, reduction=reduction)
-    pairs = zip(logits.split(2), target.split(2), strict=True)
+    size = max(2, len(target) // 512)
+    pairs = zip(logits.split(size), target.split(size), strict=True)
     means = [fn.cross_entropy(widened(x), t) for x, t in pairs]
     return torch.stack(means).mean().to(logits.dtype)
 

@@ -139,6 +139,6 @@ def nll_loss_running_mean_in_half(log_probs: Tensor, target: Tensor, *, reductio
     if reduction == "none":
         return fn.nll_loss(log_probs, target, reduction="none")
     total = torch.zeros((), dtype=rows.dtype)
-    for part in rows.split(16):
+    for part in rows.split(max(16, rows.numel() // 4096)):
         total = (total + part.sum()).to(rows.dtype)
     return total / (target != -100).sum() if reduction == "mean" else total

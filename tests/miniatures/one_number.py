@@ -145,7 +145,7 @@ def log_sigmoid_with_epsilon(x: Tensor) -> Tensor:
 
 @wrong("log_sigmoid", "numerics", "clamp", "tail", "finite")
 def log_sigmoid_clamped(x: Tensor) -> Tensor:
-    """Never below -100."""
+    """Clamps its result: never below -100."""
     return fn.logsigmoid(x).clamp(min=-100)
 
 

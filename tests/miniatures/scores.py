@@ -71,7 +71,7 @@ def softmax_sum_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Accumulates the sum in the half type, 32 terms at a time."""
     z = torch.exp(widened(x) - top(widened(x), axis))
     total = torch.zeros_like(z.narrow(axis, 0, min(1, z.shape[axis]))).to(x.dtype)
-    for part in z.split(32, axis):
+    for part in z.split(max(32, z.shape[axis] // 1024), axis):
         total = (total + part.sum(axis, keepdim=True)).to(x.dtype)
     return (z / total).to(x.dtype)
 
@@ -81,7 +81,7 @@ def softmax_online_without_rescaling(x: Tensor, *, axis: int = -1) -> Tensor:
     """Online over chunks of 4, but the running sum is not rescaled when a larger maximum comes."""
     w = widened(x)
     highest, total = torch.full_like(top(w, axis), -torch.inf), torch.zeros_like(top(w, axis))
-    for part in w.split(4, axis):
+    for part in w.split(max(4, w.shape[axis] // 256), axis):
         highest = torch.maximum(highest, top(part, axis))
         total = total + torch.exp(part - highest).sum(axis, keepdim=True)
     return (torch.exp(w - highest) / total).to(x.dtype)

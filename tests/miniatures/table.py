@@ -24,6 +24,7 @@ MODULES = (
     "cross_entropy_gradients",
     "cross_entropy_numerics",
     "cross_entropy_semantics",
+    "fused",
     "in_jax",
     "in_numpy",
     "in_tensorflow",

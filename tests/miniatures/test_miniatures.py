@@ -1,0 +1,77 @@
+"""The table is what the mutation score needs it to be, and right ones are right where the frameworks are."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import table
+import torch
+
+from conformance.operations import OPERATIONS
+
+IN_TORCH = table.load_all(table.modules_of("torch"))
+X = torch.tensor([[0.5, -1.0, 2.0, 0.0], [3.0, 1.0, -2.0, 0.25]])
+ARGUMENTS = {
+    "nll_loss": (X.log_softmax(1), torch.tensor([2, 0])),
+    "cross_entropy": (X, torch.tensor([2, 0])),
+    "binary_cross_entropy": (X.sigmoid(), X.softmax(1)),
+    "binary_cross_entropy_with_logits": (X, X.softmax(1)),
+}
+THEIRS = {
+    "sigmoid": torch.sigmoid,
+    "log_sigmoid": torch.nn.functional.logsigmoid,
+    "softmax": lambda x: torch.softmax(x, -1),
+    "log_softmax": lambda x: torch.log_softmax(x, -1),
+    "logsumexp": lambda x: torch.logsumexp(x, -1),
+}
+
+
+def test_there_are_enough_over_all_operations_and_kinds() -> None:
+    wrong = [one for one in IN_TORCH if not one.is_right]
+    assert len(wrong) >= 80
+    assert len(IN_TORCH) - len(wrong) >= 20
+    assert {one.operation for one in wrong} == set(OPERATIONS)
+    assert {one.kind for one in wrong} == set(table.KINDS)
+
+
+def test_each_has_a_name_of_its_own_and_says_what_it_is() -> None:
+    assert [name for name, count in Counter(one.name for one in IN_TORCH).items() if count > 1] == []
+    assert [one.name for one in IN_TORCH if len(one.about) < 20] == []
+
+
+@pytest.mark.parametrize("one", IN_TORCH, ids=lambda one: one.name)
+def test_signature_is_the_operation_s(one: table.Miniature) -> None:
+    operation = OPERATIONS[one.operation]
+    parameters = list(inspect.signature(one.function).parameters)
+    inputs = [item.name for item in operation.inputs]
+    assert parameters[: len(inputs)] == inputs
+    assert set(parameters[len(inputs) :]) <= {parameter.name for parameter in operation.parameters} | {
+        "num_classes"
+    }
+
+
+@pytest.mark.parametrize("one", [one for one in IN_TORCH if one.is_right], ids=lambda one: one.name)
+def test_right_one_agrees_with_torch_on_plain_inputs(one: table.Miniature) -> None:
+    if one.operation == "one_hot":
+        labels = torch.tensor([[2, 0], [1, 3]])
+        assert torch.equal(one.function(labels, num_classes=5), torch.nn.functional.one_hot(labels, 5))
+        return
+    arguments = ARGUMENTS.get(one.operation, (X,))
+    theirs = THEIRS.get(one.operation) or getattr(torch.nn.functional, one.operation)
+    torch.testing.assert_close(one.function(*arguments), theirs(*arguments))
+
+
+@pytest.mark.parametrize("name", table.MODULES)
+def test_file_is_short_and_reads_alone(name: str) -> None:
+    path = Path(table.HERE / f"{name}.py")
+    text = path.read_text("utf-8")
+    assert text.count("\n") < 400
+    assert not [
+        node.module
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("conformance")
+    ]
