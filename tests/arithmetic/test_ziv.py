@@ -92,6 +92,13 @@ def test_the_lower_end_of_float64_is_rounded_from_the_ball() -> None:
     assert settled.rounded.tolist() == [expected for _, expected in cases]
 
 
+def test_a_thin_ball_around_a_tie_of_subnormals_is_not_settled() -> None:
+    def just_above() -> list[balls.Ball]:
+        return [5 * balls.power_of_two(-1075) * balls.power_of_two(-200).exp()]
+
+    assert settle(FORMATS["float64"], just_above).rounded[0] == 3 * 2.0**-1074
+
+
 def test_a_rest_below_float64_still_decides_a_tie() -> None:
     tie = balls.ball(1 + 2.0**-24)
     settled = settle(

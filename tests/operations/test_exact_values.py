@@ -9,8 +9,10 @@ import pytest
 
 from conformance import exact
 from conformance.arithmetic import FORMATS, from_storage, to_storage
+from conformance.arithmetic.balls import precision
 from conformance.errors import ArgumentError
 from conformance.operations import OPERATIONS, reference, upstream
+from conformance.operations.rows import Row, softmax_pullback
 
 LOGITS = np.array([[10.0, 3.0, 1.0], [-1.0, 0.0, -4.0]])
 LABELS = np.array([1, 2])
@@ -55,6 +57,8 @@ def test_reductions_and_smoothing_are_what_their_formulas_say() -> None:
 def test_the_targets_gradient_is_minus_the_sum_of_the_others() -> None:
     gradient = exact("cross_entropy", [[200, 0, -3]], [0]).gradient("logits")
     assert gradient.digits(5) == [["-1.4528e-87", "1.3839e-87", "6.8900e-89"]]
+    deep = exact("cross_entropy", [[5000, 0]], [0]).gradient("logits")
+    assert deep.digits(5) == [["-3.3697e-2172", "3.3697e-2172"]]
 
 
 def test_sigmoids_tails_are_even() -> None:
@@ -82,7 +86,7 @@ def test_exact_zeros_and_halves_are_exact(dtype: str) -> None:
     assert not ones.rounded.any()
     # sum_j p_j (g_0 - g_j) = p_1 (1 - 2) + p_2 (1 - 0): equal logits, so it vanishes.
     mixed = reference("softmax", {"x": x}, "gradient:x", dtype, np.array([[1.0, 2.0, 0.0, 1.0]]))
-    assert mixed.rounded[0, 0] == mixed.rounded[0, 3] == 0
+    assert mixed.text((0, 0)) == mixed.text((0, 3)) == ones.text((0, 1)) == "0"
     assert mixed.rounded[0, 1] == -mixed.rounded[0, 2] > 0
     thirds = {"logits": np.full((1, 3), 7.0), "target": np.full((1, 3), 1.0)}
     assert not reference("cross_entropy", thirds, "gradient:logits", dtype).rounded.any()
@@ -111,6 +115,24 @@ def test_probabilities_below_a_power_of_two_have_its_lower_ulp() -> None:
     assert settled.low[0, 0] < 0
     assert settled.ulp[0, 0] == 2.0**-24
     assert settled.text((0, 1)) == "5.075958897549456765291809e-435"
+
+
+def test_gradients_just_below_a_power_of_two_have_its_lower_ulp() -> None:
+    x = np.array([[0.0, -1000.0]])
+    by_x = reference("log_softmax", {"x": x}, "gradient:x", "float32", np.array([[1.0, 2.0]]))
+    assert by_x.rounded.tolist() == [[-2.0, 2.0]]
+    assert by_x.ulp.tolist() == [[2.0**-23, 2.0**-23]]
+    assert by_x.low.tolist() == [[2.0**-1074, -(2.0**-1074)]]
+    wrong = reference("cross_entropy", {"logits": x, "target": np.array([1])}, "gradient:logits", "float32")
+    assert wrong.rounded.tolist() == [[1.0, -1.0]]
+    assert wrong.ulp.tolist() == [[2.0**-24, 2.0**-24]]
+
+
+def test_a_gradient_that_vanishes_for_equal_logits_is_proved_zero_at_once() -> None:
+    g = np.array([0.7, 0.7 + 0.25, 0.7 - 0.25, 0.7])
+    with precision(128):
+        result = softmax_pullback(Row(np.array([5.0, 0.3, 0.3, -3.1])), g)
+    assert [value.is_zero() for value in result] == [True, False, False, True]
 
 
 def test_upstream_is_the_documented_vector() -> None:
