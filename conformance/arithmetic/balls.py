@@ -163,7 +163,7 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     radius[special] = 0.0
     for index in np.flatnonzero((low == 0) & ~special & (np.abs(high) >= TINY)).tolist():
         item = rest[index]
-        if not item.is_zero():
+        if radius[index] == 0 and not item.is_zero():
             # A rest below float64's range still decides ties by its sign.
             low[index] = _LEAST if item > 0 else -_LEAST if item < 0 else 0.0
             radius[index] = 0.0 if low[index] else _LEAST

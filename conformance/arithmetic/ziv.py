@@ -55,6 +55,10 @@ def settle_balls(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> tuple[R
         if not unsettled or bits >= CAP:
             break
         bits *= 2
+    for index in np.flatnonzero((high != 0) & (np.abs(high) < fmt.smallest_subnormal)).tolist():
+        if values[index].contains(0):
+            # So thin a ball around 0 is a zero that arithmetic cannot prove: its midpoint has no digits to show.
+            rounded[index] = high[index] = low[index] = 0.0
     return Rounded(rounded, high, low, ulp_of(fmt, high, low), _outside(values, high)), values
 
 
@@ -135,5 +139,5 @@ def _outside(values: Sequence[Ball], high: FloatArray) -> dict[int, tuple[int, i
     return {
         index: significand(values[index])
         for index in candidates
-        if values[index].is_finite() and not values[index].mid().is_zero()
+        if values[index].is_finite() and not values[index].contains(0)
     }

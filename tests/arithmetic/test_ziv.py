@@ -59,6 +59,17 @@ def test_a_tie_that_arithmetic_cannot_prove_is_taken_as_one_at_the_cap() -> None
     assert seen[-1] == CAP
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_zero_that_arithmetic_cannot_prove_rounds_to_zero(name: str) -> None:
+    def zeros() -> list[balls.Ball]:
+        return [(balls.ONE * x / 7).exp().log() - balls.ONE * x / 7 for x in range(1, 30)]
+
+    settled = settle(FORMATS[name], zeros)
+    assert not settled.rounded.any()
+    assert not settled.high.any()
+    assert not settled.outside
+
+
 def test_an_exact_tie_settles_at_once() -> None:
     settled = settle(FORMATS["float32"], lambda: [balls.ball(1 + 2.0**-24), balls.ball(1 + 3 * 2.0**-24)])
     assert settled.rounded.tolist() == [1.0, 1 + 2.0**-22]
