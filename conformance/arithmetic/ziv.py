@@ -57,7 +57,7 @@ def settle_balls(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> tuple[R
         bits *= 2
     for index in np.flatnonzero((high != 0) & (np.abs(high) < fmt.smallest_subnormal)).tolist():
         if values[index].contains(0):
-            # So thin a ball around 0 is a zero that arithmetic cannot prove: its midpoint has no digits to show.
+            # A zero that arithmetic cannot prove: the midpoint of so thin a ball has no digits to show.
             rounded[index] = high[index] = low[index] = 0.0
     return Rounded(rounded, high, low, ulp_of(fmt, high, low), _outside(values, high)), values
 
