@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ DTYPES = (np.float16, np.float32, np.float64)
 
 @dataclass(frozen=True)
 class Call:
-    """An operation, its inputs by position, its parameters by name, and the inputs to differentiate by."""
+    """An operation, its inputs by position, its parameters by name, and what to differentiate by."""
 
     operation: str
     inputs: tuple[Array, ...]
@@ -32,7 +32,9 @@ def random_calls(count: int, seed: int) -> Iterator[Call]:
     """As many calls, each operation in its turn."""
     rng = np.random.Generator(np.random.PCG64(seed))
     for i in range(count):
-        yield MAKERS[i % len(MAKERS)](rng)
+        call = MAKERS[i % len(MAKERS)](rng)
+        factors = tuple(name for name in ("weight", "pos_weight") if name in call.parameters)
+        yield replace(call, gradients=call.gradients + factors)
 
 
 def one_of(rng: Rng, choices: Any) -> Any:

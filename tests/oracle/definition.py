@@ -42,6 +42,13 @@ GRADIENTS: dict[tuple[str, str], Callable[..., Array]] = {
     ("binary_cross_entropy", "target"): losses.binary_gradient(losses.bce_target_slope),
     ("binary_cross_entropy_with_logits", "logits"): losses.binary_gradient(losses.logits_slope),
     ("binary_cross_entropy_with_logits", "target"): losses.binary_gradient(losses.logits_target_slope),
+    ("nll_loss", "weight"): losses.nll_loss_weight_gradient,
+    ("cross_entropy", "weight"): losses.cross_entropy_weight_gradient,
+    ("binary_cross_entropy", "weight"): losses.factor_gradient("weight", losses.bce_term),
+    ("binary_cross_entropy_with_logits", "weight"): losses.factor_gradient("weight", losses.logits_term),
+    ("binary_cross_entropy_with_logits", "pos_weight"): losses.factor_gradient(
+        "pos_weight", losses.logits_pos_weight_slope
+    ),
 }
 
 
@@ -52,7 +59,7 @@ def value(operation: str, inputs: tuple[Array, ...], parameters: dict[str, Any])
 
 
 def gradient(operation: str, name: str, inputs: tuple[Array, ...], parameters: dict[str, Any]) -> Array:
-    """The derivative of the sum of the result's elements with respect to each element of the named input."""
+    """The derivative of the sum of the result's elements with respect to each element of the named array."""
     with mp.workprec(precision(inputs)):
         return GRADIENTS[operation, name](*inputs, **parameters)
 

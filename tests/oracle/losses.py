@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from mpmath import exp, inf, log, mpf
+from mpmath import exp, inf, log, mp, mpf
 
-from oracle.rows import Row, log_softmax_of, log_softmax_pull, places_by_row
+from oracle.rows import Place, Row, log_softmax_of, log_softmax_pull, places_by_row
 from oracle.values import Array, each, number, zeros
 
 
@@ -53,21 +53,23 @@ class Classes:
         self.kept, share = 1 - smoothing, smoothing / n
         ignored = parameters.get("ignore_index", -100)
         self.reduction = spelled(parameters)
-        self.coefficients: dict[tuple[int, ...], Row] = {}
+        self.coefficients: dict[Place, Row] = {}
+        self.shares: dict[Place, Row] = {}  # the coefficients before the weights
+        self.labels: dict[Place, int] = {}
         self.divisor = mpf(0)
         for row, places in places_by_row(scores.shape, self.axis):
             if target.dtype.kind != "i":
                 probabilities = [number(target[p]) for p in places]
                 self.divisor += 1
             elif target[row] == ignored:
-                self.coefficients[row] = [mpf(0)] * n
+                self.coefficients[row] = self.shares[row] = [mpf(0)] * n
                 continue
             else:
                 probabilities = [number(c == target[row]) for c in range(n)]
+                self.labels[row] = int(target[row])
                 self.divisor += self.weight[target[row]]
-            self.coefficients[row] = [
-                self.weight[c] * (self.kept * probabilities[c] + share) for c in range(n)
-            ]
+            self.shares[row] = [self.kept * p + share for p in probabilities]
+            self.coefficients[row] = [w * a for w, a in zip(self.weight, self.shares[row], strict=True)]
 
     def value(self, logarithms: Callable[[Row], Row]) -> Array:
         """The loss, where a row's logarithms of probabilities are that function of its scores."""
@@ -86,6 +88,29 @@ class Classes:
                 out[p] = -slope / (self.divisor if self.reduction == "mean" else 1)
         return out
 
+    def weight_gradient(self, logarithms: Callable[[Row], Row]) -> Array:
+        """The slope in each weight w_c: the loss is sum_c w_c n_c, its mean that over sum_c w_c d_c."""
+        totals, counts = [mpf(0)] * len(self.weight), [0] * len(self.weight)
+        for row, places in places_by_row(self.scores.shape, self.axis):
+            y = logarithms([number(self.scores[p]) for p in places])
+            totals = [n - product(a, b) for n, a, b in zip(totals, self.shares[row], y, strict=True)]
+            if row in self.labels:
+                counts[self.labels[row]] += 1
+        if self.reduction == "mean" and not self.labels:
+            totals = [n / self.divisor for n in totals]
+        elif self.reduction == "mean":
+            totals = [self.quotient_slope(c, totals, counts) for c in range(len(totals))]
+        return np.array(totals, dtype=object)
+
+    def quotient_slope(self, c: int, totals: Row, counts: list[int]) -> mpf:
+        """sum_k w_k (n_c d_k - n_k d_c) / D^2; what is left where the terms cancel is none but rounding."""
+        terms = [
+            w * (totals[c] * d - n * counts[c]) for w, n, d in zip(self.weight, totals, counts, strict=True)
+        ]
+        largest = max(abs(w * n * d) for w in self.weight for n in totals for d in counts)
+        rounding = largest * mpf(2) ** (64 - mp.prec)
+        return mpf(0) if abs(sum(terms)) <= rounding else sum(terms) / self.divisor**2
+
 
 def nll_loss(log_probs: Array, target: Array, **parameters: Any) -> Array:
     """Minus the label's score."""
@@ -95,6 +120,11 @@ def nll_loss(log_probs: Array, target: Array, **parameters: Any) -> Array:
 def nll_loss_gradient(log_probs: Array, target: Array, **parameters: Any) -> Array:
     """The loss is linear in the scores."""
     return Classes(log_probs, target, parameters).gradient(lambda a, row: a)
+
+
+def nll_loss_weight_gradient(log_probs: Array, target: Array, **parameters: Any) -> Array:
+    """The slope in each class's weight."""
+    return Classes(log_probs, target, parameters).weight_gradient(lambda row: row)
 
 
 def cross_entropy(logits: Array, target: Array, **parameters: Any) -> Array:
@@ -114,6 +144,11 @@ def cross_entropy_target_gradient(logits: Array, target: Array, **parameters: An
     return loss.gradient(
         lambda _, row: [product(*pair) for pair in zip(scale, log_softmax_of(row), strict=True)]
     )
+
+
+def cross_entropy_weight_gradient(logits: Array, target: Array, **parameters: Any) -> Array:
+    """The slope in each class's weight."""
+    return Classes(logits, target, parameters).weight_gradient(log_softmax_of)
 
 
 Term = Callable[[mpf, mpf, mpf], mpf]
@@ -153,6 +188,26 @@ def binary_gradient(slope: Term) -> Callable[..., Array]:
         for i in np.ndindex(slopes.shape):
             slopes[i] /= divisor
         return slopes
+
+    return gradient
+
+
+def factor_gradient(name: str, slope: Term) -> Callable[..., Array]:
+    """The gradient with respect to `weight` or `pos_weight`, where each element's share of it is that slope.
+
+    An element of a factor that was stretched over several elements of the loss gets the sum of their shares.
+    """
+
+    def gradient(scores: Array, target: Array, **parameters: Any) -> Array:
+        kept = parameters if name == "pos_weight" else {**parameters, name: None}
+        slopes = elementwise(slope, scores, target, kept)
+        divisor = slopes.size if spelled(parameters) == "mean" else 1
+        given = parameters[name]
+        out = zeros(given.shape)
+        sources = np.broadcast_to(np.arange(given.size).reshape(given.shape), scores.shape)
+        for i in np.ndindex(slopes.shape):
+            out[np.unravel_index(sources[i], given.shape)] += slopes[i] / divisor
+        return out
 
     return gradient
 
@@ -199,6 +254,11 @@ def logits_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
 def logits_target_slope(x: mpf, t: mpf, pos: mpf) -> mpf:
     """log s(-x) - pos log s(x), where log s(-x) - log s(x) is -x exactly."""
     return (1 - pos) * log(sigmoid_of(x)) - x
+
+
+def logits_pos_weight_slope(x: mpf, t: mpf, _: mpf) -> mpf:
+    """-t log s(x)."""
+    return -product(t, log(sigmoid_of(x)))
 
 
 binary_cross_entropy = binary_loss(bce_term)
