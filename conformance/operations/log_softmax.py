@@ -46,6 +46,11 @@ class LogSoftmax(AlongAxis):
         ),
     )
 
+    @property
+    def textbook(self) -> frozenset[str]:
+        """Also `composed`: adding the maximum back before the subtraction is the lesson of pytorch#195829."""
+        return super().textbook | {"composed"}
+
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
         """See `Operation`."""
         if quantity == "value":
