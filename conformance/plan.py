@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +31,7 @@ class Group:
     @property
     def arguments(self) -> dict[str, Any]:
         """The inputs and parameters, rounded to the dtype."""
-        return self.case.arguments(self.dtype)
+        return _latest.of(self)
 
     @cached_property
     def result_shape(self) -> tuple[int, ...] | None:
@@ -60,6 +61,25 @@ class Group:
     def stated(self) -> frozenset[str]:
         """The names that the case file itself gives: a default is not sent, so the framework's own holds."""
         return frozenset(self.case.inputs) | frozenset(self.case.parameters)
+
+
+class _Latest:
+    """The arguments of the group that was asked for last: large ones take seconds to make."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: tuple[Group, dict[str, Any]] | None = None
+
+    def of(self, group: Group) -> dict[str, Any]:
+        """A group's arguments; several workers' threads ask for the same ones at once."""
+        with self._lock:
+            if self._held is None or self._held[0] is not group:
+                self._held = None
+                self._held = (group, group.case.arguments(group.dtype))
+            return self._held[1]
+
+
+_latest = _Latest()
 
 
 def on_the_wire(array: np.ndarray[Any, Any], dtype: str) -> tuple[str, np.ndarray[Any, Any]]:
@@ -153,7 +173,9 @@ def make(
                 names = case.quantity_names(dtype)
                 for subject in subjects:
                     quantities = tuple(
-                        name for name in names if wanted is None or wanted(subject, case, dtype, formulation, name)
+                        name
+                        for name in names
+                        if wanted is None or wanted(subject, case, dtype, formulation, name)
                     )
                     if quantities:
                         requests[subject].append(Request(index, group, formulation, quantities))
