@@ -1,15 +1,13 @@
-"""What the posts claim: printed figures, identities, and the logit gap at which each identity stops."""
+"""What the posts claim: the figures that they print, and their identities on their own inputs."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from conformance.report.figures import dtype_order, plain, ulps
+from conformance.report.figures import ulps
+from conformance.report.stops import Stops, stops
 
 JUDGEMENTS = ("identical", "within bounds", "broken")
 
@@ -38,12 +36,17 @@ class Figure:
         """Whether every subject confirms it."""
         return all(answer.confirmed for answer in self.answers)
 
+    def of(self, subject: str) -> FigureAnswer | None:
+        """What one subject returns; None where it was not asked."""
+        return next((answer for answer in self.answers if answer.subject == subject), None)
+
 
 @dataclass(frozen=True)
 class Identity:
     """An identity on one post's inputs, or on all other inputs: how often it holds, and how."""
 
     name: str
+    operation: str
     left: str
     right: str
     textbook: bool
@@ -67,32 +70,12 @@ class Post:
 
 
 @dataclass(frozen=True)
-class Break:
-    """Where an identity stops in one subject and dtype; `gap` is None when it held at every gap tried."""
-
-    gap: str | None
-    title: str
-
-
-@dataclass(frozen=True)
-class Breaks:
-    """One identity's breaking gaps: a row a subject, a column a dtype."""
-
-    relation: str
-    operation: str
-    left: str
-    right: str
-    dtypes: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Break | None, ...]], ...]
-
-
-@dataclass(frozen=True)
 class Claims:
     """Everything of the section."""
 
     posts: tuple[Post, ...]
     elsewhere: tuple[Identity, ...]
-    breaks: tuple[Breaks, ...]
+    stops: Stops
 
 
 def claims(
@@ -113,7 +96,8 @@ def claims(
         if figures or identities:
             posts.append(Post(source, figures, identities))
     elsewhere = _identities(relations[~source_of.isin(sources)]) if len(relations) else ()
-    return Claims(tuple(posts), elsewhere, _breaks(breaks))
+    claimed = list(dict.fromkeys(identity.name for post in posts for identity in post.identities))
+    return Claims(tuple(posts), elsewhere, stops(breaks, claimed))
 
 
 def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
@@ -133,7 +117,9 @@ def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
 
 def _identities(relations: pd.DataFrame) -> tuple[Identity, ...]:
     out = []
-    for (name, left, right), rows in relations.groupby(["relation", "left", "right"], sort=False):
+    for (name, operation), rows in relations.groupby(["relation", "operation"], sort=False):
+        left = " or ".join(dict.fromkeys(str(side) for side in rows["left"]))
+        right = " or ".join(dict.fromkeys(str(side) for side in rows["right"]))
         judged = rows["judgement"].value_counts().to_dict()
         broken = rows[rows["judgement"].eq("broken")]
         where = broken[["subject", "dtype"]].drop_duplicates()
@@ -144,8 +130,9 @@ def _identities(relations: pd.DataFrame) -> tuple[Identity, ...]:
         out.append(
             Identity(
                 str(name),
-                str(left),
-                str(right),
+                str(operation),
+                left,
+                right,
                 textbook,
                 counts,
                 places,
@@ -153,52 +140,3 @@ def _identities(relations: pd.DataFrame) -> tuple[Identity, ...]:
             )
         )
     return tuple(out)
-
-
-def _breaks(breaks: pd.DataFrame) -> tuple[Breaks, ...]:
-    out = []
-    if not len(breaks):
-        return ()
-    for (relation, operation), rows in breaks.groupby(["relation", "operation"], sort=False):
-        dtypes = tuple(sorted({str(d) for d in rows["dtype"]}, key=dtype_order))
-        cells = {(str(r["subject"]), str(r["dtype"])): _break(r) for r in rows.to_dict("records")}
-        subjects = list(dict.fromkeys(str(s) for s in rows["subject"]))
-        table = tuple(
-            (subject, tuple(cells.get((subject, dtype)) for dtype in dtypes)) for subject in subjects
-        )
-        first = rows.iloc[0]
-        out.append(
-            Breaks(str(relation), str(operation), str(first["left"]), str(first["right"]), dtypes, table)
-        )
-    return tuple(out)
-
-
-def _break(row: Mapping[Any, Any]) -> Break:
-    gap = plain(row.get("breaks_at"))
-    if not gap:
-        held = plain(row.get("holds_to"))
-        return Break(None, f"holds up to a gap of {held}" if held else "holds at every gap tried")
-    return Break(
-        gap,
-        f"holds to {plain(row.get('holds_to'))} ({plain(row.get('holds_to_bits'))}); at {gap} "
-        f"({plain(row.get('breaks_at_bits'))}) left is {plain(row.get('left_value'))}, "
-        f"right {plain(row.get('right_value'))}, exact {plain(row.get('exact'))}",
-    )
-
-
-def first_gaps(table: Breaks) -> dict[str, str]:
-    """The smallest breaking gap of any subject, per dtype in which there is one."""
-    out = {}
-    for place, dtype in enumerate(table.dtypes):
-        cells = (cells[place] for _, cells in table.rows)
-        gaps = [cell.gap for cell in cells if cell is not None and cell.gap]
-        if gaps:
-            out[dtype] = min(gaps, key=_size)
-    return out
-
-
-def _size(gap: str) -> float:
-    try:
-        return float(gap)
-    except ValueError:
-        return math.inf

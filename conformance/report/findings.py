@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Finding:
-    """A check that does not conform, or all checks that one known reason covers (the worst one shown)."""
+    """Checks that fail on one case, or for one known reason, shown by the worst of them."""
 
     operation: str
     case: str
@@ -53,6 +53,8 @@ class Finding:
     line: str
     why: str
     checks: int
+    cases: int
+    also: tuple[tuple[str, str], ...]  # every formulation and dtype in which it fails
     worst: Look
     ulps: str
     observed: str
@@ -61,28 +63,37 @@ class Finding:
 
 
 def open_findings(frame: pd.DataFrame, snippet: Snippet, limit: int = 100) -> tuple[tuple[Finding, ...], int]:
-    """Discrepancies, a finding per case, formulation, quantity and dtype, the worst first; and how many."""
-    rows = _ranked(frame[discrepancies(frame)])
-    keys = rows.drop_duplicates(CHECK)
-    table = _by_check(frame, keys.head(limit))
-    return tuple(_finding(row, table, rows, snippet) for row in keys.head(limit).to_dict("records")), len(
-        keys
-    )
+    """Discrepancies, a finding per operation, case and quantity, the worst first; and how many there are."""
+    return _grouped(frame, frame[discrepancies(frame)], ["operation", "case", "quantity"], snippet, limit)
 
 
 def known_findings(
     frame: pd.DataFrame, snippet: Snippet, limit: int = 200
 ) -> tuple[tuple[Finding, ...], int]:
-    """Known deviations, a finding per reason and operation, shown by its worst check; and how many."""
+    """Known deviations, a finding per operation and reason, the worst first; and how many there are."""
     failing = frame["conforms"].eq(False).fillna(False).astype(bool) & known_text(frame).ne("")
-    rows = _ranked(frame[failing])
-    keys = rows.drop_duplicates(["known", "operation"])
-    table = _by_check(frame, keys.head(limit))
-    out = []
-    for row in keys.head(limit).to_dict("records"):
-        same = rows[rows["known"].eq(row["known"]) & rows["operation"].eq(row["operation"])]
-        out.append(_finding(row, table, same, snippet, len(same)))
-    return tuple(out), len(keys)
+    return _grouped(frame, frame[failing], ["operation", "known"], snippet, limit)
+
+
+def _grouped(
+    frame: pd.DataFrame, failing: pd.DataFrame, by: list[str], snippet: Snippet, limit: int
+) -> tuple[tuple[Finding, ...], int]:
+    """A finding for each group of failing checks, shown by its worst one."""
+    rows = _ranked(failing)
+    first = rows.drop_duplicates(by)
+    shown = first.head(limit)
+    groups = dict(iter(rows.groupby(by, sort=False)))
+    answers = dict(iter(frame.merge(shown[CHECK].drop_duplicates(), on=CHECK).groupby(CHECK, sort=False)))
+    found = tuple(
+        _finding(
+            row,
+            answers[tuple(row[name] for name in CHECK)],
+            groups[tuple(row[name] for name in by)],
+            snippet,
+        )
+        for row in shown.to_dict("records")
+    )
+    return found, len(first)
 
 
 def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
@@ -93,28 +104,11 @@ def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _by_check(frame: pd.DataFrame, keys: pd.DataFrame) -> dict[tuple[object, ...], pd.DataFrame]:
-    """All subjects' rows of each wanted check."""
-    wanted = frame.merge(keys[CHECK], on=CHECK, how="inner")
-    return dict(iter(wanted.groupby(CHECK, sort=False)))
-
-
-def _finding(
-    row: Row,
-    table: dict[tuple[object, ...], pd.DataFrame],
-    same: pd.DataFrame,
-    snippet: Snippet,
-    checks: int | None = None,
-) -> Finding:
-    rows = table[tuple(row[name] for name in CHECK)]
-    answers = tuple(_answer(entry, snippet) for entry in rows.to_dict("records"))
-    if checks is None:
-        chosen = same
-        for name in CHECK:
-            chosen = chosen[chosen[name].eq(row[name])]
-        subjects = tuple(dict.fromkeys(str(s) for s in chosen["subject"]))
-    else:
-        subjects = tuple(dict.fromkeys(str(s) for s in same["subject"]))
+def _finding(row: Row, check: pd.DataFrame, same: pd.DataFrame, snippet: Snippet) -> Finding:
+    """The finding of `same` rows; `row` is the worst of them, `check` what every subject returned on it."""
+    answers = tuple(_answer(entry, snippet) for entry in check.to_dict("records"))
+    subjects = tuple(dict.fromkeys(str(name) for name in same["subject"]))
+    ways = same[["formulation", "dtype"]].drop_duplicates().itertuples(index=False)
     reason, source = _reason(_text(row, "known"), _text(row, "source"))
     operation, case, formulation, quantity, dtype = (_text(row, name) for name in CHECK)
     return Finding(
@@ -131,7 +125,9 @@ def _finding(
         file=_text(row, "file"),
         line=_text(row, "line"),
         why=_text(row, "why"),
-        checks=checks or len(subjects),
+        checks=len(same),
+        cases=int(same["case"].nunique()),
+        also=tuple((str(formulation), str(dtype)) for formulation, dtype in ways),
         worst=look(_text(row, "verdict")),
         ulps=ulps(row["ulp_error"]),
         observed=_text(row, "observed"),

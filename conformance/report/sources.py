@@ -64,6 +64,7 @@ def _read(name: str) -> _Module:
     return module
 
 
+@cache
 def formulation(framework: str, operation: str, name: str, gradient: bool = False) -> Source | None:
     """The source of a formulation, or None where the adapters of this package have none.
 

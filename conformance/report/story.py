@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from conformance.report.changes import Changes, changes
 from conformance.report.claims import Claims, claims
 from conformance.report.findings import Finding, Row, known_findings, open_findings
+from conformance.report.frames import light
 from conformance.report.frontier import Frontier, frontier
 from conformance.report.heat import Heat, heat
 from conformance.report.pairs import Equivalence, Lost, equivalence, lost
@@ -43,7 +44,7 @@ def tell(
     run: RunLike, previous: RunLike | None = None, snippet: Callable[[Row], str | None] | None = None
 ) -> Story:
     """Sums a run up. `snippet` writes the reproduction of one check, given its row of the frame."""
-    frame = run.frame
+    frame = light(run.frame)
     summary = summarise(frame, run.environment)
     subjects = [subject.name for subject in summary.subjects]
     write = snippet or (lambda row: None)
@@ -51,15 +52,15 @@ def tell(
     known, known_total = known_findings(frame, write)
     since = None
     if previous is not None:
-        since = changes(frame, previous.frame, str(previous.environment.get("id", "the previous run")))
+        since = changes(frame, light(previous.frame), str(previous.environment.get("id", "the previous run")))
     return Story(
         summary,
         since,
         heat(frame, subjects),
-        claims(frame, run.relations(), run.breaks(), run.printed()),
-        frontier(run.sweep()),
-        equivalence(run.equivalence(), subjects),
-        lost(run.agree_and_lose()),
+        claims(frame, light(run.relations()), light(run.breaks()), light(run.printed())),
+        frontier(light(run.sweep())),
+        equivalence(light(run.equivalence()), subjects),
+        lost(light(run.agree_and_lose())),
         findings,
         findings_total,
         known,

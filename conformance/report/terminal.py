@@ -7,7 +7,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from conformance.report.claims import first_gaps
 from conformance.report.figures import count, shorten
 from conformance.report.protocol import RunLike
 from conformance.report.story import Story, tell
@@ -116,7 +115,11 @@ def _claims(story: Story, console: Console) -> None:
                 f"confirmed by every subject{held}{claim}"
             )
         )
-    for table in story.claims.breaks[:3]:
-        where = ", ".join(f"{dtype} {shorten(gap, 10)}" for dtype, gap in first_gaps(table).items())
-        if where:
-            console.print(Text(f"{shorten(table.relation, 50)} stops at a logit gap of {where}"))
+    shown: set[str] = set()
+    for stop in story.claims.stops.every:
+        if stop.relation in shown or len(shown) == 3:
+            continue
+        shown.add(stop.relation)
+        gaps = zip(story.claims.stops.dtypes, stop.cells, strict=True)
+        where = ", ".join(f"{dtype} {cell[0].gap}" for dtype, cell in gaps if cell)
+        console.print(Text(f"{shorten(stop.relation, 50)} stops at a logit gap of {where}"))

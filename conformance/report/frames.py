@@ -1,0 +1,24 @@
+"""A run's frames as the report reads them: NumPy's own types, which slice an order of magnitude faster."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def light(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with text as objects (missing: empty), numbers as float64 or int64, booleans as they are.
+
+    A nullable boolean column keeps its type: that a check neither conforms nor fails is news.
+    """
+    return pd.DataFrame({str(name): _light(frame[name]) for name in frame.columns}, index=frame.index)
+
+
+def _light(series: pd.Series) -> pd.Series:
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return series
+    if pd.api.types.is_float_dtype(series.dtype):
+        return series.astype(np.float64)
+    if pd.api.types.is_integer_dtype(series.dtype):
+        return series.astype(np.float64 if series.isna().any() else np.int64)
+    return series.astype(object).where(series.notna(), "")
