@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -40,6 +41,12 @@ def test_readme_uses_public_names_only() -> None:
     used = set(re.findall(r"conformance\.([a-z_]\w*)\(", README))
     assert used
     assert used <= set(conformance.__all__)
+
+
+def test_readme_session_prints_what_it_shows() -> None:
+    (session,) = re.findall(r"```pycon\n(.*?)```", README, flags=re.DOTALL)
+    example = doctest.DocTestParser().get_doctest(session, {}, "README.md", None, None)
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
