@@ -29,7 +29,7 @@ class Checks:
     def all(self, arguments: bool, known_places: list[int]) -> None:
         """Note every fault.
 
-        arguments: whether inputs and parameters are sound. known_places: where the entries of `known` stand in
+        arguments: inputs and parameters are sound. known_places: where the entries of `known` stand in
         the file's list, which may hold others that are not sound.
         """
         case, operation = self.case, self.operation

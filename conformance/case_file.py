@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -130,8 +131,10 @@ def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str
     """A pydantic error as (where, what is wrong, what would be right)."""
     path: Path = error["loc"]
     value, key = find(node, path)
+    if isinstance(value, Scalar) and not value.text:
+        value = replace(value, line=key.line, column=key.column)  # nothing stands nowhere: at its key
     owner, described = _field(model, path)
-    name = next((str(step) for step in reversed(path) if isinstance(step, str)), "")
+    name = next((step for step in reversed(path) if isinstance(step, str)), getattr(model, "name", ""))
     kind_of = error["type"]
     if kind_of == "extra_forbidden":
         return key, f"unknown key {shown(str(path[-1]))}", meant(str(path[-1]), owner.model_fields)
@@ -146,8 +149,9 @@ def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str
     if kind_of in ("string_too_long", "string_too_short", "too_short", "too_long"):
         length = "too long" if kind_of.endswith("long") else "empty"
         return value, f"{name}: {length}", described
-    if isinstance(value, Scalar) and kind_of.endswith("_type"):
-        return value, f"{name}: {kind(value)} ({written})" if value.text else f"{name}: nothing", described
+    if kind_of.endswith("_type"):
+        told = f"{kind(value)} ({written})" if isinstance(value, Scalar) and value.text else kind(value)
+        return value, f"{name}: {told}", described
     return value, f"{name}: {written} is not right", described
 
 

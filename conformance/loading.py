@@ -136,7 +136,8 @@ class _CaseReader:
         sound = len(faults.found)
         inputs, parameters = self._tensors(entry, operation)
         case = self._made(entry, formulations, inputs, parameters, printed)
-        Checks(case, operation, self.node, faults).all(len(faults.found) == sound, self._known_places())
+        complete = len(faults.found) == sound and len(inputs) == len(operation.inputs)
+        Checks(case, operation, self.node, faults).all(complete, self._known_places())
         return case if len(faults.found) == before else None
 
     def _made(
@@ -174,7 +175,7 @@ class _CaseReader:
         self.file.faults.add(place.line, place.column, what, right)
 
     def _partial(self) -> CaseEntry:
-        """The entry with defaults for what is wrong or missing, and its lists without what is wrong in them."""
+        """The entry with defaults for what is wrong or missing; its lists without what is wrong in them."""
         entries: dict[str, Any] = {"id": "x", "operation": "", "inputs": {}}
         for key, node in self.node.entries.items():
             if (key,) in self.wrong:
@@ -183,6 +184,8 @@ class _CaseReader:
             places = {path[1] for path in self.wrong if path[0] == key and len(path) > 1}
             if places and isinstance(value, list):
                 value = [one for place, one in enumerate(value) if place not in places]
+                # A name twice is a fault that pydantic tells only once its list has no other.
+                value = value if key == "known" else list(dict.fromkeys(value))
             if value or not places:
                 entries[key] = value
         # Numbers are checked in the case's dtypes: in the widest, where those are wrong.
@@ -196,12 +199,10 @@ class _CaseReader:
     def _known_places(self) -> list[int]:
         """Where in the file's list the sound entries of `known` stand."""
         node = self.node.entries.get("known")
+        if not isinstance(node, List):
+            return []
         wrong = {path[1] for path in self.wrong if path[0] == "known" and len(path) > 1}
-        return (
-            [place for place in range(len(node.items)) if place not in wrong]
-            if isinstance(node, List)
-            else []
-        )
+        return [place for place in range(len(node.items)) if place not in wrong]
 
     def _operation(self, entry: CaseEntry) -> Operation | None:
         if entry.operation in OPERATIONS:

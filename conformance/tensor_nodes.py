@@ -181,14 +181,17 @@ class _Lists:
         return (None, []) if bad else (tuple(shape), [one for one in level if isinstance(one, Scalar)])
 
     def _ragged(self, level: list[Node]) -> tuple[None, list[Scalar]]:
-        def length(node: Node) -> int:
-            return len(node.items) if isinstance(node, List) else -1
+        """Note the first node that is unlike the level's first."""
 
-        odd = next(one for one in level if length(one) != length(level[0]))
-        first, other = (
-            f"a list of {length(one)}" if length(one) >= 0 else kind(one) for one in (level[0], odd)
-        )
-        self.reader.fault(odd, f"{self.name}: {other} beside {first}", "lists of one length at each level")
+        def named(node: Node) -> str:
+            if isinstance(node, List):
+                return f"a list of {len(node.items)}"
+            return "a number" if isinstance(node, Scalar) else kind(node)
+
+        first = named(level[0])
+        odd = next(one for one in level if named(one) != first)
+        what = f"{self.name}: {named(odd)} beside {first}"
+        self.reader.fault(odd, what, "lists of one length at each level")
         return None, []
 
     def _label(self, leaf: Scalar) -> Any:

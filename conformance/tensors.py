@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from conformance.arithmetic import FORMATS, round_to
 from conformance.edges import Edge
+from conformance.faults import shown
 from conformance.generators import Generator
 
 Array = npt.NDArray[Any]
@@ -109,23 +110,22 @@ class Stored:
 
 def open_npy(path: Path) -> Array:
     """A `.npy` file's array, mapped, never unpickled; ValueError says what is wrong with it."""
+    name = shown(path.name)
     try:
         with path.open("rb") as file:
             magic = file.read(6)
-        if magic != b"\x93NUMPY":
-            raise ValueError(f"{path.name} is no .npy file")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
-        raise ValueError(f"{path.name} cannot be read: {error.strerror or type(error).__name__}") from None
-    except ValueError as error:
-        raise ValueError(" ".join(str(error).split())[:160]) from None
-    except Exception as error:  # NumPy evaluates the header and fails in many ways on a hostile one
-        raise ValueError(f"{path.name} has a broken header ({type(error).__name__})") from None
-    kind = array.dtype.kind
-    if not isinstance(array, np.ndarray) or kind not in "fiu" or array.dtype.itemsize > 8:
-        raise ValueError(f"{path.name} holds {array.dtype}, not float16, float32, float64 or integers")
-    if array.dtype == np.uint64:
-        raise ValueError(f"{path.name} holds uint64; labels are int64")
+        raise ValueError(f"{name} cannot be read: {error.strerror or type(error).__name__}") from None
+    if magic != b"\x93NUMPY":
+        raise ValueError(f"{name} is no .npy file")
+    try:
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # NumPy evaluates the header, and fails in many ways on a hostile one
+        pickled = "Python objects" in str(error) or "allow_pickle" in str(error)
+        broken = "holds Python objects" if pickled else "has a broken header, or fewer numbers than that says"
+        raise ValueError(f"{name} {broken}") from None
+    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8 or array.dtype == np.uint64:
+        raise ValueError(f"{name} holds {array.dtype}, not float16, float32, float64 or int64 and narrower")
     return array
 
 
