@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from functools import lru_cache
-from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
 
 Array = Any  # a NumPy array; NumPy 1.19 has no types to say more
 Tensor = Any  # an array of the framework
@@ -54,7 +54,7 @@ class Unsupported(NotImplementedError):
 
 
 class Unavailable(Exception):
-    """The worker cannot start: no such framework, mode, device or function. Its text: one line for a person."""
+    """The worker cannot start: no such framework, mode, device or function. Its text is one line."""
 
 
 class Call(NamedTuple):
@@ -82,7 +82,7 @@ class Adapter:
     framework: str = ""
     modes: Tuple[str, ...] = ("eager",)
     devices: Tuple[str, ...] = ("cpu",)
-    formulations: Table = {}
+    formulations: Table = {}  # noqa: RUF012 - a table that nobody writes to
     implicit_axis: FrozenSet[str] = frozenset()
     users_function: Optional[Function] = None
 
@@ -185,7 +185,7 @@ def signature_of(function: Function) -> Signature:
 
 
 def has_ignored_label(scalars: Dict[str, Any], arrays: Dict[str, Array]) -> bool:
-    """Whether a label equals the ignored one: then a formulation without `ignore_index` cannot do the case."""
+    """Whether a label equals the ignored one: a formulation without `ignore_index` cannot do that case."""
     target = arrays.get("target")
     if target is None or target.dtype.kind not in "iu":
         return False

@@ -7,12 +7,13 @@ import platform
 from typing import Any, Dict
 
 #: The instruction sets that numerical libraries choose their kernels by.
-KERNEL_FLAGS = ("avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "asimd", "sve", "bf16")
+X86_FLAGS = ("avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
+KERNEL_FLAGS = (*X86_FLAGS, "asimd", "sve", "bf16")
 
 
 def processor() -> Dict[str, Any]:
     """``cpu`` (the model's name), ``flags`` (of KERNEL_FLAGS), ``cores`` (that this process may use)."""
-    described = {}
+    described: Dict[str, str] = {}
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             for line in lines:

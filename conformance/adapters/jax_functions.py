@@ -87,9 +87,10 @@ def one_hot_manual(target: Tensor, *, num_classes: int) -> Tensor:
 
 def check_labels(labels: Tensor, classes: int) -> None:
     """IndexError for a label out of range, where labels are there to be looked at."""
-    if not isinstance(labels, jax.core.Tracer) and labels.size:
-        if np.min(labels) < 0 or np.max(labels) >= classes:
-            raise IndexError("a label lies outside 0 .. {}".format(classes - 1))
+    if isinstance(labels, jax.core.Tracer) or labels.size == 0:
+        return
+    if np.min(labels) < 0 or np.max(labels) >= classes:
+        raise IndexError("a label lies outside 0 .. {}".format(classes - 1))
 
 
 def rows_of_labels(

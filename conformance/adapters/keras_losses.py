@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 import tensorflow as tf
 
 from .base import Tensor, Unsupported
 
+Parameter = Optional[Tensor]
 REDUCTIONS = {"mean": "sum_over_batch_size", "sum": "sum", "none": "none"}
+
+
+def class_axis(x: Tensor) -> int:
+    """Where the canonical signatures have the classes: axis 1, or 0 of a one-dimensional tensor."""
+    return 1 if x.shape.rank > 1 else 0
+
+
+def classes_last(x: Tensor) -> Tensor:
+    """The class axis moved to the end, where TensorFlow's functions have it."""
+    rank = x.shape.rank
+    return x if rank < 3 else tf.transpose(x, [0, *range(2, rank), 1])
 
 
 def loss(kind: str, like: Tensor, reduction: str, **options: Any) -> Any:
@@ -37,36 +49,39 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Tensor:
-    """SparseCategoricalCrossentropy of labels; CategoricalCrossentropy of probabilities, and of smoothed labels."""
-    axis = 1 if logits.shape.rank > 1 else 0
+    """SparseCategoricalCrossentropy of labels; CategoricalCrossentropy of probabilities and smoothed labels.
+
+    The class for labels takes an axis, but none other than the last: there the classes are moved.
+    """
+    axis = class_axis(logits)
     ignored = {} if ignore_index is None else {"ignore_class": ignore_index}
-    at = {"axis": axis} if axis != logits.shape.rank - 1 else {}
+    at: Dict[str, Any] = {"axis": axis} if axis != logits.shape.rank - 1 else {}
     if not target.dtype.is_floating and label_smoothing == 0:
-        options = dict(from_logits=True, **ignored, **at)
-        return loss("SparseCategoricalCrossentropy", logits, reduction, **options)(target, logits)
+        sparse = loss("SparseCategoricalCrossentropy", logits, reduction, from_logits=True, **ignored)
+        return sparse(target, classes_last(logits))
     if ignored:
         raise Unsupported("Keras' CategoricalCrossentropy has no ignore_class")
     if not target.dtype.is_floating:
         target = tf.one_hot(target, logits.shape[axis], axis=axis, dtype=logits.dtype)
-    options = dict(from_logits=True, label_smoothing=label_smoothing, **at)
-    return loss("CategoricalCrossentropy", logits, reduction, **options)(target, logits)
+    at["label_smoothing"] = label_smoothing
+    return loss("CategoricalCrossentropy", logits, reduction, from_logits=True, **at)(target, logits)
 
 
 def binary_cross_entropy(
-    probs: Tensor, target: Tensor, *, weight: Optional[Tensor] = None, reduction: str = "mean"
+    probs: Tensor, target: Tensor, *, weight: Parameter = None, reduction: str = "mean"
 ) -> Tensor:
     """BinaryCrossentropy of probabilities."""
     return _binary(probs, target, weight, reduction, from_logits=False)
 
 
 def binary_cross_entropy_with_logits(
-    logits: Tensor, target: Tensor, *, weight: Optional[Tensor] = None, reduction: str = "mean"
+    logits: Tensor, target: Tensor, *, weight: Parameter = None, reduction: str = "mean"
 ) -> Tensor:
     """BinaryCrossentropy of logits."""
     return _binary(logits, target, weight, reduction, from_logits=True)
 
 
-def _binary(x: Tensor, target: Tensor, weight: Optional[Tensor], reduction: str, from_logits: bool) -> Tensor:
+def _binary(x: Tensor, target: Tensor, weight: Parameter, reduction: str, from_logits: bool) -> Tensor:
     """The class means over the last axis first: one of length 1 keeps the elements apart."""
     sample_weight = None if weight is None else tf.broadcast_to(weight, tf.shape(x))
     binary = loss("BinaryCrossentropy", x, reduction, from_logits=from_logits)

@@ -135,7 +135,7 @@ def _third_party(framework: str) -> Any:
 
 
 def _collect_warnings() -> List[str]:
-    """Every warning from now on goes to the list that is returned: cheaper than a context for each request."""
+    """The list that every warning goes to from now on: cheaper than a context for each request."""
     warned: List[str] = []
 
     def collect(message: Any, category: Any, *place: Any, **more: Any) -> None:

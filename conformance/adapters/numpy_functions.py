@@ -8,9 +8,10 @@ import numpy as np
 
 from . import numpy_reference as reference
 from .base import Array, Function, Table
-from .numpy_reference import Terms, log_sigmoid, logsumexp, mean_of, sigmoid, times
+from .numpy_reference import Terms, log_sigmoid, logsumexp, mean_of, sigmoid, times, with_rows
 
 
+@with_rows
 def softmax_manual(x: Array, *, axis: int = -1) -> Array:
     exp = np.exp(x)
     return exp / exp.sum(axis=axis, keepdims=True)
@@ -24,6 +25,7 @@ def log_softmax_manual(x: Array, *, axis: int = -1) -> Array:
     return np.log(softmax_manual(x, axis=axis))
 
 
+@with_rows
 def log_softmax_composed(x: Array, *, axis: int = -1) -> Array:
     return x - np.expand_dims(logsumexp(x, axis=axis), axis)
 
@@ -50,7 +52,7 @@ def nll_loss_composed(
 
 
 def cross_entropy_by(log_softmax: Function, product: Function = times) -> Function:
-    """Cross-entropy by a formulation of log-softmax, and of the product of coefficients and log-probabilities."""
+    """Cross-entropy by a formulation of log-softmax, and one of its product with the coefficients."""
 
     def cross_entropy(
         logits: Array,
@@ -119,7 +121,7 @@ FUNCTIONS: Table = {
     },
     "logsumexp": {
         "functional": reference.logsumexp,
-        "manual": lambda x, axis=-1: np.log(np.exp(x).sum(axis=axis)),
+        "manual": with_rows(lambda x, axis=-1: np.log(np.exp(x).sum(axis=axis))),
     },
     "one_hot": {"functional": reference.one_hot, "manual": one_hot_manual},
     "nll_loss": {

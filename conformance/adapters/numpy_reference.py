@@ -7,7 +7,8 @@ input name. Arrays are float32 or float64, labels are integers.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Optional, Tuple
+import functools
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -61,6 +62,21 @@ def log_sigmoid(x: Array) -> Array:
 # Of a row of scores. A maximum that occurs once shifts to 0 even if it is infinite.
 
 
+def with_rows(function: Function) -> Function:
+    """The function for zero-dimensional arrays too, each a row of one."""
+
+    @functools.wraps(function)
+    def of_rows(*arrays: Array, axis: int = -1) -> Any:
+        if arrays[-1].ndim:
+            return function(*arrays, axis=axis)
+        result = function(*[array.reshape(1) for array in arrays], axis=axis)
+        if isinstance(result, dict):
+            return {name: array.reshape(()) for name, array in result.items()}
+        return result.reshape(())
+
+    return of_rows
+
+
 def shifted(x: Array, axis: int) -> Tuple[Array, Array]:
     """x less its maximum, and the maximum."""
     highest = x.max(axis=axis, keepdims=True, initial=-np.inf)
@@ -68,33 +84,40 @@ def shifted(x: Array, axis: int) -> Tuple[Array, Array]:
     return np.where((x == highest) & alone, 0, x - highest).astype(x.dtype), highest
 
 
+@with_rows
 def softmax_gradient(upstream: Array, x: Array, *, axis: int = -1) -> Gradients:
     p = softmax(x, axis=axis)
-    return {"x": p * (upstream - (p * upstream).sum(axis=axis, keepdims=True))}
+    to_x = p * (upstream - (p * upstream).sum(axis=axis, keepdims=True))
+    return {"x": np.where(p == 0, 0, to_x).astype(x.dtype)}
 
 
 @with_gradient(softmax_gradient)
+@with_rows
 def softmax(x: Array, *, axis: int = -1) -> Array:
     z, _ = shifted(x, axis)
     exp = np.exp(z)
     return np.where(np.isneginf(z), 0, exp / exp.sum(axis=axis, keepdims=True)).astype(x.dtype)
 
 
+@with_rows
 def log_softmax_gradient(upstream: Array, x: Array, *, axis: int = -1) -> Gradients:
     return {"x": upstream - softmax(x, axis=axis) * upstream.sum(axis=axis, keepdims=True)}
 
 
 @with_gradient(log_softmax_gradient)
+@with_rows
 def log_softmax(x: Array, *, axis: int = -1) -> Array:
     z, _ = shifted(x, axis)
     return np.where(np.isneginf(z), z, z - np.log(np.exp(z).sum(axis=axis, keepdims=True)))
 
 
+@with_rows
 def logsumexp_gradient(upstream: Array, x: Array, *, axis: int = -1) -> Gradients:
     return {"x": np.expand_dims(upstream, axis) * softmax(x, axis=axis)}
 
 
 @with_gradient(logsumexp_gradient)
+@with_rows
 def logsumexp(x: Array, *, axis: int = -1) -> Array:
     z, highest = shifted(x, axis)
     total = np.log(np.exp(z).sum(axis=axis, keepdims=True))

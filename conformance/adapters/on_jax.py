@@ -21,7 +21,7 @@ FILLED_IN = ("axis", "reduction", "ignore_index")
 
 
 class JaxAdapter(Adapter):
-    """JAX 0.4.13 and newer. float64 is switched on where it is asked for: float32 runs as its users run it."""
+    """JAX 0.4.13 and newer. x64 is on where float64 is asked for alone: float32 runs as its users run it."""
 
     framework = "jax"
     modes = ("jit", "eager")
@@ -50,7 +50,9 @@ class JaxAdapter(Adapter):
         if not isinstance(result, jax.Array):
             raise TypeError("a JAX array was expected, not {}".format(type(result).__name__))
         array = np.asarray(result)
-        return (array.view(np.uint16), "bfloat16") if array.dtype == BFLOAT16 else (array, array.dtype.name)
+        if array.dtype == BFLOAT16:
+            return array.view(np.uint16), "bfloat16"
+        return array, array.dtype.name
 
     def compute(
         self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
@@ -74,7 +76,9 @@ class JaxAdapter(Adapter):
         key = (call, wrt)
         if key not in self.programs:
 
-            def program(tensors: Dict[str, Tensor], traced: Dict[str, Any], upstream: Optional[Tensor]) -> Any:
+            def program(
+                tensors: Dict[str, Tensor], traced: Dict[str, Any], upstream: Optional[Tensor]
+            ) -> Any:
                 whole = call._replace(scalars=call.scalars + tuple(traced.items()))
                 if not wrt:
                     return whole(tensors), ()
@@ -119,7 +123,7 @@ def enable_x64() -> ContextManager[Any]:
     """The context in which JAX has float64: it has moved."""
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(True)  # type: ignore[no-any-return]
-    from jax.experimental import enable_x64 as experimental  # type: ignore[attr-defined]
+    from jax.experimental import enable_x64 as experimental
 
     return experimental()  # type: ignore[no-any-return]
 

@@ -59,7 +59,7 @@ class NumpyAdapter(Adapter):
 
 
 def narrowed(array: Array, dtype: str) -> Array:
-    """A float32 array rounded to the half type that was asked for (bfloat16: its bits); others as they are."""
+    """A float32 array rounded to the half type that was asked for (bfloat16: its bits); others as is."""
     array = np.asarray(array)
     if array.dtype != np.float32 or dtype not in ("float16", "bfloat16"):
         return array

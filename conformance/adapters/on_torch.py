@@ -98,7 +98,8 @@ class TorchAdapter(Adapter):
             "mkldnn": torch.backends.mkldnn.is_available(),
             "OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"],
         }
-        return {"version": torch.__version__, "versions": versions, "hardware": hardware, "settings": settings}
+        described: Dict[str, Any] = {"version": torch.__version__, "versions": versions}
+        return dict(described, hardware=hardware, settings=settings)
 
 
 NO_KERNEL = re.compile(
@@ -111,8 +112,9 @@ def prepare_compilation() -> None:
     if not hasattr(torch, "compile"):
         raise Unavailable("torch {} has no mode 'compile': it came with 2.0".format(torch.__version__))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    if os.environ.get("CONFORMANCE_CACHE"):
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(os.environ["CONFORMANCE_CACHE"], "inductor"))
+    cache = os.environ.get("CONFORMANCE_CACHE")
+    if cache:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(cache, "inductor"))
     config = importlib.import_module("torch._dynamo.config")
     for limit in ("recompile_limit", "accumulated_recompile_limit", "cache_size_limit"):
         if hasattr(config, limit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -10,6 +11,7 @@ from .storage import cast
 
 GRADIENT = "gradient:"
 LONGEST_MESSAGE = 2000
+COLOURS = re.compile("\x1b\\[[0-9;]*m")  # Keras paints its messages
 
 Header = Dict[str, Any]
 Arrays = Dict[str, Array]
@@ -46,7 +48,7 @@ def answer(adapter: Adapter, request: Header, arrays: Arrays, warned: List[str])
 
 def failure(adapter: Adapter, error: Exception) -> Header:
     """The outcome that an error is: what the framework lacks is `unsupported`, all else `raised`."""
-    message = str(error)[:LONGEST_MESSAGE]
+    message = COLOURS.sub("", str(error))[:LONGEST_MESSAGE]
     if isinstance(error, NotImplementedError):
         return {"status": "unsupported", "message": message}
     reason = adapter.lacks(error)
@@ -82,7 +84,8 @@ def _evaluate(
     adapter: Adapter, call: Call, request: Header, arrays: Arrays, quantities: Sequence[str]
 ) -> Dict[str, Stored]:
     """The storage arrays of the quantities, all from one call of the adapter."""
-    tensors = {entry["name"]: adapter.load(arrays[entry["name"]], entry["dtype"]) for entry in request["arrays"]}
+    dtypes = {entry["name"]: entry["dtype"] for entry in request["arrays"]}
+    tensors = {name: adapter.load(array, dtypes[name]) for name, array in arrays.items()}
     upstream = tensors.pop("upstream", None)
     wrt = [quantity for quantity in quantities if quantity.startswith(GRADIENT)]
     value, gradients = adapter.compute(call, tensors, tuple(name[len(GRADIENT) :] for name in wrt), upstream)

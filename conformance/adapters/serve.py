@@ -19,7 +19,7 @@ from typing import BinaryIO, Tuple
 
 
 def streams() -> Tuple[BinaryIO, BinaryIO]:
-    """The real standard input and output, kept for frames: 0 becomes the null device, 1 the standard error."""
+    """The real standard streams, kept for frames: 0 becomes the null device, 1 the standard error."""
     requests = os.fdopen(os.dup(0), "rb")
     responses = os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -6,25 +6,13 @@ have, others are unsupported. What TensorFlow lacks (NLL, class weights, ignored
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Tuple
 
 import tensorflow as tf
 
 from . import keras_losses
 from .base import Function, Table, Tensor, Unsupported
-
-Parameter = Optional[Tensor]
-
-
-def class_axis(x: Tensor) -> int:
-    """Where the canonical signatures have the classes: axis 1, or 0 of a one-dimensional tensor."""
-    return 1 if x.shape.rank > 1 else 0
-
-
-def classes_last(x: Tensor) -> Tensor:
-    """The class axis moved to the end, where TensorFlow's functions have it."""
-    rank = x.shape.rank
-    return x if rank < 3 else tf.transpose(x, [0, *range(2, rank), 1])
+from .keras_losses import Parameter, class_axis, classes_last
 
 
 def reduced(rows: Tensor, reduction: str, total: Function = tf.reduce_sum, share: Parameter = None) -> Tensor:
