@@ -29,7 +29,7 @@ def write(
     """
     story = tell(run, previous, _snippets(run, inputs_of) if inputs_of else None)
     directory.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / "report.html", page(story, run.frame, run.sweep()))
+    write_whole(directory / "report.html", page(story))
     write_whole(directory / "summary.md", render("summary.md", story=story))
     write_whole(directory / "badge.svg", badge(story.summary))
 

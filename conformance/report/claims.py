@@ -26,7 +26,7 @@ class FigureAnswer:
 class Figure:
     """A figure that a post prints, its exact value, and what each subject returns."""
 
-    case: str
+    cases: tuple[str, ...]
     printed: str
     exact: str
     answers: tuple[FigureAnswer, ...]
@@ -102,7 +102,7 @@ def claims(
 
 def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
     out = []
-    for (case, shown, exact), rows in printed.groupby(["case", "printed", "exact"], sort=False):
+    for (shown, exact), rows in printed.groupby(["printed", "exact"], sort=False):
         answers = []
         for subject, own in rows.groupby("subject", sort=False):
             confirmed = own["confirmed"].fillna(False).astype(bool)
@@ -111,7 +111,8 @@ def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
             answers.append(
                 FigureAnswer(str(subject), str(shown_row["observed"]), bool(confirmed.all()), ways)
             )
-        out.append(Figure(str(case), str(shown), str(exact), tuple(answers)))
+        cases = tuple(dict.fromkeys(str(case) for case in rows["case"]))
+        out.append(Figure(cases, str(shown), str(exact), tuple(answers)))
     return tuple(out)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from conformance.report import figures
 
@@ -26,6 +27,11 @@ def permalink(**filters: str) -> str:
 def slug(text: str) -> str:
     """A name as an identifier of the page."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def breakable(text: str) -> Markup:
+    """A name that may wrap behind its underscores."""
+    return Markup("_<wbr>").join(text.split("_"))
 
 
 def cell(text: object, limit: int = 300) -> str:
@@ -59,6 +65,7 @@ def _environment(html: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
+        breakable=breakable,
         ulps=figures.ulps,
         shorten=figures.shorten,
         slug=slug,

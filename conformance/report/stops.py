@@ -1,4 +1,4 @@
-"""Where each identity stops: the smallest logit gap at which its two sides part, per sweep, dtype and subject."""
+"""Where each identity stops: the smallest logit gap at which its sides part, per sweep, dtype and subject."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Stop:
-    """One identity on one sweep; `cells` holds the gaps of each dtype, the smallest first, none where it holds."""
+    """One identity on one sweep; `cells` has each dtype's gaps, the smallest first, none where it holds."""
 
     relation: str
     operation: str
@@ -52,7 +52,7 @@ class Stops:
 
 
 def stops(breaks: pd.DataFrame, claimed: list[str]) -> Stops:
-    """The run's breaks as a table; `claimed` names the posts' identities in the order in which to show them."""
+    """The run's breaks as a table; `claimed` names the posts' identities in the order to show them."""
     broken = breaks[~breaks["breaks_at"].map(missing).astype(bool)] if len(breaks) else breaks
     if not len(broken):
         return Stops((), (), ())

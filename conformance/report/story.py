@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pandas as pd
+
 from conformance.report.changes import Changes, changes
 from conformance.report.claims import Claims, claims
 from conformance.report.findings import Finding, Row, known_findings, open_findings
@@ -19,8 +21,10 @@ from conformance.report.support import Support, support
 
 @dataclass(frozen=True)
 class Story:
-    """A run, summed up section by section in the order of the page."""
+    """A run, summed up section by section in the page's order; `frame` and `sweep` are its light frames."""
 
+    frame: pd.DataFrame
+    sweep: pd.DataFrame
     summary: Summary
     changes: Changes | None
     heat: Heat
@@ -53,12 +57,15 @@ def tell(
     since = None
     if previous is not None:
         since = changes(frame, light(previous.frame), str(previous.environment.get("id", "the previous run")))
+    sweep = light(run.sweep())
     return Story(
+        frame,
+        sweep,
         summary,
         since,
         heat(frame, subjects),
         claims(frame, light(run.relations()), light(run.breaks()), light(run.printed())),
-        frontier(light(run.sweep())),
+        frontier(sweep),
         equivalence(light(run.equivalence()), subjects),
         lost(light(run.agree_and_lose())),
         findings,

@@ -9,7 +9,10 @@ from typing import Any
 import pandas as pd
 
 from conformance.report.figures import count, names, seconds
-from conformance.report.verdicts import LOOKS, Look, look
+from conformance.report.verdicts import LOOKS, Look, in_order, look
+
+# What `run.json` says of a subject besides: shown when asked for.
+MORE = ("versions", "hardware", "settings")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,11 @@ class Subject:
     name: str
     framework: str
     version: str
+    mode: str
+    device: str
+    python: str
+    numpy: str
+    subnormals: str  # "kept", "flushed", or empty where the subject could not say
     facts: tuple[tuple[str, str], ...]
 
 
@@ -81,7 +89,7 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         known=int(known.sum()),
         textbook=int(textbook.sum()),
         unsupported=int(frame["verdict"].eq("unsupported").sum()),
-        verdicts=tuple(present),
+        verdicts=tuple(in_order(present)),
         counts=counts,
         subjects=subjects,
         facts=_facts(environment),
@@ -140,17 +148,20 @@ def _subjects(frame: pd.DataFrame, environment: Mapping[str, Any]) -> tuple[Subj
     for name in [*[n for n in described if n in seen or not seen], *[n for n in seen if n not in described]]:
         entry = described.get(name) or {}
         version = str(entry.get("version") or _first(frame, name, "framework_version"))
-        facts = [
-            (key, _plain(entry[key]))
-            for key in ("device", "mode", "python", "numpy", "hardware")
-            if entry.get(key)
-        ]
-        if "flushes_subnormals" in entry:
-            facts.append(("flushes subnormals", _plain(entry["flushes_subnormals"])))
-        if entry.get("seconds") is not None:
-            facts.append(("time", seconds(float(entry["seconds"]))))
-        framework = str(entry.get("framework") or _first(frame, name, "framework"))
-        out.append(Subject(name, framework, version, tuple(facts)))
+        flushes = entry.get("flushes_subnormals")
+        out.append(
+            Subject(
+                name=name,
+                framework=str(entry.get("framework") or _first(frame, name, "framework")),
+                version=version,
+                mode=str(entry.get("mode") or ""),
+                device=str(entry.get("device") or ""),
+                python=str(entry.get("python") or ""),
+                numpy=str(entry.get("numpy") or ""),
+                subnormals="" if flushes is None else "flushed" if flushes else "kept",
+                facts=tuple((key, _plain(entry[key])) for key in MORE if entry.get(key)),
+            )
+        )
     return tuple(out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -38,6 +39,11 @@ LOOK: dict[str, Look] = {look.name: look for look in LOOKS}
 SEVERITY: dict[str, int] = {look.name: place for place, look in enumerate(LOOKS)}
 # What a heat map's cell shows where every deviation in it is documented.
 KNOWN = Look("known", "◇", None, "a documented deviation, with its reason and source")
+
+
+def in_order(looks: Iterable[Look]) -> list[Look]:
+    """Verdicts as tables list them: the conforming, the failing, and last those that say nothing."""
+    return sorted(looks, key=lambda one: (one.conforms is None, SEVERITY.get(one.name, len(LOOKS))))
 
 
 def look(verdict: str) -> Look:

@@ -199,7 +199,7 @@ function drawChecks() {
 }
 
 async function startChecks() {
-  const [data, library] = await Promise.all([unpackJson("checks"), unpackModule("datatables")]);
+  const [data, library] = await Promise.all([unpackColumns("checks"), unpackModule("datatables")]);
   checks = new Checks(data);
   document.getElementById("checks-loading").hidden = true;
   document.getElementById("checks-view").hidden = false;

@@ -11,6 +11,18 @@ async function unpackJson(name) {
   return JSON.parse(await unpack(name));
 }
 
+// A frame's columns: text keeps its dictionary and codes, numbers become one value a row.
+async function unpackColumns(name) {
+  const data = await unpackJson(name);
+  for (const one of data.columns) {
+    one.codes = Uint32Array.from(one.codes);
+    if (one.kind !== "number") continue;
+    const values = one.values.map((value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value));
+    one.values = Array.from(one.codes, (code) => values[code]);
+  }
+  return data;
+}
+
 // A library's text as a module; a blob has an address that an import can name without a network.
 async function unpackModule(name) {
   const address = URL.createObjectURL(new Blob([await unpack(name)], { type: "text/javascript" }));

@@ -9,12 +9,7 @@ class Checks {
   constructor(data) {
     this.count = data.rows;
     this.columns = new Map();
-    for (const column of data.columns) {
-      const own = { ...column };
-      if (own.kind === "text") own.codes = Uint32Array.from(own.codes);
-      else own.values = own.values.map((value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value));
-      this.columns.set(own.name, own);
-    }
+    for (const column of data.columns) this.columns.set(column.name, column);
     this.names = data.columns.map((column) => column.name);
     this.columns.set("outcome", this.outcomes());
     this.ranks = new Map();

@@ -35,10 +35,10 @@ function logAxis(title, type) {
 
 // Errors without a number go to the upper edge, zeros to the floor.
 function shape(rows) {
-  const finite = rows.map((row) => row.ulp_error).filter((error) => typeof error === "number");
-  const top = 8 * Math.max(4, ...finite, ...rows.map((row) => row.ulp_bound ?? 0));
+  const finite = rows.map((row) => row.ulp_error).filter(Number.isFinite);
+  const top = 8 * Math.max(4, ...finite, ...rows.map((row) => row.ulp_bound).filter(Number.isFinite));
   return rows.map((row) => {
-    const number = typeof row.ulp_error === "number";
+    const number = Number.isFinite(row.ulp_error);
     return { ...row, shown: number ? Math.max(row.ulp_error, FLOOR) : top, lost: !number,
       error: number ? shortNumber(row.ulp_error) : "no number",
       bound: Math.max(row.ulp_bound ?? FLOOR, FLOOR), attainable: Math.max(row.ulp_attainable ?? FLOOR, FLOOR) };
@@ -155,7 +155,7 @@ async function startFrontier() {
   const place = document.getElementById("frontier-view");
   place.hidden = false;
   const start = async () => {
-    [sweep, edges] = await Promise.all([unpackJson("sweep"), unpackJson("edges"), unpackModule("vega")]);
+    [sweep, edges] = await Promise.all([unpackColumns("sweep"), unpackJson("edges"), unpackModule("vega")]);
     watch(drawFrontier);
     new MutationObserver(drawFrontier).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     let timer = 0;
