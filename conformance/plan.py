@@ -22,7 +22,7 @@ Wanted = Callable[[str, Case, str, str, str], bool]
 
 @dataclass(eq=False)
 class Group:
-    """A case in a dtype: the checks that share inputs and exact values, over all formulations and subjects."""
+    """A case in a dtype: the checks that share inputs and exact values, for every formulation and subject."""
 
     index: int
     case: Case

@@ -3,8 +3,8 @@
     python docs/make_upgrades.py [NAME ...] [--runs DIR] [--draw]
 
 Each upgrade builds two environments (torch 1.x: 0.8 GB each) and runs the corpus in both; the runs stay under
-DIR (default: reports/upgrades). NAME runs these upgrades alone, `--draw` none: the page is drawn from what DIR
-holds.
+DIR (default: reports/upgrades). NAME runs these upgrades alone, `--draw` none: the page is drawn from what
+DIR holds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from conformance.report.figures import missing, ulps
 from conformance.report.pages import cell
 
 HERE = Path(__file__).parent
+#: The cases of the posts and of known bugs: minutes a framework, where the whole corpus takes longer.
+SHORT = ("--path", "cases/seeds", "--path", "cases/regressions")
 #: Rows of a table; diff.csv of the run holds them all.
 ROWS = 12
 
@@ -61,6 +63,7 @@ UPGRADES = (
         "torch==1.5.0",
         ("pytorch-24933",),
         "`binary_cross_entropy` added an epsilon inside its logarithm.",
+        SHORT,
     ),
     Upgrade(
         "tensorflow-2.2",
@@ -68,6 +71,7 @@ UPGRADES = (
         "tensorflow==2.3.0",
         ("tensorflow-39329",),
         "Keras divided label smoothing by the wrong axis of a three-dimensional input.",
+        SHORT,
     ),
     Upgrade(
         "jax-0.4.33",
@@ -75,99 +79,15 @@ UPGRADES = (
         "jax==0.5.0",
         ("jax-23842",),
         "The gradient of `logsumexp` where large entries are masked out.",
+        SHORT,
     ),
-    Upgrade("tensorflow-2.20", "tensorflow==2.20.0", "tensorflow==2.21.0", (), "Two current versions."),
-    Upgrade("jax-0.10.1", "jax==0.10.1", "jax==0.10.2", (), "Two current versions."),
+    Upgrade(
+        "tensorflow-2.20", "tensorflow==2.20.0", "tensorflow==2.21.0", (), "Two current versions.", SHORT
+    ),
+    Upgrade("jax-0.10.1", "jax==0.10.1", "jax==0.10.2", (), "Two current versions.", SHORT),
 )
-HEAD = """\
-# Upgrades
-
-Which losses and gradients changed between two versions of a framework, by how much, and for the better or
-worse: one command says so. It builds an environment for either version, runs the cases in both on the same
-bits, and compares every check. Nothing is installed beside what you have.
-
-    conformance upgrade torch==1.10.0 torch==1.11.0
-    conformance upgrade "torch==2.12.1,numpy==2.1.0" "torch==2.13.0,numpy==2.4.6" --subject torch:compile
-    tox run -e upgrade -- jax==0.10.1 jax==0.10.2
-
-Exit code 0: nothing regressed; 1: something did (with `--strict` also: an error grew); 2: no such release, no
-Python that its wheels serve, no network. `--output` (default: `reports/upgrade`) receives the report of both
-versions side by side, a run of each in `old/` and `new/`, and `diff.csv`, `diff.md` and `diff.html`.
-
-A change is one of: **regressed** (conformed, does not now), **fixed**, **worse** and **better** (both conform
-or both do not, and the error changed by more than a factor of 2, which is `--factor`, and by more than 1 ulp),
-**changed error** (another kind of error), **changed bits** (nothing of that, and yet other bits), **added**
-and **removed** (the check is in one run alone, or was `unsupported`), **changed case** (its exact value is
-another one), **follows** (a relation that broke because one side was fixed, or holds because a side broke).
-Checks of textbook formulations are listed and gate nothing.
-
-## Where a subject runs
-
-- `torch==1.10.0`, `torch==2.12.1,numpy==2.1.0:compile`: pins. uv builds an environment and keeps it in the
-  user's cache. The Python is one of this machine (on PATH, uv's own, pyenv's): the one that runs the suite
-  where the wheels allow it, else the newest that they do; `--python PATH` names another. None is downloaded.
-  Companions are those of six weeks after the framework's release. `UV_FIND_LINKS`, or `PIP_FIND_LINKS`, names
-  folders of wheels.
-- `conformance run --subject torch --python /opt/venvs/ours/bin/python`: an interpreter that has NumPy and the
-  framework. Nothing of the suite is installed there.
-- `conformance run --subjects subjects.yaml`: any number of them, with names of their own.
-
-      subjects:
-        - name: torch-ours
-          subject: torch:compile
-          python: /opt/venvs/ours/bin/python
-        - name: torch-cluster
-          subject: torch@cuda
-          command: ssh node7 python3
-        - name: torch-image
-          subject: torch
-          command: docker run -i pytorch/pytorch python
-        - subject: torch==1.10.0
-          pins: [numpy==1.21.6]
-
-  A `command` starts a Python (3.8 to 3.14) anywhere; the adapters go there over its standard input, and
-  nothing is written to its disk.
-
-## In continuous integration
-
-Two gates that need no judgement of what is right today:
-
-1. *What got worse since a stored run.* Record one, commit it (without `observations.bin`, if it is large), and
-   gate on it:
-
-       conformance run --output baseline
-       conformance run --baseline baseline
-
-2. *The newest release, before it is adopted.* A scheduled job compares it with the version in use and puts
-   `diff.md` under a pull request; it fits a comment.
-
-       on:
-         schedule: [{cron: "0 5 * * 1"}]
-       jobs:
-         upgrade:
-           runs-on: ubuntu-latest
-           permissions: {pull-requests: write}
-           steps:
-             - uses: actions/checkout@v4
-             - uses: actions/setup-python@v5
-               with: {python-version: "3.11"}
-             - run: python -m pip install loss-conformance torch
-             - run: |
-                 python -m pip index versions torch --json > versions.json
-                 echo "NEW=$(python -c 'import json; print(json.load(open("versions.json"))["latest"])')" >> "$GITHUB_ENV"
-                 echo "OLD=$(python -c 'import torch; print(torch.__version__.split("+")[0])')" >> "$GITHUB_ENV"
-             - run: conformance upgrade "torch==$OLD" "torch==$NEW" --output upgrade
-               if: env.OLD != env.NEW
-             - run: gh pr comment "$PULL_REQUEST" --body-file upgrade/diff.md
-               if: always() && env.OLD != env.NEW
-               env: {GH_TOKEN: "${{ github.token }}", PULL_REQUEST: "${{ vars.UPGRADE_PULL_REQUEST }}"}
-
-   Or against a stored run: `conformance diff baseline upgrade/new`. Runs of different processors are compared
-   with a warning that names the difference, for CPU flags decide which kernel ran.
-
-## Upgrades that changed something
-
-"""
+#: What stands behind this line of the page is written anew.
+MARK = "<!-- written by docs/make_upgrades.py -->"
 
 
 def main() -> int:
@@ -187,7 +107,9 @@ def main() -> int:
                 return code
         if (folder / "new" / "run.json").is_file():
             parts.append(section(one, diff(folder / "old", folder / "new")))
-    (HERE / "upgrades.md").write_text(HEAD + "\n".join(parts), "utf-8")
+    page = HERE / "upgrades.md"
+    kept = page.read_text("utf-8").split(MARK)[0]
+    page.write_text("\n".join([kept + MARK, "", *parts]), "utf-8")
     return 0
 
 
@@ -207,8 +129,8 @@ def section(one: Upgrade, difference: Difference) -> str:
         "",
         f"    {command}",
         "",
-        f"Exit code {difference.exit_code()}. Python {about[0]['python']} with NumPy {about[0]['numpy']}, and "
-        f"{about[1]['python']} with {about[1]['numpy']}. Checks: {shown}.",
+        f"Exit code {difference.exit_code()}. Python {about[0]['python']} with NumPy {about[0]['numpy']}, "
+        f"and {about[1]['python']} with {about[1]['numpy']}. Checks: {shown}.",
         "",
     ]
     lines += [f"The case `{name}` shows no change here.\n" for name in absent]
