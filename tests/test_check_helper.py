@@ -16,8 +16,8 @@ def run_pytest(folder: Path, name: str) -> str:
     where = f"{ROOT / 'tests' / 'miniatures' / 'fused.py'}:{name}"
     file.write_text(
         "import conformance.testing\n\n"
-        f"test_mine = conformance.testing.checks({where!r}, operation='cross_entropy', paths=[{str(CASES)!r}],"
-        " dtypes=['float32'])\n"
+        f"test_mine = conformance.testing.checks({where!r}, operation='cross_entropy',\n"
+        f"    paths=[{str(CASES)!r}], dtypes=['float32'])\n"
     )
     line = [
         sys.executable,

@@ -62,7 +62,8 @@ def run_framework(
         for case in some
     ]
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
-    run = engine.run(cases=asked, under_test=[Subject(framework, framework, command=command)])
+    subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "1"})
+    run = engine.run(cases=asked, under_test=[subject])
     return [of_miniature(one, run, chosen[one.operation]) for one in miniatures]
 
 
@@ -165,8 +166,10 @@ def main() -> int:
     for framework in options.framework or FRAMEWORKS:
         some = [one for one in table.load_all(table.modules_of(framework)) if one.framework == framework]
         some = [one for one in some if not options.operation or one.operation in options.operation]
-        if some:
-            results += run_framework(framework, some, cases)
+        for operation in dict.fromkeys(one.operation for one in some):
+            group = [one for one in some if one.operation == operation]
+            print(f"{framework} {operation}: {len(group)} miniatures", file=sys.stderr, flush=True)
+            results += run_framework(framework, group, cases)
     options.output.write_text(page(results, len(cases)), "utf-8")
     lost = [one for one in results if one.caught == one.miniature.is_right]
     for one in lost:
