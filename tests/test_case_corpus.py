@@ -9,14 +9,14 @@ import jsonschema
 import pytest
 
 from conformance.case import Case, load_cases, schema, validate
-from conformance.corpus import corpus
+from conformance.corpus import corpus, files
 from conformance.faults import Faults
 from conformance.limits import Limits
 from conformance.operations import OPERATIONS
 from conformance.tensors import size
 from conformance.yaml_tree import parse, plain
 
-FILES = sorted(corpus().rglob("*.yaml"))
+FILES = files([corpus()])
 
 
 @pytest.fixture(scope="module")

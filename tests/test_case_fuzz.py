@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.case import load_cases
-from conformance.corpus import corpus
+from conformance.corpus import corpus, files
 from conformance.errors import CaseError
 from conformance.generators import GENERATORS
 from conformance.limits import Limits
@@ -23,7 +23,7 @@ FEW = Limits(elements=2**12)
 SOON = settings(
     deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-FILES = [path.read_bytes() for path in sorted(corpus().rglob("*.yaml"))]
+FILES = [path.read_bytes() for path in files([corpus()])]
 LINE = re.compile(r"[^\n]+?:\d+(:\d+)?: [ -~]+|[^\n]+: and \d+ more")
 
 TOKENS = [
