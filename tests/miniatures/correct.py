@@ -150,6 +150,19 @@ def as_probabilities(target: Tensor, ignored: Tensor, like: Tensor, axis: int) -
     return torch.zeros_like(like).scatter(axis, labels, 1.0)
 
 
+def given(log_probs: Tensor, axis: int) -> Tensor:
+    """In place of log-softmax: what comes in is log-probabilities already."""
+    return log_probs
+
+
+def of_labels(log_probs: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """The labels' own entries, the others 0: a nan in one of those is not seen."""
+    axis = class_axis(log_probs)
+    check_call(log_probs, target, None, ignore_index, 0.0, "mean")
+    ignored = ignored_rows(target, ignore_index, axis)
+    return torch.where(as_probabilities(target, ignored, log_probs, axis) == 0, 0.0, log_probs)
+
+
 def reduced(rows: Tensor, share: Tensor, reduction: str, dtype: torch.dtype) -> Tensor:
     """The rows, their sum, or that over the sum of their shares, rounded once."""
     if reduction not in ("none", "sum", "mean"):

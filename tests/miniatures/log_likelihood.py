@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import torch
-from correct import by_hand, check_labels, class_axis, parts, reduced, widened
+from correct import by_hand, check_labels, class_axis, given, of_labels, parts, reduced, widened
 from table import wrong
 from torch import Tensor
 from torch.nn import functional as fn
-
-
-def given(log_probs: Tensor, axis: int) -> Tensor:
-    """In place of log-softmax: what comes in is log-probabilities already."""
-    return log_probs
 
 
 @wrong("nll_loss", "semantics", "log", "twice")
@@ -37,7 +32,7 @@ def nll_loss_mean_over_rows(
     log_probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """The mean divides by the number of rows, not by the sum of their weights."""
-    p = parts(log_probs, target, weight, log_softmax=given)
+    p = parts(of_labels(log_probs, target, -100), target, weight, log_softmax=given)
     return reduced(p.rows, torch.ones_like(p.share), reduction, log_probs.dtype)
 
 
@@ -54,7 +49,7 @@ def nll_loss_counts_ignored_rows(
     log_probs: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """Ignored rows count in the mean's denominator."""
-    p = parts(log_probs, target, None, ignore_index, log_softmax=given)
+    p = parts(of_labels(log_probs, target, ignore_index), target, None, ignore_index, log_softmax=given)
     return reduced(p.rows, torch.ones_like(p.share), reduction, log_probs.dtype)
 
 

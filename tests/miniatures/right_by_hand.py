@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from correct import by_hand, parts, reduced, widened
+from correct import by_hand, given, of_labels, parts, reduced, widened
 from table import right
 from torch import Tensor
 from torch.nn import functional as fn
@@ -53,7 +53,8 @@ def right_nll_loss_gradient_by_hand(
     log_probs: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """A gradient of zeros, into which each row's share is scattered."""
-    p = parts(log_probs.detach(), target, None, ignore_index, log_softmax=lambda x, axis: x)
+    picked = of_labels(log_probs.detach(), target, ignore_index)
+    p = parts(picked, target, None, ignore_index, log_softmax=given)
 
     def gradient(g: Tensor) -> Tensor:
         flow = widened(g) / p.share.sum() if reduction == "mean" else widened(g)
@@ -86,7 +87,7 @@ def right_fused_cross_entropy(
 def right_cross_entropy_gradient_by_complement(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
-    """The label's gradient is minus the sum of the others, so that nothing cancels."""
+    """The label's gradient is minus the sum of the others where its probability is above one half."""
     if target.is_floating_point():
         raise NotImplementedError("labels only")
     p = parts(logits.detach(), target)
@@ -94,8 +95,10 @@ def right_cross_entropy_gradient_by_complement(
     def gradient(g: Tensor) -> Tensor:
         flow = widened(g) / p.share.sum() if reduction == "mean" else widened(g)
         flow = torch.where(p.ignored, 0.0, flow.expand(p.ignored.shape)).unsqueeze(p.axis)
-        others = torch.where(p.coefficient != 0, 0.0, p.log_probs.exp())
-        return flow * torch.where(p.coefficient != 0, -others.sum(p.axis, keepdim=True), others)
+        probs, own = p.log_probs.exp(), p.coefficient != 0
+        others = torch.where(own, 0.0, probs)
+        label = torch.where(probs > 0.5, -others.sum(p.axis, keepdim=True), probs - 1)
+        return flow * torch.where(own, label, others)
 
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import torch
-from correct import check_call, check_labels, class_axis, parts, reduced, times, widened
+from correct import (
+    by_hand,
+    check_call,
+    check_labels,
+    class_axis,
+    given,
+    of_labels,
+    parts,
+    reduced,
+    times,
+    widened,
+)
 from table import right
 from torch import Tensor
 from torch.nn import functional as fn
@@ -100,14 +111,14 @@ def right_log_softmax_online(x: Tensor, *, axis: int = -1) -> Tensor:
 
 @right("logsumexp")
 def right_logsumexp_by_tree(x: Tensor, *, axis: int = -1) -> Tensor:
-    """Pairs first, then pairs of pairs: a tree of logaddexp in float64."""
-    w = x.double().movedim(axis, 0)
+    """Pairs first, then pairs of pairs: a tree of logaddexp in float64; the gradient is softmax."""
+    w = x.detach().double().movedim(axis, 0)
     if not w.shape[0]:
         return torch.logsumexp(x, axis)
     while w.shape[0] > 1:
         odd = w[-1:] if w.shape[0] % 2 else w[:0]
         w = torch.cat([torch.logaddexp(w[0 : w.shape[0] // 2 * 2 : 2], w[1::2]), odd])
-    return w[0].to(x.dtype)
+    return by_hand(x, w[0], lambda g: torch.softmax(x.detach().double(), axis) * g.unsqueeze(axis))
 
 
 @right("logsumexp")
@@ -142,8 +153,8 @@ def right_nll_loss_by_coefficients(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """One-hot coefficients times log-probabilities, where a coefficient of 0 removes its term."""
-    p = parts(log_probs, target, weight, ignore_index, log_softmax=lambda x, axis: x)
+    """One-hot coefficients times log-probabilities, those of other classes left out."""
+    p = parts(of_labels(log_probs, target, ignore_index), target, weight, ignore_index, log_softmax=given)
     return reduced(p.rows, p.share, reduction, log_probs.dtype)
 
 
@@ -220,10 +231,17 @@ def right_binary_by_xlogy(
         raise ValueError("probabilities and target differ in shape")
     if ((probs < 0) | (probs > 1)).any() or ((target < 0) | (target > 1)).any():
         raise RuntimeError("a probability lies outside [0, 1]")
-    p, t = probs.double(), target.double()
+    p, t = probs.detach().double(), target.double()
     rows = -times(t, torch.log(p)) - times(1 - t, torch.log1p(-p))
-    rows = rows if weight is None else rows * weight.double()
-    return reduced(rows, torch.ones_like(rows), reduction, probs.dtype)
+    w = torch.ones(()) if weight is None else weight.double()
+    count = p.numel() if reduction == "mean" else 1
+
+    def gradient(g: Tensor) -> Tensor:
+        slope = torch.where(t == 1, 0.0, (1 - t) / (1 - p)) - torch.where(t == 0, 0.0, t / p)
+        return (g.double() / count * w * slope).detach()
+
+    rows = rows * w
+    return by_hand(probs, reduced(rows, torch.ones_like(rows), reduction, probs.dtype), gradient)
 
 
 @right("binary_cross_entropy_with_logits")
