@@ -17,6 +17,24 @@ from conformance.traits import PHRASES, of_case, of_quantity
 _BETTER = 0.03
 #: From this share of failing checks on a function fails everywhere.
 _EVERYWHERE = 0.9
+#: Traits that many checks share by accident: they are named only where no other tells nearly as much.
+_ACCIDENTAL = frozenset(
+    {
+        "none",
+        "sum",
+        "zero",
+        "one axis",
+        "last axis",
+        "odd classes",
+        "one row",
+        "many rows",
+        "positive",
+        "half",
+    }
+)
+_ACCIDENT = 0.75
+#: Words that tell less than this tell nothing.
+_TELLING = 0.4
 
 #: What a message says -> what the function does.
 _DOES = (
@@ -92,7 +110,7 @@ def _where(
     pair, pair_score = _best(pairs, table, columns, failed)
     if pair and pair_score > score + _BETTER:
         best, score = pair, pair_score
-    if not best or score < _score(everywhere, failed):
+    if score < max(_TELLING, _score(everywhere, failed)):
         return "", everywhere
     only_gradients = not any(
         row["quantity"] == "value" for row, bad in zip(judged, failed, strict=True) if bad
@@ -119,6 +137,7 @@ def _best(
     score = 0.0
     for names in candidates:
         found = _score(_all(table, names, columns), failed)
+        found *= _ACCIDENT if _ACCIDENTAL.intersection(names) else 1.0
         if found > score + 1e-9:
             best, score = names, found
     return best, score
@@ -147,7 +166,8 @@ def _plainness(row: Mapping[str, Any], cases: Mapping[str, Case]) -> tuple[Any, 
 def _does(failing: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> str:
     """What the function does wrong, in words: the commonest of its faults there."""
     counts: dict[str, int] = {}
-    for row in there:
+    values = [row for row in there if row["quantity"] == "value"]
+    for row in values or there:
         said = _fault(row)
         counts[said] = counts.get(said, 0) + 1
     does = max(counts, key=lambda said: counts[said])

@@ -87,6 +87,13 @@ def logsumexp_running_sum(x: Array, *, axis: int = -1) -> Array:
         return np.log(last) + m.squeeze(axis)
 
 
+@wrong("logsumexp", "numerics", "accuracy", "gap", "tail", framework="numpy")
+def logsumexp_one_by_one(x: Array, *, axis: int = -1) -> Array:
+    """np.logaddexp.reduce: a logarithm is rounded at every step."""
+    with np.errstate(all="ignore"):
+        return np.logaddexp.reduce(x, axis=axis, initial=-np.inf).astype(x.dtype)
+
+
 @wrong("log_softmax", "numerics", "underflow", "infinit", "log", framework="numpy")
 def log_softmax_log_of_softmax_numpy(x: Array, *, axis: int = -1) -> Array:
     """log(softmax(x)): minus infinity where softmax underflows."""

@@ -27,8 +27,11 @@ def right_numpy_softmax(x: Array, *, axis: int = -1) -> Array:
     """In two passes, in double precision throughout; it offers its gradient."""
     with np.errstate(all="ignore"):
         w = np.asarray(x, np.float64)
-        z = np.exp(w - w.max(axis=axis, keepdims=True, initial=-np.inf))
-        return (z / z.sum(axis=axis, keepdims=True)).astype(x.dtype)
+        top = w.max(axis=axis, keepdims=True, initial=-np.inf)
+        alone = (w == top).sum(axis=axis, keepdims=True) == 1
+        z = np.where((w == top) & alone, 0.0, w - top)
+        total = np.exp(z).sum(axis=axis, keepdims=True)
+        return np.where(np.isneginf(z), 0.0, np.exp(z) / total).astype(x.dtype)
 
 
 right_numpy_softmax.gradient = _softmax_gradient  # type: ignore[attr-defined]
@@ -36,8 +39,13 @@ right_numpy_softmax.gradient = _softmax_gradient  # type: ignore[attr-defined]
 
 @right("logsumexp", framework="numpy")
 def right_numpy_logsumexp(x: Array, *, axis: int = -1) -> Array:
-    """np.logaddexp.reduce in float64."""
-    return np.logaddexp.reduce(np.asarray(x, np.float64), axis=axis, initial=-np.inf).astype(x.dtype)
+    """By the maximum where that is finite, in float64."""
+    with np.errstate(all="ignore"):
+        w = np.asarray(x, np.float64)
+        top = w.max(axis=axis, keepdims=True, initial=-np.inf)
+        top = np.where(np.isfinite(top), top, 0.0)
+        total = np.log(np.exp(w - top).sum(axis=axis, keepdims=True)) + top
+    return total.squeeze(axis).astype(x.dtype)
 
 
 @right("cross_entropy", framework="numpy")
