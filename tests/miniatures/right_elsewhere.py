@@ -87,7 +87,9 @@ def right_jax_logits(logits: Array, target: Array, *, reduction: str = "mean") -
         raise ValueError("logits and target differ in shape")
     wide = jnp.promote_types(logits.dtype, jnp.float32)
     x, t = logits.astype(wide), target.astype(wide)
-    rows = -t * jax.nn.log_sigmoid(x) - (1 - t) * jax.nn.log_sigmoid(-x)
+    positive = jnp.where((t == 0) & jnp.isinf(x), 0, jax.nn.log_sigmoid(x))
+    negative = jnp.where((t == 1) & jnp.isinf(x), 0, jax.nn.log_sigmoid(-x))
+    rows = -t * positive - (1 - t) * negative
     rows = rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
     return rows.astype(logits.dtype)
 

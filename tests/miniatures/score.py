@@ -103,7 +103,8 @@ def page(results: Sequence[Result], cases: int) -> str:
         "# Mutation score",
         "",
         f"{len(wrong)} wrong implementations and {len(right)} right ones (`tests/miniatures/`) under "
-        f"`conformance check`, over {cases} cases. Written by `python tests/miniatures/score.py`.",
+        f"`conformance check` in {', '.join(dict.fromkeys(one.miniature.framework for one in results))}, "
+        f"over {cases} cases. Written by `python tests/miniatures/score.py`.",
         "",
         f"- **{len(caught)} of {len(wrong)} wrong ones are caught**; "
         f"{sum(one.names_cause for one in caught)} with the cause in words.",
@@ -170,7 +171,7 @@ def main() -> int:
             group = [one for one in some if one.operation == operation]
             print(f"{framework} {operation}: {len(group)} miniatures", file=sys.stderr, flush=True)
             results += run_framework(framework, group, cases)
-    options.output.write_text(page(results, len(cases)), "utf-8")
+        options.output.write_text(page(results, len(cases)), "utf-8")  # as far as it has come
     lost = [one for one in results if one.caught == one.miniature.is_right]
     for one in lost:
         print(f"{'failed' if one.caught else 'survives'}: {one.miniature.name}: {one.sentence}")
