@@ -63,6 +63,12 @@ def link(source: str) -> str | None:
     return "https://github.com/{}/{}/issues/{}".format(*issue.groups()) if issue else None
 
 
+def source_name(source: str) -> str:
+    """A source as people cite it: an issue's address as `owner/repository#12`."""
+    found = re.match(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull)/(\d+)/?$", source)
+    return f"{found[1]}#{found[2]}" if found else source
+
+
 def dtype_order(dtype: str) -> tuple[int, str]:
     """Sorts dtypes from narrow to wide, unknown ones last."""
     return (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype)

@@ -72,6 +72,7 @@ def _environment(html: bool) -> Environment:
         cell=cell,
         number=lambda value: f"{value:,}",
         link=figures.link,
+        source_name=figures.source_name,
     )
     environment.globals.update(permalink=permalink, plural=figures.count)
     return environment

@@ -83,43 +83,47 @@ def _sum(frame: pd.DataFrame) -> list[Pair]:
 
 @dataclass(frozen=True)
 class Lost:
-    """A check on which all subjects agree and all are far from the exact value."""
+    """A check on which all subjects agree and all are far from the exact value, the farthest of its case."""
 
     operation: str
-    formulation: str
     quantity: str
     dtype: str
     case: str
     subjects: str
     ulps: str
-    bound: str
     attainable: str
     observed: str
     exact: str
     source: str
     link: str | None
+    formulations: tuple[str, ...]
+    dtypes: tuple[str, ...]
 
 
 def lost(frame: pd.DataFrame) -> tuple[Lost, ...]:
-    """The checks that agree and lose, the farthest first."""
+    """The checks that agree and lose, one for each operation, case and quantity, the farthest first."""
     if not len(frame):
         return ()
-    rows = frame.sort_values("ulp_error", ascending=False).to_dict("records")
-    return tuple(
-        Lost(
-            str(r["operation"]),
-            str(r["formulation"]),
-            str(r["quantity"]),
-            str(r["dtype"]),
-            str(r["case"]),
-            r["subjects"] if isinstance(r["subjects"], str) else ", ".join(r["subjects"]),
-            ulps(r["ulp_error"]),
-            ulps(r["ulp_bound"]),
-            ulps(r["ulp_attainable"]),
-            str(r["observed"]),
-            str(r["exact"]),
-            str(r["source"] or ""),
-            link(str(r["source"] or "")),
-        )
-        for r in rows
+    rows = frame.sort_values("ulp_error", ascending=False, kind="stable")
+    groups = rows.groupby(["operation", "case", "quantity"], sort=False)
+    return tuple(_lost(group) for _, group in groups)
+
+
+def _lost(group: pd.DataFrame) -> Lost:
+    first = {str(name): value for name, value in group.iloc[0].to_dict().items()}
+    subjects, source = first["subjects"], str(first["source"])
+    return Lost(
+        operation=str(first["operation"]),
+        quantity=str(first["quantity"]),
+        dtype=str(first["dtype"]),
+        case=str(first["case"]),
+        subjects=subjects if isinstance(subjects, str) else ", ".join(subjects),
+        ulps=ulps(first["ulp_error"]),
+        attainable=ulps(first["ulp_attainable"]),
+        observed=str(first["observed"]),
+        exact=str(first["exact"]),
+        source=source,
+        link=link(source),
+        formulations=tuple(dict.fromkeys(str(name) for name in group["formulation"])),
+        dtypes=tuple(sorted({str(name) for name in group["dtype"]}, key=dtype_order)),
     )

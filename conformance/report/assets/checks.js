@@ -2,8 +2,8 @@
 
 const SHOWN = ["verdict", "case", "operation", "formulation", "quantity", "dtype", "subject", "ulp_error", "ulp_bound",
   "observed", "exact"];
-const WIDTHS = { case: 16, operation: 13, formulation: 8, quantity: 8, dtype: 6.5, subject: 8, verdict: 8, observed: 11,
-  exact: 13, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
+const WIDTHS = { case: 15, operation: 11, formulation: 7.5, quantity: 8, dtype: 5.8, subject: 7, verdict: 7.5, observed: 10,
+  exact: 12, ulp_error: 6, ulp_bound: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
 const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
 
 let checks = null;

@@ -1,9 +1,12 @@
 // The stability frontier: one chart a dtype (Vega-Lite), drawn when it comes near the screen.
 
-const INKS = { functional: "#0072b2", module: "#56b4e9", composed: "#009e73", one_hot: "#b8860b", naive: "#d55e00",
-  manual: "#b0508c" };
+// Okabe and Ito's colours, which the colour-blind can tell apart; lighter on dark.
+const LIGHT = { functional: "#0072b2", module: "#2f9bd6", composed: "#00805e", one_hot: "#9a6b00", naive: "#d55e00", manual: "#a8457f" };
+const DARK = { functional: "#4fa8e8", module: "#9ad4f7", composed: "#2cc495", one_hot: "#e6b422", naive: "#ff8a3d", manual: "#e58bc0" };
 const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1, 1, 1], [10, 4]];
 const FLOOR = 0.03; // ulps: what is exact is drawn here, a logarithm has no zero
+const PRECISION = { float16: 11, bfloat16: 8, float32: 24, float64: 53 };
+const FIRST = ["log_softmax", "cross_entropy"]; // the sweeps that tell most
 
 let sweep = null;
 let edges = null;
@@ -21,40 +24,47 @@ function sweepRows() {
     .filter((row) => row.gap > 0);
 }
 
+const isDark = () => document.documentElement.dataset.theme === "dark";
+const inkOf = (name) => (isDark() ? DARK : LIGHT)[name] ?? "currentColor";
+
 function theme() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();
   return { ink: read("--ink"), quiet: read("--quiet"), line: read("--line"), panel: read("--panel") };
 }
 
-function logAxis(title, type) {
-  return { type: "quantitative", scale: { type: "log", nice: type === "y" }, title,
-    axis: { grid: type === "y", tickCount: 6, labelOverlap: "greedy",
-      labelExpr: "datum.value >= 100000 || datum.value < 0.01 ? format(datum.value, '.0e') : format(datum.value, '~g')" } };
+function logAxis(title, type, domain) {
+  const [low, high] = domain.map(Math.log10);
+  const step = Math.max(1, Math.round((high - low) / 6));
+  const powers = Array.from({ length: 400 }, (_, place) => place - 200).filter((power) => power >= low && power <= high && power % step === 0);
+  return { type: "quantitative", scale: { type: "log", nice: false, domain }, title,
+    axis: { grid: type === "y", values: powers.map((power) => 10 ** power),
+      labelExpr: "datum.value >= 100000 || datum.value < 0.01 ? replace(format(datum.value, '.0e'), '+', '') : format(datum.value, '~g')" } };
 }
 
-// Errors without a number go to the upper edge, zeros to the floor.
-function shape(rows) {
-  const finite = rows.map((row) => row.ulp_error).filter(Number.isFinite);
-  const top = 8 * Math.max(4, ...finite, ...rows.map((row) => row.ulp_bound).filter(Number.isFinite));
+// What has no digit right goes to the upper edge, what is exact to the floor.
+function shape(rows, top) {
+  const clamp = (value) => Math.min(Math.max(value ?? FLOOR, FLOOR), top);
   return rows.map((row) => {
-    const number = Number.isFinite(row.ulp_error);
-    return { ...row, shown: number ? Math.max(row.ulp_error, FLOOR) : top, lost: !number,
-      error: number ? shortNumber(row.ulp_error) : "no number",
-      bound: Math.max(row.ulp_bound ?? FLOOR, FLOOR), attainable: Math.max(row.ulp_attainable ?? FLOOR, FLOOR) };
+    const lost = !(row.ulp_error <= top / 4);
+    return { ...row, shown: lost ? top : clamp(row.ulp_error), lost, error: shortNumber(row.ulp_error),
+      bound: clamp(row.ulp_bound), attainable: clamp(row.ulp_attainable) };
   });
 }
 
 function chartSpec(rows, dtype, width, subjects) {
   const inks = theme();
-  const x = { field: "gap", ...logAxis("logit gap", "x") };
+  const top = 4 * 2 ** (PRECISION[dtype] ?? 53);
+  const gaps = rows.map((row) => row.gap);
+  const x = { field: "gap", ...logAxis("logit gap", "x", [Math.min(...gaps), Math.max(...gaps)]) };
+  const yAxis = logAxis("error (ulps)", "y", [FLOOR, top]);
   const colour = { field: "formulation", type: "nominal", legend: null,
-    scale: { domain: Object.keys(INKS), range: Object.values(INKS) } };
+    scale: { domain: Object.keys(LIGHT), range: Object.values(isDark() ? DARK : LIGHT) } };
   const dash = { field: "subject", type: "nominal", legend: null,
     scale: { domain: subjects, range: subjects.map((_, place) => DASHES[place % DASHES.length]) } };
   const limit = (field, strokeDash) => ({
     mark: { type: "line", color: inks.ink, strokeDash, strokeWidth: 2, interpolate: "monotone" },
-    encoding: { x, y: { field, aggregate: "max", ...logAxis("error (ulps)", "y") } },
+    encoding: { x, y: { field, aggregate: "max", ...yAxis } },
   });
   const [overflow, underflow] = edges[dtype] ?? [];
   const label = (gap, text, dx) => ({ // the labels stand on either side of their lines, which nearly meet
@@ -64,7 +74,7 @@ function chartSpec(rows, dtype, width, subjects) {
   });
   const marks = [overflow, underflow].filter(Boolean).map((gap) => ({ gap }));
   return {
-    width, height: 250, background: "transparent", data: { values: shape(rows) }, autosize: { type: "fit", contains: "padding" },
+    width, height: 250, background: "transparent", data: { values: shape(rows, top) }, autosize: { type: "fit", contains: "padding" },
     description: `Error in ulps over the logit gap in ${dtype}, a line for each formulation and subject, with the bound and the attainable bound.`,
     config: {
       font: "system-ui, sans-serif", view: { stroke: inks.line }, aria: true,
@@ -74,12 +84,12 @@ function chartSpec(rows, dtype, width, subjects) {
       { data: { values: marks }, mark: { type: "rule", color: inks.quiet, strokeDash: [1, 3] }, encoding: { x: { field: "gap", type: "quantitative" } } },
       label(overflow, "exp overflows", -5), label(underflow, "exp underflows", 11),
       limit("bound", [7, 4]), limit("attainable", [1.5, 3]),
-      { mark: { type: "line", strokeWidth: 1.8, opacity: 0.9 },
-        encoding: { x, y: { field: "shown", ...logAxis("error (ulps)", "y") }, color: colour, strokeDash: dash, detail: { field: "subject" } } },
-      { mark: { type: "point", filled: true, size: 26, opacity: 0.9 },
+      { mark: { type: "line", strokeWidth: 1.7, opacity: 0.85 },
+        encoding: { x, y: { field: "shown", ...yAxis }, color: colour, strokeDash: dash, detail: { field: "subject" } } },
+      { mark: { type: "point", filled: true, size: 30 },
         encoding: { x, y: { field: "shown", type: "quantitative" }, color: colour,
           shape: { field: "lost", type: "nominal", legend: null, scale: { domain: [false, true], range: ["circle", "M-1,-1L1,1M1,-1L-1,1"] } },
-          stroke: colour, opacity: { condition: { test: "datum.lost", value: 1 }, value: 0.35 },
+          stroke: colour, opacity: { condition: { test: "datum.lost", value: 0.9 }, value: 0 },
           tooltip: [{ field: "formulation" }, { field: "subject" }, { field: "gap", format: ".6~g" }, { field: "error", title: "ulps" },
             { field: "ulp_bound", title: "bound", format: ".4~g" }, { field: "ulp_attainable", title: "attainable", format: ".4~g" }] } },
     ],
@@ -119,7 +129,8 @@ async function drawFrontier() {
   const cases = unique(rows.map((row) => row.case)).filter((name) => rows.some((row) => row.case === name && allowed("operation", row.operation)));
   place.hidden = cases.length === 0;
   if (!cases.length) return;
-  const chosen = cases.includes(view.chart) ? view.chart : cases[0];
+  const telling = FIRST.map((name) => rows.find((row) => row.operation === name && cases.includes(row.case))?.case).find(Boolean);
+  const chosen = cases.includes(view.chart) ? view.chart : telling ?? cases[0];
   const own = rows.filter((row) => row.case === chosen);
   const subjects = unique(own.map((row) => row.subject));
   const formulations = unique(own.map((row) => row.formulation));
@@ -130,7 +141,7 @@ async function drawFrontier() {
   const charts = make("div", { class: "charts" });
   place.replaceChildren(make("div", { class: "controls" }, make("label", {}, "Sweep ", select_),
     make("fieldset", {}, make("legend", {}, "formulation"), ...formulations.map((name) => legendBox("formulation", name,
-      formulations.filter((one) => allowed("formulation", one)), line(INKS[name] ?? "currentColor", [1, 0])))),
+      formulations.filter((one) => allowed("formulation", one)), line(inkOf(name), [1, 0])))),
     make("fieldset", {}, make("legend", {}, "subject"), ...subjects.map((name, at) => legendBox("subject", name,
       subjects.filter((one) => allowed("subject", one)), line("currentColor", DASHES[at % DASHES.length])))),
     make("p", { class: "keys" }, line("currentColor", [7, 4]), " bound ", line("currentColor", [1.5, 3]), " attainable")), charts);
@@ -143,9 +154,8 @@ async function drawFrontier() {
     if (!shown.length || turn !== pending) continue;
     const holder = make("div", {});
     charts.append(make("figure", {}, make("figcaption", {}, dtype), holder));
-    const dark = document.documentElement.dataset.theme === "dark";
     drawn.push(await vegaEmbed(holder, chartSpec(shown, dtype, width, subjects), {
-      mode: "vega-lite", renderer: "svg", actions: false, tooltip: { theme: dark ? "dark" : "light" },
+      mode: "vega-lite", renderer: "svg", actions: false, tooltip: { theme: isDark() ? "dark" : "light" },
     }));
   }
 }
