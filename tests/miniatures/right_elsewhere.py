@@ -19,7 +19,8 @@ def right_numpy_sigmoid(x: Array) -> Array:
 
 def _softmax_gradient(upstream: Array, x: Array, axis: int = -1) -> dict[str, Array]:
     p = right_numpy_softmax(x, axis=axis)
-    return {"x": p * (upstream - (p * upstream).sum(axis=axis, keepdims=True))}
+    total = (p * upstream).sum(axis=axis, keepdims=True)
+    return {"x": np.where(p == 0, 0, p * (upstream - total)).astype(x.dtype)}
 
 
 @right("softmax", framework="numpy")

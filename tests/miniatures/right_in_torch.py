@@ -111,14 +111,17 @@ def right_log_softmax_online(x: Tensor, *, axis: int = -1) -> Tensor:
 
 @right("logsumexp")
 def right_logsumexp_by_tree(x: Tensor, *, axis: int = -1) -> Tensor:
-    """Pairs first, then pairs of pairs: a tree of logaddexp in float64; the gradient is softmax."""
-    w = x.detach().double().movedim(axis, 0)
+    """exp(x - m) summed by pairs, then pairs of pairs; the gradient is softmax."""
+    w = widened(x.detach()).movedim(axis, 0)
     if not w.shape[0]:
         return torch.logsumexp(x, axis)
-    while w.shape[0] > 1:
-        odd = w[-1:] if w.shape[0] % 2 else w[:0]
-        w = torch.cat([torch.logaddexp(w[0 : w.shape[0] // 2 * 2 : 2], w[1::2]), odd])
-    return by_hand(x, w[0], lambda g: torch.softmax(x.detach().double(), axis) * g.unsqueeze(axis))
+    m = shift(w, 0)
+    terms = torch.exp(w - m)
+    while terms.shape[0] > 1:
+        odd = terms[-1:] if terms.shape[0] % 2 else terms[:0]
+        terms = torch.cat([terms[0 : terms.shape[0] // 2 * 2 : 2] + terms[1::2], odd])
+    value = m[0] + torch.log(terms[0])
+    return by_hand(x, value, lambda g: torch.softmax(widened(x.detach()), axis) * g.unsqueeze(axis))
 
 
 @right("logsumexp")
