@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.errors import RunError
+from conformance.errors import RunError, SubjectError
 from conformance.results import Run
+from conformance.subject import MODES, parse
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,23 @@ def _given(text: str, there: Mapping[str, Sequence[str]]) -> Pair:
 
 
 def _by_kind(run: Run, names: Sequence[str]) -> dict[str, list[str]]:
-    """Subjects by framework, mode and device, as their workers said; without a hello, by the name."""
+    """Subjects by framework, mode and device, as their workers said; where one never spoke, by its name."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         about = run.environment["subjects"][name]
         framework = str(about.get("framework", name))
-        mode, device = str(about.get("mode") or ""), str(about.get("device") or "")
+        mode, device = str(about.get("mode") or _mode(name)), str(about.get("device") or "")
         kind = framework + (f":{mode}" if mode else "") + (f"@{device}" if device not in ("", "cpu") else "")
         kinds.setdefault(kind, []).append(name)
     return kinds
+
+
+def _mode(name: str) -> str:
+    try:
+        subject = parse(name)
+    except SubjectError:
+        return ""
+    return subject.mode or MODES.get(subject.framework, ("",))[0]
 
 
 def warnings_about(old: Run, new: Run, pairs: Sequence[Pair]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance import api, observations
+from conformance import engine, observations, report
 from conformance.case import Case, load_cases
 from conformance.errors import RunError, SubjectError
 from conformance.journal import OBSERVATIONS
@@ -44,13 +44,20 @@ def upgrade(
         raise SubjectError(f"{old} and {new} are the same pins")
     under_test = [_on(one, python) for one in (*sides[0], *sides[1])]
     chosen = _chosen(paths, cases) if cases else None
-    result = api.run(paths, under_test=under_test, output=output, cases=chosen, **options)
-    if result.environment.get("interrupted"):
-        return result, None
-    folder = Path(output)
-    runs = [_part(result, side, folder / where) for side, where in zip(names, ("old", "new"), strict=True)]
-    difference = diff(runs[0], runs[1], factor=factor)
-    difference.save(folder)
+    result = engine.run(paths, under_test=under_test, output=output, cases=chosen, **options)
+    for name, about in result.environment["subjects"].items():
+        if "version" not in about and not result.environment.get("interrupted"):
+            said = result.frame.loc[result.frame["subject"] == name, "message"]
+            raise SubjectError(f"subject {name!r} did not start: {next(iter(said), 'no word of it')}")
+    folder, difference = Path(output), None
+    drawn = {folder: result}
+    if not result.environment.get("interrupted"):
+        for side, where in zip(names, ("old", "new"), strict=True):
+            drawn[folder / where] = _part(result, side, folder / where)
+        difference = diff(drawn[folder / "old"], drawn[folder / "new"], factor=factor)
+        difference.save(folder)
+    for path, run in drawn.items():
+        report.write(run, path)
     return result, difference
 
 
@@ -102,8 +109,6 @@ def _is_companion(pin: str) -> bool:
 
 def _part(run: Run, names: Sequence[str], folder: Path) -> Run:
     """The part of a run that these subjects make up, saved in `folder` as a run of its own."""
-    from conformance import report
-
     frames = {}
     for name, frame in run.frames.items():
         columns = [column for column in ("subject", "subject_a", "subject_b") if column in frame]
@@ -126,5 +131,4 @@ def _part(run: Run, names: Sequence[str], folder: Path) -> Run:
             observations.split(record, dict.fromkeys(names, folder / OBSERVATIONS))
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    report.write(part, folder)
     return part

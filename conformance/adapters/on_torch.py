@@ -95,7 +95,7 @@ class TorchAdapter(Adapter):
             hardware["device"] = torch.cuda.get_device_name(self.device)
         versions = {"cuda": torch.version.cuda} if torch.version.cuda else {}
         settings = {
-            "mkldnn": torch.backends.mkldnn.is_available(),
+            "mkldnn": hasattr(torch.backends, "mkldnn") and torch.backends.mkldnn.is_available(),
             "OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"],
         }
         described: Dict[str, Any] = {"version": torch.__version__, "versions": versions}

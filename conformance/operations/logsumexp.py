@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from conformance.arithmetic.balls import Ball, ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
@@ -14,12 +16,13 @@ class LogSumExp(AlongAxis):
     """logsumexp(x) along `axis`, which the result lacks; gradient g softmax(x).
 
     nan anywhere gives nan, else any +inf gives +inf; -inf alone, and an empty axis (the sum over nothing is
-    0), give -inf. The gradient has softmax's special values.
+    0), give -inf. The gradient has softmax's special values. `where`, of x's shape, leaves out the entries
+    that it is 0 for, whatever they hold: they count as -inf, and their gradient is 0.
     """
 
     name = "logsumexp"
     inputs = (Input("x", "floating"),)
-    parameters = (Parameter("axis", "axis", -1),)
+    parameters = (Parameter("axis", "axis", -1), Parameter("where", "tensor", None))
     formulations = ("functional", "manual")
     relations = (
         Relation("log(sum(exp)) = logsumexp", "manual", "functional", "the definition of the function"),
@@ -30,6 +33,17 @@ class LogSumExp(AlongAxis):
         if arguments["axis"] is None:
             raise ArgumentError(f"{self.name}: axis must be an integer, not None")
         super().check_shapes(arguments)
+        where, shape = arguments.get("where"), tensor(arguments, "x").shape
+        if where is not None and np.shape(tensor(arguments, "where")) != shape:
+            raise ArgumentError(f"{self.name}: where must have x's shape {list(shape)}")
+
+    def completed(self, arguments: Arguments) -> Arguments:
+        """The arguments with every parameter present, and -inf in the place of what `where` leaves out."""
+        complete = super().completed(arguments)
+        if complete["where"] is None or np.shape(complete["where"]) != np.shape(tensor(complete, "x")):
+            return complete
+        x = np.where(tensor(complete, "where") != 0, tensor(complete, "x"), -np.inf)
+        return {**complete, "x": x}
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
         """The shape of the value."""
