@@ -46,6 +46,16 @@ HOSTILE = (
 LONG = "<" + "é" * 9_998 + ">"
 
 
+COPYABLE = "sigmoid-of-minus-12"  # the one case whose inputs are there: its reproduction runs
+_EXP = np.exp(-np.abs(np.float32([3, -12])))
+SIGMOID = (np.where(np.float32([3, -12]) < 0, _EXP, np.float32(1)) / (1 + _EXP))[1]
+
+
+def inputs_of(case: str, dtype: str) -> dict[str, Any]:
+    """The inputs of the one case that has some; KeyError for all others."""
+    return {COPYABLE: {"x": np.array([3.0, -12.0])}}[case]
+
+
 def _frame(checks: int, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     block = len(OPERATIONS) * len(FORMULATIONS) * 2 * len(DTYPES) * len(SUBJECTS)
@@ -146,6 +156,23 @@ def _harm(frame: pd.DataFrame) -> pd.DataFrame:
         else:
             frame.loc[row, ["ulp_error", "ratio"]] = [math.inf if verdict == "wrong" else 4321.5, math.inf]
             frame.loc[row, "observed"] = "nan" if verdict == "wrong" else "0.25"
+    frame.loc[pick[36], ["case", "verdict", "observed", "exact", "worst_index", "source"]] = [
+        COPYABLE,
+        "lossy",
+        str(SIGMOID),
+        "6.144174602214718094e-6",
+        "[1]",
+        "https://github.com/pytorch/pytorch/issues/195529",
+    ]
+    frame.loc[pick[36], ["operation", "formulation", "quantity", "dtype", "subject", "framework"]] = [
+        "sigmoid",
+        "functional",
+        "value",
+        "float32",
+        "numpy",
+        "numpy",
+    ]
+    frame.loc[pick[36], "conforms"] = False
     frame.loc[pick[30], "case"] = HOSTILE[1] + "-case"
     frame.loc[pick[33], ["case", "known", "verdict"]] = [HOSTILE[6], HOSTILE[0], "wrong"]
     frame.loc[pick[33], "conforms"] = False

@@ -241,7 +241,7 @@ class TestLiterals:
 
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_rounds_to_the_same_bits(self, dtype: str) -> None:
-        """Every literal, read as a float and rounded to the dtype, is the value again; -0.0 and subnormals too."""
+        """Every literal, rounded to the dtype, is the value again, -0.0 and subnormals too."""
         one = FORMATS[dtype]
         random = np.random.default_rng(3).standard_normal(300) * 10.0 ** np.arange(300).clip(0, 3)
         edges = [

@@ -2,6 +2,7 @@
 
 const SHOWN = ["verdict", "case", "operation", "formulation", "quantity", "dtype", "subject", "ulp_error", "ulp_bound",
   "observed", "exact"];
+const SHOWN_NARROW = ["case", "dtype", "subject", "verdict", "ulp_error"];
 const WIDTHS = { case: 15, operation: 11, formulation: 7.5, quantity: 8, dtype: 5.8, subject: 7, verdict: 7.5, observed: 10,
   exact: 12, ulp_error: 6, ulp_bound: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
 const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
@@ -11,7 +12,8 @@ let table = null;
 let selection = null;
 let asked = ""; // the filters, search and order that the selection answers
 
-const shownColumns = () => (view.columns ?? SHOWN).filter((name) => checks.names.includes(name));
+const narrow = matchMedia("(max-width: 40rem)");
+const shownColumns = () => (view.columns ?? (narrow.matches ? SHOWN_NARROW : SHOWN)).filter((name) => checks.names.includes(name));
 const facetNames = () => FACETS.filter((name) => checks.columns.has(name));
 
 function select() {
@@ -165,7 +167,7 @@ function popover(name, title, extra = {}) {
 function buildControls() {
   let timer = 0;
   const search = make("input", {
-    type: "search", id: "search", placeholder: "Search every column", "aria-label": "Search every column", autocomplete: "off",
+    type: "search", id: "search", placeholder: "Search texts", "aria-label": "Search the texts of every column", autocomplete: "off",
     oninput: () => { clearTimeout(timer); timer = setTimeout(() => change({ q: search.value }, false), 80); },
   });
   const view_ = document.getElementById("checks-view");

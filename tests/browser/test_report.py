@@ -1,0 +1,308 @@
+"""The report in a real browser: opened from disk, without a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from browser.conftest import CHECKS, Page
+from report.fabricate import COPYABLE, SIGMOID
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from conformance.report.verdicts import SEVERITY
+
+# What the page copies, kept where the test can see it.
+CLIPBOARD = (
+    "Object.defineProperty(navigator, 'clipboard', {value: {writeText: (text) => { window.copied = text; }}})"
+)
+ROW = """
+return [...arguments[0].querySelectorAll("tbody tr")]
+  .find((row) => row.cells[0].textContent.includes("numpy")).cells[2].textContent;
+"""
+FACETS = ("operation", "formulation", "quantity", "dtype", "subject", "verdict", "tags")
+
+
+def choose(page: Page, facet: str, value: str) -> None:
+    """Opens a facet and clicks one of its boxes."""
+    page.js("document.querySelector(`#facet-${arguments[0]} summary`).click()", facet)
+    box = page.browser.find_element(By.CSS_SELECTOR, f'#facet-{facet} input[value="{value}"]')
+    page.js("arguments[0].click()", box)
+
+
+class TestOpening:
+    """The file alone is enough."""
+
+    def test_says_whether_the_stack_conforms(self, page: Page) -> None:
+        """The first heading is the verdict, the title repeats it, and the console holds no error."""
+        heading = page.browser.find_element(By.TAG_NAME, "h1").text
+        assert heading.startswith("This stack does not conform: ")
+        assert page.browser.title.startswith(heading[:60])
+        assert page.count() == CHECKS
+        assert page.errors() == []
+
+    def test_asks_for_nothing(self, page: Page) -> None:
+        """No address but the file's own is ever requested."""
+        page.js("document.getElementById('frontier').scrollIntoView()")
+        page.wait("return document.querySelectorAll('.charts svg').length === 4")
+        names = page.js("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+        assert [name for name in names if not name.startswith(("blob:", "data:"))] == []
+        assert page.errors() == []
+
+    def test_hostile_texts_are_texts(self, page: Page) -> None:
+        """Ids, messages and reasons that hold markup are shown, and run nothing."""
+        assert page.browser.title != "owned"
+        assert page.js("return document.querySelectorAll('main img, main iframe, main script').length") == 0
+        page.open("#q=onerror&columns=case,message")
+        assert any("<img src=x onerror=" in text for text in page.column("case") + page.column("message"))
+        assert page.browser.title != "owned"
+        page.browser.find_element(By.CSS_SELECTOR, "#checks-table a.open").click()
+        page.wait("return document.getElementById('details').open")
+        assert page.js("return document.querySelectorAll('dialog img, dialog script').length") == 0
+        assert page.errors() == []
+
+
+class TestFilters:
+    """Search, facets, order and columns show what the frame holds."""
+
+    def test_search_finds_every_word_in_any_column(self, page: Page) -> None:
+        """A row is shown when each word occurs in some column of its."""
+        page.browser.find_element(By.ID, "search").send_keys("Torch sigmoid-000")
+        page.wait("return new URLSearchParams(location.hash.slice(1)).get('q') === 'Torch sigmoid-000'")
+        texts = (
+            page.run.frame.astype(object)
+            .fillna("")
+            .apply(lambda row: "\n".join(map(str, row)).lower(), axis=1)
+        )
+        expected = texts.str.contains("torch", regex=False) & texts.str.contains("sigmoid-000", regex=False)
+        assert page.count() == int(expected.sum()) > 0
+
+    @pytest.mark.parametrize("facet", FACETS)
+    def test_each_facet_counts_and_filters(self, page: Page, facet: str) -> None:
+        """A facet's box shows as many rows as it says, and as the frame has."""
+        value = {"tags": "seed", "verdict": "lossy"}.get(facet) or str(page.run.frame[facet].iloc[5])
+        choose(page, facet, value)
+        assert page.count() == int(page.run.frame[facet].eq(value).sum()) > 0
+        label = page.browser.find_element(By.CSS_SELECTOR, f'#facet-{facet} input[value="{value}"]')
+        said = page.js("return arguments[0].closest('label').querySelector('small').textContent", label)
+        assert int(said.replace(",", "")) == page.count()
+
+    def test_outcomes_are_those_of_the_run(self, page: Page) -> None:
+        """`discrepancy` shows exactly the checks that gate, `known` those that are documented."""
+        for outcome, rows in (("discrepancy", page.run.discrepancies()), ("known", page.run.known())):
+            page.open(f"#outcome={outcome}")
+            assert page.count() == len(rows) > 0
+
+    def test_filters_of_several_facets_combine(self, page: Page) -> None:
+        """Values of one facet add up, facets narrow each other, a chip takes one back."""
+        page.open("#dtype=float16&dtype=float32&subject=jax")
+        frame = page.run.frame
+        both = frame["dtype"].isin(["float16", "float32"]) & frame["subject"].eq("jax")
+        assert page.count() == int(both.sum())
+        page.browser.find_element(By.CSS_SELECTOR, '[aria-label="Remove the filter dtype float16"]').click()
+        assert page.count() == int((frame["dtype"].eq("float32") & frame["subject"].eq("jax")).sum())
+        page.browser.find_element(By.CSS_SELECTOR, ".chip.clear").click()
+        assert page.count() == CHECKS
+
+    def test_a_cell_of_the_map_filters_everything_below(self, page: Page) -> None:
+        """A click in the heat map narrows the table, the cards and the lists."""
+        cell = page.browser.find_element(
+            By.CSS_SELECTOR, '.heat a.cell[href*="operation=sigmoid&subject=torch"]'
+        )
+        page.js("arguments[0].click()", cell)
+        page.wait("return !document.getElementById('filters').hidden")
+        assert set(page.column("operation")) == {"sigmoid"}
+        assert set(page.column("subject")) == {"torch"}
+        shown = page.js(
+            "return [...document.querySelectorAll('.finding:not([hidden])')].map((one) => one.dataset.operation)"
+        )
+        assert set(shown) <= {"sigmoid"}
+
+    @pytest.mark.parametrize("way", ["asc", "desc"])
+    def test_sorts_numbers_as_numbers_and_verdicts_by_severity(self, page: Page, way: str) -> None:
+        """The first rows are those of the frame, missing values last."""
+        page.open(f"#sort=ulp_error:{way}&columns=case,ulp_error")
+        values = page.run.frame["ulp_error"].dropna().astype(float).sort_values(ascending=way == "asc")
+        first = page.column("ulp_error")[0]
+        assert first == {"asc": page.js("return (0).toFixed(0)"), "desc": "∞"}[way] or float(
+            first
+        ) == pytest.approx(values.iloc[0], rel=1e-3)
+        page.open(f"#sort=verdict:{way}&columns=case,verdict")
+        ranks = [SEVERITY[text.split(" ", 1)[1]] for text in page.column("verdict")]
+        assert ranks == sorted(ranks, reverse=way == "desc")
+
+    def test_a_click_on_a_heading_sorts(self, page: Page) -> None:
+        """The heading's click is in the address, and a second one turns it around."""
+        heading = page.browser.find_element(
+            By.XPATH, "//*[@class='dt-scroll-headInner']//th[contains(., 'dtype')]"
+        )
+        page.js("arguments[0].scrollIntoView({block: 'center'})", heading)
+        heading.click()
+        page.wait("return location.hash.includes('sort=dtype%3Aasc')")
+        assert page.column("dtype")[0] == "float16"
+        heading.click()
+        page.wait("return location.hash.includes('sort=dtype%3Adesc')")
+        assert page.column("dtype")[0] == "float64"
+
+    def test_columns_can_be_chosen(self, page: Page) -> None:
+        """A box in `columns` shows and hides a column."""
+        assert page.column("message") == []
+        choose(page, "columns", "message")
+        assert len(page.column("message")) > 5
+        assert page.js("return new URLSearchParams(location.hash.slice(1)).get('columns')").endswith(
+            "message"
+        )
+
+
+class TestPermalinks:
+    """Every view has an address."""
+
+    def test_reload_restores_the_view(self, page: Page) -> None:
+        """Filters, search, order, columns and the open check come back."""
+        view = "#operation=softmax&dtype=float32&q=jax&sort=ulp_error%3Adesc&columns=case%2Cdtype%2Culp_error"
+        page.open(view)
+        before = (page.count(), page.column("case"), page.column("ulp_error"))
+        page.browser.refresh()
+        page.wait("return document.documentElement.dataset.ready === 'true'")
+        assert (page.count(), page.column("case"), page.column("ulp_error")) == before
+        assert page.column("verdict") == []
+
+    def test_a_check_has_an_address(self, page: Page) -> None:
+        """A row's link opens its details, and so does the address in a new window."""
+        page.open("#q=sigmoid-000")
+        link = page.browser.find_element(By.CSS_SELECTOR, "#checks-table a.open")
+        address = link.get_attribute("href")
+        link.click()
+        page.wait("return document.getElementById('details').open")
+        text = page.js("return document.querySelector('#details .body').textContent")
+        page.browser.get("about:blank")
+        page.browser.get(address)
+        page.wait("return document.getElementById('details').open")
+        assert page.js("return document.querySelector('#details .body').textContent") == text
+        page.browser.find_element(By.CSS_SELECTOR, "#details .close").click()
+        assert "check=" not in page.js("return location.hash")
+
+    def test_an_address_of_another_run_says_so(self, page: Page) -> None:
+        """A check that this run has not is named, and breaks nothing."""
+        page.open("#check=" + "no-such%2Fcase/float32/functional/value/torch")
+        assert "no such check" in page.js("return document.querySelector('#details h2').textContent")
+        assert page.errors() == []
+
+    def test_back_goes_back(self, page: Page) -> None:
+        """The browser's history holds the views."""
+        choose(page, "dtype", "float16")
+        narrowed = page.count()
+        choose(page, "subject", "jax")
+        page.browser.back()
+        page.wait("return !location.hash.includes('subject')")
+        assert page.count() == narrowed
+
+
+class TestTakingAway:
+    """What is seen can be taken along."""
+
+    def test_csv_holds_what_is_shown(self, page: Page, downloads: Path) -> None:
+        """Rows and columns of the file are those of the table, with the frame's values and order."""
+        names = ["case", "dtype", "conforms", "ulp_error", "observed", "message", "line"]
+        page.open(f"#subject=jax&formulation=functional&columns={','.join(names)}")
+        target = downloads / "checks.csv"
+        target.unlink(missing_ok=True)
+        page.js("document.getElementById('download').click()")
+        for _ in range(100):
+            if target.exists():
+                break
+            time.sleep(0.1)
+        got = pd.read_csv(
+            target, keep_default_na=False, na_values={"ulp_error": [""]}, dtype={"observed": str}
+        )
+        frame = page.run.frame
+        want = frame[frame["subject"].eq("jax") & frame["formulation"].eq("functional")][names]
+        assert list(got.columns) == names
+        assert got["case"].tolist() == want["case"].tolist()
+        assert (
+            got["message"].tolist() == want["message"].str.replace("\r\n", "\n").tolist()
+            or got["message"].tolist() == want["message"].tolist()
+        )
+        assert got["observed"].tolist() == want["observed"].tolist()
+        assert got["line"].tolist() == want["line"].tolist()
+        pd.testing.assert_series_equal(
+            got["ulp_error"].astype(float),
+            want["ulp_error"].astype(float).reset_index(drop=True),
+            check_exact=True,
+        )
+
+    def test_the_copied_reproduction_runs_and_says_the_same(self, page: Page) -> None:
+        """The copy button's text, run with the framework alone, prints the digits that the card shows."""
+        page.js(CLIPBOARD)
+        card = page.browser.find_element(By.XPATH, f"//details[contains(., '{COPYABLE}')]")
+        page.js("arguments[0].open = true", card)
+        page.js("arguments[0].querySelector('button.copy').click()", card)
+        text = page.wait("return window.copied")
+        done = subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=60
+        )
+        shown = page.js(ROW, card)
+        assert done.stdout.strip() == shown.strip() == str(SIGMOID)
+
+
+class TestReading:
+    """Light and dark, wide and narrow, with the keyboard alone."""
+
+    def test_dark_is_remembered(self, page: Page) -> None:
+        """The button changes the theme at once, the charts too, and a reload keeps it."""
+        first = page.js("return document.documentElement.dataset.theme")
+        page.browser.find_element(By.ID, "theme").click()
+        other = page.js("return document.documentElement.dataset.theme")
+        assert {first, other} == {"light", "dark"}
+        page.open()
+        assert page.js("return document.documentElement.dataset.theme") == other
+        page.browser.find_element(By.ID, "theme").click()
+
+    def test_the_system_decides_at_first(self, page: Page) -> None:
+        """Without a choice the page follows the system."""
+        page.js("localStorage.clear()")
+        for theme in ("dark", "light"):
+            feature = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+            page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+            page.open()
+            assert page.js("return document.documentElement.dataset.theme") == theme
+
+    @pytest.mark.parametrize("width", [360, 768, 1280])
+    def test_never_scrolls_sideways(self, page: Page, width: int) -> None:
+        """Only tables scroll sideways, never the page."""
+        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 700}
+        page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        try:
+            page.open()
+            page.js("for (const one of document.querySelectorAll('details:not(.facet)')) one.open = true")
+            page.js("document.getElementById('frontier').scrollIntoView()")
+            page.wait("return document.querySelectorAll('.charts svg').length === 4")
+            assert page.js("return document.documentElement.scrollWidth") <= width
+        finally:
+            page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def test_the_keyboard_is_enough(self, page: Page) -> None:
+        """Skip link, filter, row and dialog are reached and left without a mouse, and focus is seen."""
+        keys = ActionChains(page.browser)
+        keys.send_keys(Keys.TAB).perform()
+        assert page.js("return document.activeElement.className") == "skip"
+        page.js("document.querySelector('#facet-dtype summary').focus()")
+        keys = ActionChains(page.browser)
+        keys.send_keys(Keys.ENTER).send_keys(Keys.TAB).send_keys(Keys.SPACE).perform()
+        page.wait("return location.hash.includes('dtype=float16')")
+        assert page.js("return document.activeElement.value") == "float16"
+        ActionChains(page.browser).send_keys(Keys.ESCAPE).perform()
+        assert page.js("return document.activeElement.closest('#facet-dtype') !== null")
+        assert page.js("return document.querySelector('#facet-dtype').open") is False
+        page.js("document.querySelector('#checks-table a.open').focus()")
+        ActionChains(page.browser).send_keys(Keys.ENTER).perform()
+        page.wait("return document.getElementById('details').open")
+        assert page.js("return document.activeElement.closest('dialog') !== null")
+        assert page.js("return getComputedStyle(document.activeElement).outlineStyle") != "none"
+        ActionChains(page.browser).send_keys(Keys.ESCAPE).perform()
+        page.wait("return !document.getElementById('details').open && !location.hash.includes('check=')")
