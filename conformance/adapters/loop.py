@@ -54,7 +54,12 @@ def make_adapter(framework: str, mode: Optional[str] = None, device: Optional[st
         raise Unavailable("{} does not import here: {}".format(framework, first_line(error))) from error
     if make is None:
         raise Unavailable("no adapter for {!r}: there are {}".format(framework, ", ".join(sorted(OURS))))
-    adapter: Adapter = make(mode, device)
+    try:
+        adapter: Adapter = make(mode, device)
+    except Unavailable:
+        raise
+    except Exception as error:
+        raise Unavailable("{} does not start here: {}".format(framework, first_line(error))) from error
     return adapter
 
 

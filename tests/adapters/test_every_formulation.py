@@ -1,0 +1,126 @@
+"""Every operation, formulation and dtype of every framework: shape, dtype, and close to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from adapters.conftest import FRAMEWORKS
+from adapters.driving import DTYPES, Client, Response
+
+from conformance.adapters.base import FORMULATIONS, INPUTS
+from conformance.operations import OPERATIONS
+
+RANDOM = np.random.default_rng(7)
+X = RANDOM.normal(size=(3, 4, 2)) * 2
+LABELS = np.array([[0, 3], [2, 1], [1, 1]])
+CLASS_WEIGHTS = np.array([0.5, 1.0, 2.0, 1.5])
+SOFT = np.moveaxis(RANDOM.dirichlet(np.ones(4), (3, 2)), -1, 1)
+PROBABILITIES = RANDOM.uniform(0.1, 0.9, X.shape)
+UPSTREAM = RANDOM.normal(size=(3, 4, 2))
+TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 2e-2, "bfloat16": 1.5e-1}
+
+#: Operation -> calls: tensors and parameters. Losses come in each reduction and with each kind of target.
+CALLS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
+    "sigmoid": [({"x": X, "upstream": UPSTREAM}, {})],
+    "log_sigmoid": [({"x": X, "upstream": UPSTREAM}, {})],
+    "softmax": [({"x": X, "upstream": UPSTREAM}, {"axis": 1})],
+    "log_softmax": [({"x": X, "upstream": UPSTREAM}, {"axis": 1})],
+    "logsumexp": [({"x": X, "upstream": UPSTREAM[:, 0]}, {"axis": 1})],
+    "one_hot": [({"target": LABELS}, {"num_classes": 4})],
+    "nll_loss": [
+        ({"log_probs": X, "target": LABELS}, {}),
+        ({"log_probs": X, "target": LABELS, "weight": CLASS_WEIGHTS}, {"ignore_index": 1}),
+        ({"log_probs": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {"reduction": "none"}),
+    ],
+    "cross_entropy": [
+        ({"logits": X, "target": LABELS}, {}),
+        ({"logits": X, "target": LABELS}, {"ignore_index": 1}),
+        (
+            {"logits": X, "target": LABELS, "weight": CLASS_WEIGHTS},
+            {"ignore_index": 1, "label_smoothing": 0.1},
+        ),
+        ({"logits": X, "target": SOFT, "upstream": UPSTREAM[:, 0]}, {"reduction": "none"}),
+    ],
+    "binary_cross_entropy": [
+        ({"probs": PROBABILITIES, "target": SOFT}, {}),
+        ({"probs": PROBABILITIES, "target": SOFT, "weight": np.array([0.5, 2.0])}, {"reduction": "sum"}),
+    ],
+    "binary_cross_entropy_with_logits": [
+        ({"logits": X, "target": SOFT}, {}),
+        ({"logits": X, "target": SOFT, "pos_weight": np.array([0.5, 2.0])}, {"reduction": "sum"}),
+    ],
+}
+
+
+def quantities(operation: str, tensors: dict[str, Any]) -> list[str]:
+    """The value and each gradient."""
+    floating = [name for name in INPUTS[operation] if np.asarray(tensors[name]).dtype.kind == "f"]
+    return ["value", *(f"gradient:{name}" for name in floating)]
+
+
+@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_it_returns_what_the_reference_returns(
+    client: Callable[..., Client], framework: str, operation: str
+) -> None:
+    worker, reference = client(framework), client("numpy")
+    for position, (tensors, parameters) in enumerate(CALLS[operation]):
+        asked = quantities(operation, tensors)
+        for dtype in DTYPES if position == 0 else ("float32",):
+            rounded = reference.ask(operation, "functional", "float64", asked, parameters, **tensors)
+            for formulation in worker.hello["formulations"][operation]:
+                got = worker.ask(operation, formulation, dtype, asked, parameters, **tensors)
+                for quantity in asked:
+                    _compare(got, rounded, quantity, dtype, f"{formulation} {parameters}")
+
+
+def _compare(got: Response, reference: Response, quantity: str, dtype: str, where: str) -> None:
+    if got.status(quantity) == "unsupported":
+        return
+    exact, found = reference.numbers(quantity), got.numbers(quantity)
+    assert found.shape == exact.shape, where
+    assert got.arrays[quantity].dtype.name == dtype, where
+    scale = TOLERANCE[dtype] * max(1.0, float(np.abs(exact).max()))
+    assert np.abs(found - exact).max() <= scale, f"{where} {dtype} {quantity}"
+
+
+def test_the_canonical_signatures_are_those_of_the_operations() -> None:
+    assert {
+        name: tuple(one.name for one in operation.inputs) for name, operation in OPERATIONS.items()
+    } == INPUTS
+
+
+@pytest.mark.parametrize(
+    ("framework", "lacks"),
+    [
+        ("torch", {("binary_cross_entropy", "one_hot")}),
+        ("numpy", {("nll_loss", "module")}),
+        ("tensorflow", {("nll_loss", "functional"), ("nll_loss", "module"), ("log_sigmoid", "module")}),
+        ("jax", {("cross_entropy", "functional"), ("binary_cross_entropy", "functional")}),
+    ],
+)
+def test_what_a_framework_lacks_is_unsupported_with_a_reason(
+    client: Callable[..., Client], framework: str, lacks: set[tuple[str, str]]
+) -> None:
+    worker = client(framework)
+    for operation, formulation in lacks:
+        tensors, parameters = CALLS[operation][0]
+        response = worker.ask(operation, formulation, parameters=parameters, **tensors)
+        assert response.status() == "unsupported"
+        assert response.message() == f"{framework} has no formulation {formulation} of {operation}"
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_hello_says_what_there_is(client: Callable[..., Client], framework: str) -> None:
+    hello = client(framework).hello
+    assert hello["framework"] == framework
+    assert set(hello["formulations"]) == set(OPERATIONS)
+    for operation, formulations in hello["formulations"].items():
+        assert formulations == [name for name in FORMULATIONS if name in formulations]
+        assert set(formulations) <= set(OPERATIONS[operation].formulations), operation
+    assert hello["flushes_subnormals"] in (True, False)
+    assert hello["hardware"]["cpu"]
+    assert hello["version"]
