@@ -61,8 +61,9 @@ UPGRADES = (
         "torch-1.4",
         "torch==1.4.0",
         "torch==1.5.0",
-        ("pytorch-24933",),
-        "`binary_cross_entropy` added an epsilon inside its logarithm.",
+        ("pytorch-103316",),
+        "Where a probability is 0 and the target 1, `binary_cross_entropy` gave 27.63, and 100 since; exact is "
+        "infinity.",
         SHORT,
     ),
     Upgrade(
@@ -77,7 +78,7 @@ UPGRADES = (
         "jax-0.4.33",
         "jax==0.4.33",
         "jax==0.5.0",
-        ("jax-23842",),
+        ("jax-23842-where",),
         "The gradient of `logsumexp` where large entries are masked out.",
         SHORT,
     ),
