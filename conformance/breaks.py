@@ -33,13 +33,17 @@ _BITS: dict[str, tuple[Any, Any]] = {
 def ordinal(values: Floats, dtype: str) -> npt.NDArray[np.int64]:
     """The position of non-negative numbers among all numbers of the dtype: neighbours differ by 1."""
     number, integer = _BITS[dtype]
-    return np.asarray(values, np.float64).astype(number).view(integer).astype(np.int64)
+    positions: npt.NDArray[np.int64] = (
+        np.asarray(values, np.float64).astype(number).view(integer).astype(np.int64)
+    )
+    return positions
 
 
 def number(positions: npt.NDArray[np.int64], dtype: str) -> Floats:
     """The inverse of `ordinal`."""
     kind, integer = _BITS[dtype]
-    return np.asarray(positions).astype(integer).view(kind).astype(np.float64)
+    values: Floats = np.asarray(positions).astype(integer).view(kind).astype(np.float64)
+    return values
 
 
 class GapGroup(Group):
@@ -87,7 +91,9 @@ class Search:
             return []
         rows = len(sweep_axis(self.group))
         width = self.high - self.low  # In Python's integers: float64's positions need 63 bits.
-        inside = np.unique(np.array([self.low + width * step // rows for step in range(1, rows + 1)], np.int64))
+        inside = np.unique(
+            np.array([self.low + width * step // rows for step in range(1, rows + 1)], np.int64)
+        )
         positions = np.concatenate([inside, np.full(rows - len(inside), self.high)])
         self._round = GapGroup(self.group, number(positions, self.group.dtype))
         self._answers = {}
@@ -111,13 +117,18 @@ class Search:
             return True
         left, right = (np.asarray(value) for value in values)
         apart = relations.elementwise(left, right, truth)
-        broken = (apart > 2 * truth.bound).reshape(len(positions), -1)
+        broken = (apart > relations.granted(truth)).reshape(len(positions), -1)
         hit = broken.any(axis=1)
         # The bracket's upper end is broken by construction; a subject that is not deterministic may differ.
         first = int(np.argmax(hit)) if hit.any() else len(positions) - 1
-        element = (first, *np.unravel_index(int(broken[first].argmax()), truth.rounded.shape[1:]))
+        inside = np.unravel_index(int(broken[first].argmax()), truth.rounded.shape[1:])
+        element = (first, *(int(place) for place in inside))
         dtype = self.group.dtype
-        texts = (digits(float(left[element]), dtype), digits(float(right[element]), dtype), truth.text(element))
+        texts = (
+            digits(float(left[element]), dtype),
+            digits(float(right[element]), dtype),
+            truth.text(element),
+        )
         previous = self.low
         self.high = int(positions[first])
         self.low = int(positions[first - 1]) if first else previous

@@ -115,6 +115,25 @@ class CaseFile(_Keys):
     cases: Annotated[list[Any], Field(min_length=1, description="a list of cases")]
 
 
+class Deviation(Known):
+    """A deviation that many cases show: a known entry, and the cases that it belongs to."""
+
+    id: Annotated[Name, Field(description="a name unique in the file: letters, digits and - _ . +")]
+    operation: Annotated[str, Field(description="an operation's name, as cross_entropy")]
+    cases: Annotated[list[Text], Field(min_length=1, description="a list of case ids or globs of them")]
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.source))
+
+
+class DeviationFile(_Keys):
+    """The top of a `known.yaml`: the deviations of the cases in its folder and the folders below."""
+
+    known: Annotated[
+        list[Deviation], Field(min_length=1, description="a list of {id, operation, cases, ...}")
+    ]
+
+
 def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[Any, frozenset[Path]]:
     """A mapping as a model, or None after faults; and the paths of what is at fault."""
     try:

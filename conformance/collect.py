@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from conformance import printed, relations, verdict
 from conformance.case import Case, Known
+from conformance.case_file import Deviation
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan import Group, Plan, Request
 from conformance.subject import Subject, parse
@@ -85,7 +86,7 @@ class Collector:
     printed_rows: list[Row] = field(default_factory=list)
     tallies: dict[tuple[str, ...], EquivalenceTally] = field(default_factory=dict)
     broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
-    known_used: dict[tuple[str, int], bool] = field(default_factory=dict)
+    known_used: dict[Known, bool] = field(default_factory=dict)
     _open: dict[int, dict[tuple[str, int], Answer]] = field(default_factory=dict)
 
     def add(self, answer: Answer) -> bool:
@@ -111,7 +112,9 @@ class Collector:
         )
         rows: list[Row] = []
         for quantity in group.case.quantity_names(group.dtype):
-            found = [_observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]
+            found = [
+                _observe(answer, quantity) for answer in answers if quantity in answer.request.quantities
+            ]
             if found:
                 rows += self._judge(group, quantity, found)
         self.rows += rows
@@ -179,11 +182,13 @@ class Collector:
     ) -> str:
         if conforms is None:
             return ""
-        for position, known in enumerate(case.known):
+        for known in case.known:
             names = (one.subject, self._subject(one.subject).unpinned)
-            if any(matches(known, name, group.dtype, one.request.formulation, quantity, version) for name in names):
-                key = (case.id, position)
-                self.known_used[key] = self.known_used.get(key, False) or not conforms
+            if any(
+                matches(known, name, group.dtype, one.request.formulation, quantity, version)
+                for name in names
+            ):
+                self.known_used[known] = self.known_used.get(known, False) or not conforms
                 if not conforms:
                     return f"{known.reason} ({known.source})"
         return ""
@@ -201,18 +206,26 @@ class Collector:
         for subject, formulations in by_subject.items():
             for relation, left, right in relations.pairs(operation, tuple(formulations)):
                 values = formulations[left].values, formulations[right].values
-                assert values[0] is not None and values[1] is not None
+                assert values[0] is not None
+                assert values[1] is not None
                 apart = relations.distance(values[0], values[1], reference)
                 self.relation_rows.append(
                     _relation_row(group, quantity, subject, relation.name, left, right, apart.judgement)
-                    | {"distance": apart.largest, "allowed": apart.allowed, "textbook": left in operation.textbook}
+                    | {
+                        "distance": apart.largest,
+                        "allowed": apart.allowed,
+                        "textbook": left in operation.textbook,
+                    }
                 )
                 if apart.beyond and "frontier" in group.case.tags and quantity == "value":
-                    beyond = relations.elementwise(values[0], values[1], reference) > 2 * reference.bound
+                    beyond = relations.elementwise(values[0], values[1], reference) > relations.granted(
+                        reference
+                    )
                     self.broken[group.index, subject, left, right] = beyond
         for formulation, ones in by_formulation.items():
             for a, b in combinations(sorted(ones, key=lambda one: one.subject), 2):
-                assert a.values is not None and b.values is not None
+                assert a.values is not None
+                assert b.values is not None
                 key = (group.case.operation, formulation, quantity, group.dtype, a.subject, b.subject)
                 tally = self.tallies.setdefault(key, EquivalenceTally())
                 tally.add(relations.distance(a.values, b.values, reference), group.case.id)
@@ -316,7 +329,9 @@ def embed(array: npt.NDArray[Any], dtype: str) -> tuple[str, Floats]:
     if dtype == "bfloat16" and array.dtype == np.uint16:
         return "bfloat16", array.view(ml_dtypes.bfloat16).astype(np.float64)
     with np.errstate(all="ignore"):
-        return array.dtype.name, array.astype(np.float64) if array.dtype.kind in "fiub" else np.full(array.shape, np.nan)
+        return array.dtype.name, array.astype(np.float64) if array.dtype.kind in "fiub" else np.full(
+            array.shape, np.nan
+        )
 
 
 def _observe(answer: Answer, quantity: str) -> Observation:
@@ -325,7 +340,10 @@ def _observe(answer: Answer, quantity: str) -> Observation:
     if outcome.get("status") == "returned":
         array = answer.arrays.get(quantity)
         if array is None:
-            one.outcome = {"status": "crashed", "message": "the worker's response lacks the array that it names"}
+            one.outcome = {
+                "status": "crashed",
+                "message": "the worker's response lacks the array that it names",
+            }
             return one
         one.dtype, one.values = embed(array, answer.dtypes.get(quantity, ""))
         one.shape = tuple(array.shape)
@@ -380,11 +398,11 @@ def _relation_row(
     }
 
 
-def stale(cases: Sequence[Case], used: dict[tuple[str, int], bool]) -> list[str]:
+def stale(cases: Sequence[Case], used: dict[Known, bool]) -> list[str]:
     """A line for each known deviation whose checks ran and all conform now."""
     lines = []
-    for case in cases:
-        for position, known in enumerate(case.known):
-            if used.get((case.id, position)) is False:
-                lines.append(f"{case.file}:{case.line}: {case.id}: known for {known.subject} no longer deviates")
+    for known in dict.fromkeys(known for case in cases for known in case.known):
+        if used.get(known) is False:
+            name = known.id if isinstance(known, Deviation) else known.reason
+            lines.append(f"known for {known.subject} deviates no longer: {name}")
     return lines

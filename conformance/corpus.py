@@ -7,6 +7,9 @@ from pathlib import Path
 
 from conformance.errors import CaseError
 
+#: The file of a folder that lists deviations which many of its cases show; no case file itself.
+KNOWN = "known.yaml"
+
 
 def corpus() -> Path:
     """The folder of the suite's own cases: the checkout's, or the wheel's copy."""
@@ -22,6 +25,7 @@ def files(paths: Iterable[Path]) -> list[Path]:
         path = Path(path)
         if path.is_dir():
             inside = [one for one in path.rglob("*") if one.suffix in (".yaml", ".yml") and one.is_file()]
+            inside = [one for one in inside if one.name != KNOWN]
             # A link out of the folder is not part of it.
             below = [one for one in inside if one.resolve().is_relative_to(path.resolve())]
             if not below:

@@ -17,8 +17,11 @@ from conformance.case import Case, load_cases
 from conformance.diagnosis import Diagnosis, diagnose
 from conformance.errors import RunError, SubjectError
 from conformance.operations import OPERATIONS
+from conformance.progress import Progress
 from conformance.report.files import write_whole
 from conformance.results import Run
+from conformance.selection import Settings
+from conformance.selection import pick as select
 from conformance.subject import FRAMEWORKS, MODES, Subject, frameworks, install_hint, installed
 from conformance.users_file import defines, imported_frameworks
 
@@ -88,7 +91,7 @@ def check(
     paths: Sequence[str | Path] = (),
     tags: Sequence[str] = (),
     limit: float = 60.0,
-    progress: engine.Progress | None = None,
+    progress: Progress | None = None,
 ) -> CheckRun:
     """Runs every case of `operation` through a function of the user's, and through the framework's own.
 
@@ -138,7 +141,10 @@ def check(
 def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[str]) -> list[Case]:
     """The operation's cases, each for the formulation that a function replaces, and the control's."""
     formulations = ("functional",) if framework in ("torch", "numpy") else ("functional", COMPOSED)
-    return [replace(case, formulations=formulations) for case in engine.pick(cases, [operation], tags)]
+    return [
+        replace(case, formulations=formulations)
+        for case in select(cases, Settings(operations=[operation], tags=list(tags)))
+    ]
 
 
 def subjects(

@@ -12,9 +12,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from conformance import collect, environments, journal, plan, results
 from conformance.breaks import Search
@@ -22,60 +21,12 @@ from conformance.case import Case, load_cases
 from conformance.errors import RunError
 from conformance.operations import OPERATIONS
 from conformance.plan import Group, Plan, Request, Wanted
+from conformance.progress import Progress, Silent
 from conformance.references import References, cache_directory
 from conformance.results import Run
+from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
 from conformance.worker import Answer, Ended, Hello, Limits, Message, Worker
-
-#: Cases with this tag run only where they are asked for (`--tag large`).
-ON_DEMAND = "large"
-
-
-class Progress(Protocol):
-    """What a run tells about itself while it goes on; every method may do nothing."""
-
-    def note(self, text: str) -> None:
-        """A line for the user: a framework that is missing, a deviation that is gone."""
-
-    def planned(self, checks: dict[str, int]) -> None:
-        """The number of checks of each subject."""
-
-    def answered(self, subject: str, checks: int) -> None:
-        """A subject has answered this many more checks."""
-
-    def judged(self, rows: list[dict[str, Any]]) -> None:
-        """The rows of a group that has just been judged."""
-
-
-class Silent:
-    """The progress that tells nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
-    def planned(self, checks: dict[str, int]) -> None:
-        """Nothing."""
-
-    def answered(self, subject: str, checks: int) -> None:
-        """Nothing."""
-
-    def judged(self, rows: list[dict[str, Any]]) -> None:
-        """Nothing."""
-
-
-@dataclass
-class Settings:
-    """What is run: everything that decides which checks a run holds, as it stands in run.json."""
-
-    paths: list[str] = field(default_factory=list)
-    subjects: list[str] = field(default_factory=list)
-    operations: list[str] = field(default_factory=list)
-    dtypes: list[str] = field(default_factory=list)
-    tags: list[str] = field(default_factory=list)
-    limit: float = 60.0
-    memory: int | None = None
-    python: str | None = None
-    subjects_file: str | None = None
 
 
 def run(
@@ -91,6 +42,7 @@ def run(
     memory: int | None = None,
     python: str | None = None,
     subjects_file: str | Path | None = None,
+    large: bool = False,
     progress: Progress | None = None,
     wanted: Wanted | None = None,
     cases: Sequence[Case] | None = None,
@@ -100,7 +52,8 @@ def run(
     """Runs cases through subjects and judges every check.
 
     `paths`: case files or folders (default: the suite's corpus). `subjects`: as ``torch`` or
-    ``torch:compile`` (default: every installed framework). `operations`, `dtypes`, `tags` select cases.
+    ``torch:compile`` (default: every installed framework). `operations`, `dtypes`, `tags` select cases;
+    `large` adds those that run only on demand.
     `output`: the directory that receives the run's files (None: nothing is written). `resume` goes on with
     the run that was interrupted there. `limit`: seconds a check; `memory`: bytes a worker. `python`: the
     interpreter of the subjects that state none; `subjects_file`: a `subjects.yaml`. `cases` and
@@ -120,6 +73,7 @@ def run(
         memory,
         python,
         None if subjects_file is None else str(subjects_file),
+        large,
     )
     session = _Session(settings, progress or Silent(), wanted)
     if output is None:
@@ -134,23 +88,6 @@ def run(
         if result.complete:
             directory.finish()
     return result
-
-
-def pick(cases: Sequence[Case], operations: Sequence[str], tags: Sequence[str]) -> list[Case]:
-    """The cases of these operations and tags; those tagged `large` only where that tag is asked for."""
-    for name in operations:
-        if name not in OPERATIONS:
-            raise RunError(f"--operation {name}: no such operation (there are {', '.join(OPERATIONS)})")
-    chosen = [
-        case
-        for case in cases
-        if (not operations or case.operation in operations)
-        and (not tags or set(tags) & set(case.tags))
-        and (ON_DEMAND in tags or ON_DEMAND not in case.tags)
-    ]
-    if not chosen:
-        raise RunError("no case is left by this selection; `conformance list cases` shows what there is")
-    return chosen
 
 
 class _Session:
@@ -187,13 +124,15 @@ class _Session:
             self._take_over(directory)
         subjects = list(under_test) if under_test is not None else self._select()
         try:
-            if any(one.pins for one in subjects):  # A fault of the call is told before an environment is built.
+            if any(
+                one.pins for one in subjects
+            ):  # A fault of the call is told before an environment is built.
                 cases = self._load(cases)
-                pick(cases, self.settings.operations, self.settings.tags)
+                pick(cases, self.settings)
                 subjects = environments.provide(subjects, self.progress.note)
             self._start(subjects)
             cases = self._load(cases)
-            chosen = pick(cases, self.settings.operations, self.settings.tags)
+            chosen = pick(cases, self.settings)
             the_plan = plan.make(chosen, [one.name for one in subjects], self.settings.dtypes, self.wanted)
             if directory is not None:  # Only now: a call at fault must not cost an interrupted run's journal.
                 directory.open_journal({"settings": vars(self.settings)}, resume)
@@ -234,7 +173,9 @@ class _Session:
         collector.on_group = self._on_group(collector, references)
         self.versions = versions
         self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)
-        self.progress.planned({name: sum(len(r.quantities) for r in rs) for name, rs in the_plan.requests.items()})
+        self.progress.planned(
+            {name: sum(len(r.quantities) for r in rs) for name, rs in the_plan.requests.items()}
+        )
         self.left = {name: len(requests) for name, requests in the_plan.requests.items()}
         self.active = dict.fromkeys(the_plan.requests, 0)
         with self._interruptible():
@@ -323,7 +264,9 @@ class _Session:
                 for right in (relation.right, "composed"):
                     beyond = collector.broken.pop((group.index, subject, relation.left, right), None)
                     if beyond is not None:
-                        self._search_on(Search(group, subject, relation.name, relation.left, right, beyond), new=True)
+                        self._search_on(
+                            Search(group, subject, relation.name, relation.left, right, beyond), new=True
+                        )
 
     def _search_on(self, search: Search, new: bool = False) -> None:
         requests = search.next_requests(self.next_index)
@@ -352,7 +295,11 @@ class _Session:
             raise KeyboardInterrupt
 
         in_main = threading.current_thread() is threading.main_thread()
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
+        before = (
+            {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+            if in_main
+            else {}
+        )
         try:
             for number in before:
                 signal.signal(number, terminate)
@@ -367,7 +314,13 @@ class _Session:
         rows = sorted(collector.rows, key=lambda row: row["_order"])
         frame = results.typed(rows, results.RESULTS)
         tallies = [
-            dict(zip(("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b"), key, strict=True))
+            dict(
+                zip(
+                    ("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b"),
+                    key,
+                    strict=True,
+                )
+            )
             | {
                 "checks": tally.checks,
                 "identical": tally.identical,
@@ -381,7 +334,9 @@ class _Session:
         parts = {
             "relations": _sorted(collector.relation_rows, "case", "dtype", "relation", "quantity", "subject"),
             "equivalence": tallies,
-            "breaks": _sorted([s.row() for s in self.finished_searches], "case", "relation", "dtype", "subject"),
+            "breaks": _sorted(
+                [s.row() for s in self.finished_searches], "case", "relation", "dtype", "subject"
+            ),
             "sweep": _sorted(collector.sweep_rows, "case", "dtype", "formulation", "subject", "gap"),
             "printed": _sorted(collector.printed_rows, "source", "case", "formulation", "subject"),
         }
@@ -400,20 +355,28 @@ class _Session:
             "interrupted": self.interrupted,
             "settings": vars(self.settings),
             "subjects": {one.name: self._about(one) for one in subjects},
-            "hardware": {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count()},
-            "counts": {name: int(counts.get(name, 0)) for name in sorted(counts)},
+            "hardware": {
+                "machine": platform.machine(),
+                "system": platform.platform(),
+                "cpus": os.cpu_count(),
+            },
+            "counts": {name: int(counts[name]) for name in sorted(map(str, counts))},
             "checks_planned": the_plan.checks,
             "stale_known": collect.stale(chosen, collector.known_used) if complete else [],
         }
         return Run(frame, environment, frames)
 
     def _about(self, subject: Subject) -> dict[str, Any]:
-        hello = {name: value for name, value in self.hellos.get(subject.name, {}).items() if name not in ("kind", "arrays")}
+        hello = {
+            name: value
+            for name, value in self.hellos.get(subject.name, {}).items()
+            if name not in ("kind", "arrays")
+        }
         return {"framework": subject.framework, **hello}
 
 
 def _sorted(rows: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: tuple(row[key] for key in keys))
+    return sorted(rows, key=lambda row: [row[key] for key in keys])
 
 
 def _stamp(seconds: float) -> str:

@@ -31,11 +31,13 @@ def steps(case: Case) -> list[Case]:
     for name in STEPS.get(case.operation, ()):
         operation = OPERATIONS[name]
         parameters = {"axis": 1} if any(one.name == "axis" for one in operation.parameters) else {}
-        before.append(
-            case.variant(f"{case.id}/{name}", name, {operation.inputs[0].name: first}, parameters)
-        )
+        before.append(case.variant(f"{case.id}/{name}", name, {operation.inputs[0].name: first}, parameters))
     if case.operation == "cross_entropy" and case.parameters.get("reduction", "mean") != "none":
-        before.append(case.variant(f"{case.id}/rows", "cross_entropy", case.inputs, {**case.parameters, "reduction": "none"}))
+        before.append(
+            case.variant(
+                f"{case.id}/rows", "cross_entropy", case.inputs, {**case.parameters, "reduction": "none"}
+            )
+        )
     return [*before, case]
 
 
@@ -50,8 +52,10 @@ def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], console
         raise RunError(f"no case {case_id!r}{hint}")
     case = cases[case_id]
     chain = steps(case)
-    run = engine.run(subjects=subjects, cases=chain, tags=[*case.tags, "step"])
-    console.print(f"[bold]{escape(case.id)}[/]  {escape(case.file)}:{case.line}  source: {escape(case.source)}")
+    run = engine.run(subjects=subjects, cases=chain)
+    console.print(
+        f"[bold]{escape(case.id)}[/]  {escape(case.file)}:{case.line}  source: {escape(case.source)}"
+    )
     if case.why:
         console.print(escape(case.why))
     for name, value in case.arguments(case.dtypes[0]).items():
@@ -63,16 +67,35 @@ def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], console
 
 def _print_step(position: int, step: Case, frame: Any, console: Console) -> None:
     parameters = ", ".join(f"{name}={value}" for name, value in step.parameters.items())
-    title = f"[{position}] {step.operation}({', '.join(step.inputs)}{', ' + parameters if parameters else ''})"
+    title = (
+        f"[{position}] {step.operation}({', '.join(step.inputs)}{', ' + parameters if parameters else ''})"
+    )
     if step.printed is not None:
         title += f"   printed: {step.printed}"
     table = Table(title=escape(title), title_justify="left")
-    for name in ("quantity", "dtype", "formulation", "subject", "observed (worst)", "exact there", "ulps", "bound", "verdict"):
+    for name in (
+        "quantity",
+        "dtype",
+        "formulation",
+        "subject",
+        "observed (worst)",
+        "exact there",
+        "ulps",
+        "bound",
+        "verdict",
+    ):
         table.add_column(name, justify="right" if name in ("ulps", "bound") else "left")
     for row in frame.to_dict("records"):
         if row["verdict"] == "unsupported":
             continue
-        cells = (row["quantity"], row["dtype"], row["formulation"], row["subject"], row["observed"], row["exact"])
+        cells = (
+            row["quantity"],
+            row["dtype"],
+            row["formulation"],
+            row["subject"],
+            row["observed"],
+            row["exact"],
+        )
         figures = (_figure(row["ulp_error"]), _figure(row["ulp_bound"]))
         table.add_row(*(escape(str(cell)) for cell in (*cells, *figures, row["verdict"])))
     console.print(table)
@@ -87,4 +110,6 @@ def _figure(value: Any) -> str:
 def _shown(value: Any) -> str:
     import numpy as np
 
-    return np.array2string(value, threshold=40, separator=", ") if isinstance(value, np.ndarray) else repr(value)
+    return (
+        np.array2string(value, threshold=40, separator=", ") if isinstance(value, np.ndarray) else repr(value)
+    )

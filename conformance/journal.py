@@ -44,7 +44,9 @@ class RunDirectory:
             self._lock.flush()
         except BlockingIOError:
             other = (self.path / ".lock").read_text("utf-8", "replace")
-            raise RunError(f"{self.path}: run {other} is writing here; wait for it or name another --output") from None
+            raise RunError(
+                f"{self.path}: run {other} is writing here; wait for it or name another --output"
+            ) from None
         except OSError as error:
             raise self._unwritable(error) from None
         return self
@@ -56,7 +58,9 @@ class RunDirectory:
         if self._lock is not None:
             self._lock.close()
 
-    def recorded(self) -> tuple[dict[str, Any] | None, dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]]:
+    def recorded(
+        self,
+    ) -> tuple[dict[str, Any] | None, dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]]:
         """What an earlier run left: its header, and its answers by (subject, request's key).
 
         A last frame that was cut short when the run was killed is dropped, and cut off the file.

@@ -16,7 +16,9 @@ from conformance.subject import MODES, frameworks, install_hint, installed
 
 def show(what: str, paths: Sequence[str], console: Console) -> None:
     """Prints one of the lists; no framework is imported."""
-    rows = {"cases": _cases, "operations": _operations, "subjects": _subjects, "relations": _relations}[what](paths)
+    rows = {"cases": _cases, "operations": _operations, "subjects": _subjects, "relations": _relations}[what](
+        paths
+    )
     table = Table(*rows[0])
     for row in rows[1:]:
         table.add_row(*(escape(cell) for cell in row))
@@ -27,7 +29,9 @@ def show(what: str, paths: Sequence[str], console: Console) -> None:
 def _cases(paths: Sequence[str]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("case", "operation", "dtypes", "tags", "source", "why")]
     for case in load_cases([Path(path) for path in paths] or None):
-        rows.append((case.id, case.operation, " ".join(case.dtypes), " ".join(case.tags), case.source, case.why))
+        rows.append(
+            (case.id, case.operation, " ".join(case.dtypes), " ".join(case.tags), case.source, case.why)
+        )
     return rows
 
 

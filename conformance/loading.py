@@ -13,6 +13,7 @@ from conformance.case_checks import Checks, signature
 from conformance.case_file import CaseEntry, CaseFile, read_keys
 from conformance.case_file import Path as KeyPath
 from conformance.corpus import corpus, files, label, shown_path
+from conformance.deviations import read_bytes, with_deviations
 from conformance.errors import CaseError
 from conformance.faults import Faults, meant, shown
 from conformance.limits import Limits
@@ -41,6 +42,8 @@ def load(paths: Sequence[Path] | None, limits: Limits | None = None) -> list[Cas
                 what = f"the id {shown(node.text)} is taken by {taken[node.text]}"
                 one.add(node.line, node.column, what, "an id of its own for each case")
             taken.setdefault(node.text, f"{one.file}:{node.line}:{node.column}")
+    if not any(faults):
+        cases = with_deviations(cases, paths is None, limits, faults)
     lines = [line for one in faults for line in one.lines()]
     if lines:
         raise CaseError("\n".join(lines))
@@ -58,7 +61,7 @@ class _FileReader:
 
     def cases(self) -> list[Case]:
         """The file's sound cases; what is wrong goes to the faults."""
-        data = self._bytes()
+        data = read_bytes(self.path, self.limits, self.faults)
         root = None if data is None else parse(data, self.limits, self.faults)
         if root is None:
             return []
@@ -92,19 +95,6 @@ class _FileReader:
         if without and not source and not wrong:
             right = "`source` at the top of the file or in the case: where the example comes from"
             self.faults.add(without[0].line, without[0].column, "a case without a source", right)
-
-    def _bytes(self) -> bytes | None:
-        try:
-            with self.path.open("rb") as file:
-                data = file.read(self.limits.file_bytes + 1)
-        except OSError as error:
-            self.faults.add(1, 1, f"cannot be read: {error.strerror}", "a readable file")
-            return None
-        if len(data) > self.limits.file_bytes:
-            what = f"larger than {self.limits.file_bytes} bytes"
-            self.faults.add(1, 1, what, "more files, .npy files for tensors, or CONFORMANCE_MAX_FILE_BYTES")
-            return None
-        return data
 
     def _text(self, root: Mapping, key: str) -> str:
         node = root.entries.get(key)

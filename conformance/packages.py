@@ -145,7 +145,7 @@ def exclusions(binary: Sequence[str], before: datetime.datetime | None) -> list[
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment: no Python is downloaded, and pip's settings serve where uv's are not set."""
+    """This process's environment: no Python is downloaded, pip's settings serve where uv's are not set."""
     kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PYTHON")}
     kept["UV_PYTHON_DOWNLOADS"] = "never"
     kept["UV_NO_PROGRESS"] = "1"

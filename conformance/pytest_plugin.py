@@ -24,8 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="SUBJECT",
-        help="subject of the conformance checks, as torch or torch:compile; repeatable; default: all installed",
+        help="subject of the conformance checks, as torch:compile; repeatable; default: all installed",
     )
+    group.addoption("--large", action="store_true", help="also the conformance cases tagged `large`")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -62,6 +63,8 @@ class CaseFile(pytest.File):
         except ConformanceError as error:
             raise self.CollectError(str(error)) from None
         for case in cases:
+            if "large" in case.tags and not self.config.getoption("--large"):
+                continue
             for subject, dtype, formulation, quantity in _checks(case, subjects):
                 name = f"{case.id}[{subject}-{dtype}-{formulation}-{quantity}]"
                 yield CheckItem.from_parent(
@@ -108,7 +111,8 @@ class CheckItem(pytest.Item):
         lines = [
             f"{row['verdict']}: {row['message']}".rstrip(": "),
             f"  case      {row['case']}  ({row['file']}:{row['line']}; {row['source']})",
-            f"  check     {row['operation']} {row['formulation']} {row['quantity']} {row['dtype']} on {row['subject']}",
+            f"  check     {row['operation']} {row['formulation']} {row['quantity']} {row['dtype']}"
+            f" on {row['subject']}",
             f"  observed  {row['observed']}",
             f"  exact     {row['exact']}",
             f"  error     {_figure(row['ulp_error'])} ulp of {row['dtype']}",
@@ -140,13 +144,16 @@ def _results(session: pytest.Session) -> dict[tuple[str, ...], dict[str, Any]]:
         cases = {item.case.id: item.case for item in items}
         run = engine.run(
             subjects=sorted({item.check[0] for item in items}),
-            tags=sorted({tag for case in cases.values() for tag in case.tags} & {engine.ON_DEMAND}),
             cases=list(cases.values()),
+            large=True,
             wanted=lambda subject, case, dtype, formulation, quantity: (
                 (subject, case.id, dtype, formulation, quantity) in checks
             ),
         )
         rows = run.frame.astype(object).where(run.frame.notna(), None).to_dict("records")
         keys = ("subject", "case", "dtype", "formulation", "quantity")
-        session.stash[_RESULTS] = {tuple(row[key] for key in keys): row for row in rows}
+        table: dict[tuple[str, ...], dict[str, Any]] = {
+            tuple(row[key] for key in keys): {str(name): value for name, value in row.items()} for row in rows
+        }
+        session.stash[_RESULTS] = table
     return session.stash[_RESULTS]

@@ -1,4 +1,4 @@
-"""Exact values and bounds of a run: computed once for all subjects, kept across runs by what they depend on."""
+"""Exact values and bounds of a run: computed once for all subjects, kept across runs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ class _Store:
             directory.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(directory / "exact.sqlite", timeout=10.0)
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("CREATE TABLE IF NOT EXISTS exact (key TEXT PRIMARY KEY, frame BLOB NOT NULL)")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS exact (key TEXT PRIMARY KEY, frame BLOB NOT NULL)"
+            )
         except (OSError, sqlite3.Error):
             self._connection = None
 
@@ -160,7 +162,9 @@ def _unpack(frame: bytes) -> Reference | None:
         unpacked = protocol.read_frame(io.BytesIO(frame))
         assert unpacked is not None
         header, arrays = unpacked
-        outside = {int(index): (int(number, 16), int(power)) for index, (number, power) in header["outside"].items()}
+        outside = {
+            int(index): (int(number, 16), int(power)) for index, (number, power) in header["outside"].items()
+        }
         return Reference(header["dtype"], **{name: arrays[name] for name in _ARRAYS}, outside=outside)
     except (protocol.ProtocolError, KeyError, ValueError, AssertionError, json.JSONDecodeError):
         return None  # A damaged entry is computed again.

@@ -39,7 +39,7 @@ def distance(left: Floats, right: Floats, reference: Reference) -> Distance:
     if left.size == 0:
         return Distance(True, False, 0.0, 0.0)
     apart = elementwise(left, right, reference)
-    allowed = 2 * reference.bound
+    allowed = granted(reference)
     worst = int(np.argmax(apart - allowed)) if np.isfinite(apart).all() else int(np.argmax(apart))
     return Distance(
         identical=not apart.any(),
@@ -47,6 +47,13 @@ def distance(left: Floats, right: Floats, reference: Reference) -> Distance:
         largest=float(apart.max()),
         allowed=float(allowed.reshape(-1)[worst]),
     )
+
+
+def granted(reference: Reference) -> Floats:
+    """What two observations may be apart: both bounds together, in ulps, element by element."""
+    with np.errstate(over="ignore"):
+        both: Floats = 2 * reference.bound
+    return both
 
 
 def elementwise(left: Floats, right: Floats, reference: Reference) -> Floats:

@@ -8,8 +8,9 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -131,7 +132,10 @@ LOST = 100.0
 
 def typed(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
     """Rows as a frame of exactly these columns and types."""
-    data = {name: pd.array([row.get(name) for row in rows], dtype=kind) for name, kind in columns.items()}
+    data = {
+        name: pd.Series([row.get(name) for row in rows], dtype=cast(Any, kind))
+        for name, kind in columns.items()
+    }
     return pd.DataFrame(data, columns=list(columns))
 
 
@@ -174,7 +178,7 @@ class Run:
     def tolerance(self) -> pd.DataFrame:
         """Per operation, formulation, quantity, dtype and subject: how many checks conform and how closely.
 
-        Columns: checks, conforming, known, unsupported, median_ulps, worst_ulps (errors in ulps of the dtype),
+        Columns: checks, conforming, known, unsupported, median_ulps, worst_ulps (in ulps of the dtype),
         worst_ratio (largest error / bound) and worst_case (the case that has it).
         """
         keys = ["operation", "formulation", "quantity", "dtype", "subject"]
@@ -228,7 +232,9 @@ class Run:
             exact=("exact", "first"),
             source=("source", "first"),
         ).reset_index()
-        return table[table["lost"] & (table["count"] > 1)].drop(columns=["lost", "count"]).reset_index(drop=True)
+        return (
+            table[table["lost"] & (table["count"] > 1)].drop(columns=["lost", "count"]).reset_index(drop=True)
+        )
 
     @property
     def complete(self) -> bool:
@@ -246,17 +252,21 @@ class Run:
             directory.mkdir(parents=True, exist_ok=True)
             for name in FRAMES:
                 frame = self.frame if name == "results" else self._frame(name)
-                write_whole(directory / f"{name}.csv", lambda stream, frame=frame: stream.write(_csv(frame)))
-            write_whole(directory / "results.parquet", lambda stream: self.frame.to_parquet(stream, index=False))
+                write_whole(directory / f"{name}.csv", partial(_write_csv, frame))
+            write_whole(
+                directory / "results.parquet", lambda stream: self.frame.to_parquet(stream, index=False)
+            )
             text = json.dumps(self.environment, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
             write_whole(directory / "run.json", lambda stream: stream.write(text.encode()))
         except OSError as error:
-            raise RunError(f"{directory}: cannot be written ({error.strerror or error}); name another --output") from None
+            raise RunError(
+                f"{directory}: cannot be written ({error.strerror or error}); name another --output"
+            ) from None
         self.directory = directory
 
 
 def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> None:
-    """Writes beside `path` and renames, so that a reader sees the old file or the new one, never half of one."""
+    """Writes beside `path` and renames: a reader sees the old file or the new one, never half of one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(beside, "wb") as stream:
@@ -267,9 +277,8 @@ def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> Non
         raise
 
 
-def _csv(frame: pd.DataFrame) -> bytes:
-    text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    return text.encode("utf-8")
+def _write_csv(frame: pd.DataFrame, stream: io.BufferedWriter) -> None:
+    stream.write(frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL).encode("utf-8"))
 
 
 def load(directory: str | Path) -> Run:
@@ -303,5 +312,6 @@ def _read(path: Path, columns: dict[str, str]) -> pd.DataFrame:
         elif kind == "boolean":
             data[name] = text.map({"True": True, "False": False}).astype("boolean")
         else:
-            data[name] = text.astype(object).where((text != "").to_numpy(), "nan").astype("float64").astype(kind)
+            numbers = text.astype(object).where((text != "").to_numpy(), "nan").astype("float64")
+            data[name] = numbers.astype(cast(Any, kind))
     return pd.DataFrame(data, columns=list(columns))

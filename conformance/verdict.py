@@ -100,7 +100,9 @@ def judge(observed: Floats, reference: Reference) -> list[Judgement]:
         ratio = np.where(error == 0, 0.0, error / np.maximum(reference.bound, np.finfo(np.float64).tiny))
     flat = (count, -1)
     # The worst element: the worst level first, the largest error among those, the first of equals.
-    rank = np.where(level == level.reshape(flat).max(axis=1).reshape((count,) + (1,) * (level.ndim - 1)), error, -1)
+    rank = np.where(
+        level == level.reshape(flat).max(axis=1).reshape((count,) + (1,) * (level.ndim - 1)), error, -1
+    )
     worst = rank.reshape(flat).argmax(axis=1)
     ratios = ratio.reshape(flat).max(axis=1)
     return [
@@ -110,7 +112,12 @@ def judge(observed: Floats, reference: Reference) -> list[Judgement]:
 
 
 def _judgement(
-    observed: Floats, reference: Reference, error: Floats, level: npt.NDArray[np.int8], worst: int, ratio: float
+    observed: Floats,
+    reference: Reference,
+    error: Floats,
+    level: npt.NDArray[np.int8],
+    worst: int,
+    ratio: float,
 ) -> Judgement:
     index = tuple(int(i) for i in np.unravel_index(worst, reference.rounded.shape))
     verdict = LEVELS[int(level[index])]
@@ -135,7 +142,11 @@ def _explain(verdict: str, observed: float, rounded: float) -> str:
         return ""
     for name, test in (("nan", np.isnan), ("an infinity", np.isinf)):
         if test(observed):
-            return f"returned {name} where a finite value is right" if np.isfinite(rounded) else f"wrongly {name}"
+            return (
+                f"returned {name} where a finite value is right"
+                if np.isfinite(rounded)
+                else f"wrongly {name}"
+            )
         if test(rounded):
             return f"returned a number where {name} is right"
     if observed == 0 and rounded != 0:

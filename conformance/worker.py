@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from conformance.adapters import protocol
 from conformance.plan import Request
@@ -165,7 +165,7 @@ class Worker:
             feeder = threading.Thread(target=self._feed, args=(process,), daemon=True)
             feeder.start()
             assert process.stdout is not None
-            answered, fault = self._read(process.stdout)
+            answered, fault = self._read(cast(BinaryIO, process.stdout))
             with self._changed:
                 self._process = None
                 finished = self._closed and not self._sent and not self._waiting
@@ -194,7 +194,9 @@ class Worker:
             process.stdin.flush()
             while True:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._waiting or self._closed or self._process is not process)
+                    self._changed.wait_for(
+                        lambda: self._waiting or self._closed or self._process is not process
+                    )
                     if self._process is not process:
                         return
                     if not self._waiting:
@@ -253,7 +255,9 @@ class Worker:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         stderr.seek(0, os.SEEK_END)
         stderr.seek(max(0, stderr.tell() - 2000))
-        lines = [line.strip() for line in stderr.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = [
+            line.strip() for line in stderr.read().decode("utf-8", "replace").splitlines() if line.strip()
+        ]
         parts = [fault or how, *lines[-3:]]
         return " | ".join(parts)
 

@@ -21,8 +21,8 @@ FRAMEWORKS = {"torch": {"torch"}, "tensorflow": {"tensorflow"}, "keras": {"tenso
 #: Rooms that take several files beside one another.
 PARTS = {
     "case": {
-        "case_checks", "case_schema", "corpus", "edges", "generators", "loading", "printed", "rounded_inputs",
-        "tensor_nodes", "tensors", "validation",
+        "case_checks", "case_schema", "corpus", "deviations", "edges", "generators", "loading", "printed",
+        "rounded_inputs", "tensor_nodes", "tensors", "validation",
     },
     "environments": {"packages", "pythons"},
     "subject": {"handover", "subjects_file"},

@@ -16,7 +16,9 @@ from conformance.operations import Reference
 ANY = st.floats(width=64, allow_nan=True, allow_infinity=True)
 
 
-def exact_at(values: list[float], dtype: str = "float32", bound: float = 8.0, attainable: float = 2.0) -> Reference:
+def exact_at(
+    values: list[float], dtype: str = "float32", bound: float = 8.0, attainable: float = 2.0
+) -> Reference:
     """A reference whose exact values are numbers of the dtype."""
     from conformance.arithmetic.formats import round_to, ulp_of
 
@@ -48,7 +50,7 @@ class TestLevels:
         [(0, "exact"), (0.75, "faithful"), (2, "accurate"), (8, "stable"), (9, "lossy"), (1 << 20, "wrong")],
     )
     def test_distance_decides(self, ulps: float, expected: str) -> None:
-        """Exactly on a limit is inside it; beyond the bound a quarter of the bits separates lossy from wrong."""
+        """On a limit is inside it; beyond the bound a quarter of the bits separates lossy from wrong."""
         reference = exact_at([1.0])
         assert judge([1.0 + ulps * 2.0**-23], reference).verdict == expected
 

@@ -53,6 +53,13 @@ class Unsupported(NotImplementedError):
     """
 
 
+def counted(num_classes: int) -> int:
+    """The number of classes; Unsupported for the -1 by which torch alone takes it from the labels."""
+    if num_classes < 0:
+        raise Unsupported("num_classes=-1, the largest label plus one, is torch's alone")
+    return num_classes
+
+
 class Unavailable(Exception):
     """The worker cannot start: no such framework, mode, device or function. Its text is one line."""
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import Function, Table, Tensor, Unsupported
+from .base import Function, Table, Tensor, Unsupported, counted
 
 Parameter = Optional[Tensor]
 
@@ -79,7 +79,7 @@ def log_softmax_manual(x: Tensor, *, axis: int = -1) -> Tensor:
 
 def one_hot_manual(target: Tensor, *, num_classes: int) -> Tensor:
     """By comparison with 0 .. num_classes - 1."""
-    return (target[..., None] == jnp.arange(num_classes)).astype(jnp.float32)
+    return (target[..., None] == jnp.arange(counted(num_classes))).astype(jnp.float32)
 
 
 # Losses over classes.
@@ -242,11 +242,13 @@ FUNCTIONS: Table = {
         "manual": log_softmax_manual,
     },
     "logsumexp": {
-        "functional": lambda x, *, axis=-1: jax.nn.logsumexp(x, axis=axis),
+        "functional": lambda x, *, axis=-1, where=None: jax.nn.logsumexp(
+            x, axis=axis, where=None if where is None else where != 0
+        ),
         "manual": lambda x, *, axis=-1: jnp.log(jnp.sum(jnp.exp(x), axis=axis)),
     },
     "one_hot": {
-        "functional": lambda target, *, num_classes: jax.nn.one_hot(target, num_classes),
+        "functional": lambda target, *, num_classes: jax.nn.one_hot(target, counted(num_classes)),
         "manual": one_hot_manual,
     },
     "nll_loss": {"composed": nll_loss_by(picked), "one_hot": nll_loss_by(by_one_hot)},

@@ -7,7 +7,7 @@ from typing import Optional
 import numpy as np
 
 from . import numpy_reference as reference
-from .base import Array, Function, Table
+from .base import Array, Function, Table, counted
 from .numpy_reference import Terms, log_sigmoid, logsumexp, mean_of, sigmoid, times, with_rows
 
 
@@ -31,24 +31,10 @@ def log_softmax_composed(x: Array, *, axis: int = -1) -> Array:
 
 
 def one_hot_manual(target: Array, *, num_classes: int) -> Array:
+    counted(num_classes)
     zeros = np.zeros(target.shape + (num_classes,), np.int64)
     np.put_along_axis(zeros, target[..., np.newaxis], 1, axis=-1)
     return zeros
-
-
-def nll_loss_composed(
-    log_probs: Array,
-    target: Array,
-    *,
-    weight: Optional[Array] = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Array:
-    """By picking each label's entry."""
-    terms = Terms(log_probs, target, weight, ignore_index, 0.0)
-    labels = terms.over_classes(np.where(terms.ignored, 0, target))
-    picked = np.take_along_axis(log_probs, labels, axis=terms.axis).squeeze(terms.axis)
-    return terms.reduce(-times(terms.share, picked), reduction)
 
 
 def cross_entropy_by(log_softmax: Function, product: Function = times) -> Function:
@@ -77,8 +63,8 @@ def binary_cross_entropy_manual(
     return mean_of(rows, weight, reduction, np.multiply)
 
 
-def with_logits_by(softplus: Function) -> Function:
-    """Binary cross-entropy of logits as plain products with a formulation of log(1 + exp(x))."""
+def with_logits_by(softplus: Function, product: Function = np.multiply) -> Function:
+    """Binary cross-entropy of logits by a formulation of log(1 + exp(x)), and of its products."""
 
     def binary_cross_entropy_with_logits(
         logits: Array,
@@ -89,8 +75,8 @@ def with_logits_by(softplus: Function) -> Function:
         reduction: str = "mean",
     ) -> Array:
         positive = target if pos_weight is None else target * pos_weight
-        rows = (1 - target) * softplus(logits) + positive * softplus(-logits)
-        return mean_of(rows, weight, reduction, np.multiply)
+        rows = product(1 - target, softplus(logits)) + product(positive, softplus(-logits))
+        return mean_of(rows, weight, reduction, product)
 
     return binary_cross_entropy_with_logits
 
@@ -126,12 +112,11 @@ FUNCTIONS: Table = {
     "one_hot": {"functional": reference.one_hot, "manual": one_hot_manual},
     "nll_loss": {
         "functional": reference.nll_loss,
-        "composed": nll_loss_composed,
         "one_hot": cross_entropy_by(lambda log_probs, axis: log_probs, np.multiply),
     },
     "cross_entropy": {
         "functional": reference.cross_entropy,
-        "composed": cross_entropy_by(log_softmax_composed),
+        "composed": cross_entropy_by(reference.log_softmax),
         "one_hot": cross_entropy_by(reference.log_softmax, np.multiply),
         "naive": cross_entropy_by(log_softmax_naive),
         "manual": cross_entropy_by(log_softmax_manual, np.multiply),
@@ -142,7 +127,7 @@ FUNCTIONS: Table = {
     },
     "binary_cross_entropy_with_logits": {
         "functional": reference.binary_cross_entropy_with_logits,
-        "composed": with_logits_by(lambda x: -log_sigmoid(-x)),
+        "composed": with_logits_by(lambda x: -log_sigmoid(-x), times),
         "naive": binary_cross_entropy_with_logits_naive,
         "manual": with_logits_by(lambda x: np.log(1 + np.exp(x))),
     },

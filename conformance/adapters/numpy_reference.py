@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
-from .base import Array, Function, Unsupported
+from .base import Array, Function, Unsupported, counted
 
 Gradients = Dict[str, Array]
 
@@ -133,6 +133,7 @@ def check_labels(labels: Array, num_classes: int) -> None:
 
 
 def one_hot(target: Array, *, num_classes: int) -> Array:
+    counted(num_classes)
     check_labels(target, num_classes)
     return (target[..., np.newaxis] == np.arange(num_classes)).astype(np.int64)
 
@@ -220,7 +221,9 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Array:
     terms = Terms(log_probs, target, weight, ignore_index, 0.0)
-    return terms.reduce(-times(terms.coefficient, log_probs).sum(axis=terms.axis), reduction)
+    labels = terms.over_classes(np.where(terms.ignored, 0, target))
+    picked = np.take_along_axis(log_probs, labels, axis=terms.axis).squeeze(terms.axis)
+    return terms.reduce(-times(terms.share, picked), reduction)
 
 
 def cross_entropy_gradient(
@@ -287,6 +290,8 @@ def binary_cross_entropy(
 ) -> Array:
     if ((probs < 0) | (probs > 1)).any():
         raise ValueError("a probability lies outside 0 .. 1")
+    if ((target < 0) | (target > 1)).any():
+        raise ValueError("a target lies outside 0 .. 1")
     rows = -times(target, np.log(probs)) - times(1 - target, np.log1p(-probs))
     return mean_of(rows, weight, reduction)
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Tuple
 import tensorflow as tf
 
 from . import keras_losses
-from .base import Function, Table, Tensor, Unsupported
+from .base import Function, Table, Tensor, Unsupported, counted
 from .keras_losses import Parameter, class_axis, classes_last
 
 
@@ -69,7 +69,7 @@ def log_softmax_manual(x: Tensor, *, axis: int = -1) -> Tensor:
 
 def one_hot_manual(target: Tensor, *, num_classes: int) -> Tensor:
     """By comparison with 0 .. num_classes - 1."""
-    return tf.cast(target[..., tf.newaxis] == tf.range(num_classes, dtype=target.dtype), tf.float32)
+    return tf.cast(target[..., tf.newaxis] == tf.range(counted(num_classes), dtype=target.dtype), tf.float32)
 
 
 def layer(make: Callable[..., Function]) -> Function:
@@ -265,7 +265,7 @@ FUNCTIONS: Table = {
         "manual": lambda x, *, axis=-1: tf.math.log(tf.reduce_sum(tf.exp(x), axis=axis)),
     },
     "one_hot": {
-        "functional": lambda target, *, num_classes: tf.one_hot(target, num_classes),
+        "functional": lambda target, *, num_classes: tf.one_hot(target, counted(num_classes)),
         "manual": one_hot_manual,
     },
     "nll_loss": {"composed": nll_loss_by(picked), "one_hot": nll_loss_by(by_one_hot)},

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .base import Function, Table, Tensor, Unsupported, of_class
+from .base import Function, Table, Tensor, Unsupported, counted, of_class
 
 Parameter = Optional[Tensor]
 
@@ -59,7 +59,7 @@ def log_softmax_manual(x: Tensor, *, axis: int = -1) -> Tensor:
 
 
 def one_hot_manual(target: Tensor, *, num_classes: int) -> Tensor:
-    zeros = torch.zeros(tuple(target.shape) + (num_classes,), dtype=torch.long, device=target.device)
+    zeros = torch.zeros(tuple(target.shape) + (counted(num_classes),), dtype=torch.long, device=target.device)
     return zeros.scatter_(-1, target.unsqueeze(-1), 1)
 
 

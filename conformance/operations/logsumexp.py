@@ -40,7 +40,9 @@ class LogSumExp(AlongAxis):
     def completed(self, arguments: Arguments) -> Arguments:
         """The arguments with every parameter present, and -inf in the place of what `where` leaves out."""
         complete = super().completed(arguments)
-        if complete["where"] is None or np.shape(complete["where"]) != np.shape(tensor(complete, "x")):
+        if complete["where"] is None or np.shape(tensor(complete, "where")) != np.shape(
+            tensor(complete, "x")
+        ):
             return complete
         x = np.where(tensor(complete, "where") != 0, tensor(complete, "x"), -np.inf)
         return {**complete, "x": x}

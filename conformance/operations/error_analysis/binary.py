@@ -62,12 +62,13 @@ class Elements:
         """The same for a gradient: times the upstream and its error.
 
         `terms` sums the magnitudes that autodiff adds up, `depth` what each multiplies the upstream with:
-        that much an upstream lost to underflow costs, but no more than the terms themselves.
+        that much an upstream lost to underflow costs, but no more than a few times the terms.
         """
         reaching, reaching_error = self.reduction.upstream(g, self.x.shape)
         relative = 2 * self.model.u * reaching + reaching_error
         floor = self.model.floor
-        upstream_lost = np.minimum(2 * floor * (1.0 + self.weight) * depth, self.weight * reaching * terms)
+        # g / N, w and t may each round it, and a half subnormal may double each time.
+        upstream_lost = np.minimum(floor * (2.0 + self.weight) * depth, 4.0 * self.weight * reaching * terms)
         underflow = floor * (1.0 + (1.0 + self.weight) * (1.0 + reaching)) + clean(upstream_lost)
         first, second = (
             times(self.weight, times(reaching, error) + times(relative, size)) + underflow for error in errors

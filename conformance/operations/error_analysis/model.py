@@ -60,29 +60,35 @@ class Rounding:
     def summing(self, terms: Array) -> Array:
         """Error of the sum over the last axis, kept, relative to the sum of its terms' magnitudes.
 
-        At worst n - 1 units; 4 sqrt(n) where roundings are independent (Higham and Mary, 2019). Equal terms
-        are rounded alike: for them n is the sum of the squares of how often each occurs. And 32 sqrt(n), for
-        more than 1,024 terms are summed in blocks or lanes. Zeros do not count.
+        At worst n - 1 units; 4 sqrt(n) where roundings are independent (Higham and Mary, 2019). Terms that
+        agree to a fraction of the sum's last place are rounded alike, so for them n becomes the sum of the
+        squares of how many agree. Last, 32 sqrt(n), for more than 1,024 terms are summed in blocks or lanes.
+        Zeros do not count.
         """
         count = row_sum((terms != 0).astype(np.float64))
         units = np.maximum(count - 1.0, 0.0)
         if np.any(count > 16):
-            independent = 4.0 * np.sqrt(_squared_multiplicities(np.abs(terms)))
-            units = np.minimum(units, np.minimum(independent, 32.0 * np.sqrt(count)))
+            random = 4.0 * np.sqrt(_alike(np.abs(terms), self.accumulate))
+            units = np.minimum(units, np.minimum(random, 32.0 * np.sqrt(count)))
         return units * self.accumulate + np.where(count > 1, self.store, 0.0)
 
 
-def _squared_multiplicities(sizes: Array) -> Array:
-    """Sum over the distinct non-zero values of each row of the square of how often each occurs."""
-    ordered = np.sort(sizes, axis=-1)
-    new = np.ones(ordered.shape, dtype=bool)
-    np.not_equal(ordered[..., 1:], ordered[..., :-1], out=new[..., 1:])
+def _alike(sizes: Array, u: float) -> Array:
+    """Sum of m squared over each row's groups of m terms that agree to 1/32 of the sum's last place.
+
+    A term below half that place can lose no more than itself, and counts that much less.
+    """
+    total = row_sum(sizes)
+    place = 2.0 * u * np.exp2(np.floor(np.log2(np.where(total > 0, total, 1.0))))
+    places = np.sort(sizes, axis=-1) / place
+    group = np.floor(32.0 * places)
+    new = np.ones(group.shape, dtype=bool)
+    np.not_equal(group[..., 1:], group[..., :-1], out=new[..., 1:])
     start = np.flatnonzero(new)
-    length = np.diff(start, append=ordered.size).astype(np.float64)
-    squares = np.where(ordered.reshape(-1)[start] > 0, length * length, 0.0)
-    rows = ordered.size // ordered.shape[-1]
-    summed = np.bincount(start // ordered.shape[-1], squares, minlength=rows)
-    return summed.reshape((*ordered.shape[:-1], 1))
+    members = np.add.reduceat(np.minimum(2.0 * places, 1.0).reshape(-1), start)
+    rows = group.size // group.shape[-1]
+    summed = np.bincount(start // group.shape[-1], members * members, minlength=rows)
+    return summed.reshape((*group.shape[:-1], 1))
 
 
 def clean(array: Array) -> Array:

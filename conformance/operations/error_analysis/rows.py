@@ -65,7 +65,10 @@ class Rows:
     @cached_property
     def drift(self) -> Array:
         """Relative error of s from rounding x - m: sum of p (exp(u |z|) - 1), to first order u sum p |z|."""
-        return row_sum(self._others_p * np.expm1(self.shift_log_error))
+        error = self.shift_log_error
+        # p exp(u |z|) as one power where u |z| is large: 0 times an overflow would be nan.
+        far = np.exp(np.minimum(self.y + error, 0.0))
+        return row_sum(np.where(error < 1, self._others_p * np.expm1(np.minimum(error, 1.0)), far))
 
     def sum_error(self, best: bool) -> Array:
         """Error of log s from the sum alone; the best algorithm leaves the maximum's exact 1 out of it."""

@@ -1,0 +1,50 @@
+"""Which cases a run holds, and everything else that decides its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from conformance.case import Case
+from conformance.errors import RunError
+from conformance.operations import OPERATIONS
+
+#: Cases with this tag run only where they are asked for (`--tag large`).
+ON_DEMAND = "large"
+
+
+@dataclass
+class Settings:
+    """What is run: everything that decides which checks a run holds, as it stands in run.json."""
+
+    paths: list[str] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
+    operations: list[str] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    limit: float = 60.0
+    memory: int | None = None
+    python: str | None = None
+    subjects_file: str | None = None
+    large: bool = False
+
+
+def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
+    """The cases of the operations and tags; those tagged `large` only where they are asked for.
+
+    Raises RunError for an operation that does not exist, and where no case is left.
+    """
+    operations, tags = settings.operations, settings.tags
+    for name in operations:
+        if name not in OPERATIONS:
+            raise RunError(f"--operation {name}: no such operation (there are {', '.join(OPERATIONS)})")
+    chosen = [
+        case
+        for case in cases
+        if (not operations or case.operation in operations)
+        and (not tags or set(tags) & set(case.tags))
+        and (settings.large or ON_DEMAND in tags or ON_DEMAND not in case.tags)
+    ]
+    if not chosen:
+        raise RunError("no case is left by this selection; `conformance list cases` shows what there is")
+    return chosen
