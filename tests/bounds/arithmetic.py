@@ -1,0 +1,51 @@
+"""Floating-point arithmetic of a dtype as frameworks carry it out, on NumPy arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.arithmetic import from_storage, to_storage
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """float32 and float64 are their own; half types compute in float32 and round every result, or the last."""
+
+    dtype: str
+    every: bool = True
+    sequential: bool = False
+
+    @property
+    def half(self) -> bool:
+        return self.dtype in ("float16", "bfloat16")
+
+    def take(self, array: Any) -> Array:
+        """Inputs, in the type that computes."""
+        return np.asarray(array).astype(np.float64 if self.dtype == "float64" else np.float32)
+
+    def r(self, array: Array) -> Array:
+        """One intermediate, rounded where the half types round it."""
+        return self._stored(array) if self.every else array
+
+    def give(self, array: Array) -> Array:
+        """The result, rounded to the dtype, as float64."""
+        return self._stored(array).astype(np.float64)
+
+    def total(self, array: Array, store: bool = True) -> Array:
+        """The sum over the last axis, kept: NumPy's pairwise one, or one term after the other."""
+        if self.sequential and array.shape[-1]:
+            result = np.add.accumulate(array, axis=-1)[..., -1:]
+        else:
+            result = np.sum(array, axis=-1, keepdims=True)
+        return self.r(result) if store else result
+
+    def _stored(self, array: Array) -> Array:
+        if not self.half:
+            return array
+        return from_storage(to_storage(array.astype(np.float64), self.dtype)).astype(array.dtype)
