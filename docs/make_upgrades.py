@@ -62,7 +62,7 @@ UPGRADES = (
         "torch==1.4.0",
         "torch==1.5.0",
         ("pytorch-103316",),
-        "Where a probability is 0 and the target 1, `binary_cross_entropy` gave 27.63, and 100 since; exact is "
+        "For a probability of 0 and the target 1 `binary_cross_entropy` gave 27.63, and 100 since; exact: "
         "infinity.",
         SHORT,
     ),

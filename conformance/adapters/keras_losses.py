@@ -51,7 +51,8 @@ def cross_entropy(
 ) -> Tensor:
     """SparseCategoricalCrossentropy of labels; CategoricalCrossentropy of probabilities and smoothed labels.
 
-    The class for labels takes an axis, but none other than the last: there the classes are moved.
+    The class for labels takes an axis, but none other than the last, and an old Keras has none for the other
+    either: there the classes are moved.
     """
     axis = class_axis(logits)
     ignored = {} if ignore_index is None else {"ignore_class": ignore_index}
@@ -63,6 +64,8 @@ def cross_entropy(
         raise Unsupported("Keras' CategoricalCrossentropy has no ignore_class")
     if not target.dtype.is_floating:
         target = tf.one_hot(target, logits.shape[axis], axis=axis, dtype=logits.dtype)
+    if at and "axis" not in inspect.signature(tf.keras.losses.CategoricalCrossentropy).parameters:
+        logits, target, at = classes_last(logits), classes_last(target), {}
     at["label_smoothing"] = label_smoothing
     return loss("CategoricalCrossentropy", logits, reduction, from_logits=True, **at)(target, logits)
 
