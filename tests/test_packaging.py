@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"torch", "tensorflow", "jax"}
@@ -87,6 +89,18 @@ def test_no_framework_is_installed_unless_asked_for(wheel: Path) -> None:
     always = [line for line in metadata(wheel).get_all("Requires-Dist") if "extra ==" not in line]
     assert always
     assert not [line for line in always if line.startswith(tuple(FRAMEWORKS))]
+
+
+def test_environments_pin_every_package_exactly_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = {Requirement(line).name for line in [*project["dependencies"], *extras["test"]]} | FRAMEWORKS
+    text = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    pins = [
+        line.split("==")[0].strip() for line in text.splitlines() if line.startswith("    ") and "==" in line
+    ]
+    assert wanted <= set(pins)
+    assert len(pins) == len(set(pins))
 
 
 def test_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
