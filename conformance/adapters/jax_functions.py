@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import Function, Table, Tensor, Unsupported, counted
+from .base import Function, Table, Tensor, Unsupported, counted, signature_of
 
 Parameter = Optional[Tensor]
 
@@ -60,6 +60,15 @@ def softmax_manual(x: Tensor, *, axis: int = -1) -> Tensor:
 def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     """jax.nn's own"""
     return jax.nn.log_softmax(x, axis=axis)
+
+
+def logsumexp(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """jax.nn's own, which takes a mask since JAX 0.4.27"""
+    if where is None:
+        return jax.nn.logsumexp(x, axis=axis)
+    if "where" not in signature_of(jax.nn.logsumexp).parameters:
+        raise Unsupported("jax.nn.logsumexp has no parameter where before JAX 0.4.27")
+    return jax.nn.logsumexp(x, axis=axis, where=where != 0)
 
 
 def log_softmax_composed(x: Tensor, *, axis: int = -1) -> Tensor:
@@ -242,9 +251,7 @@ FUNCTIONS: Table = {
         "manual": log_softmax_manual,
     },
     "logsumexp": {
-        "functional": lambda x, *, axis=-1, where=None: jax.nn.logsumexp(
-            x, axis=axis, where=None if where is None else where != 0
-        ),
+        "functional": logsumexp,
         "manual": lambda x, *, axis=-1: jnp.log(jnp.sum(jnp.exp(x), axis=axis)),
     },
     "one_hot": {

@@ -83,7 +83,7 @@ class TorchAdapter(Adapter):
         return self.programs[key]
 
     def lacks(self, error: Exception) -> Optional[str]:
-        """Kernels missing for a half type, and NumPy dtypes that torch does not know."""
+        """Kernels missing for a half type, derivatives, and NumPy dtypes that torch does not know."""
         return str(error) if NO_KERNEL.search(str(error)) else None
 
     def compilations(self) -> int:
@@ -103,7 +103,9 @@ class TorchAdapter(Adapter):
 
 
 NO_KERNEL = re.compile(
-    r"not (implemented|supported)\b.* for '?(Half|BFloat16)\b|can't convert np.ndarray of type", re.IGNORECASE
+    r"not (implemented|supported)\b.* for '?(Half|BFloat16)\b|can't convert np.ndarray of type"
+    r"|the derivative for '\w+' is not implemented",
+    re.IGNORECASE,
 )
 
 

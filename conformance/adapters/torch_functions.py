@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+import functools
+from typing import Any, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .base import Function, Table, Tensor, Unsupported, counted, of_class
+from .base import Function, Table, Tensor, Unsupported, counted, of_class, signature_of
 
 Parameter = Optional[Tensor]
 
@@ -150,6 +151,18 @@ def cross_entropy_by(log_softmax: Function, nll_loss: Function, product: Functio
     return cross_entropy
 
 
+def of_labels(cross_entropy: Function) -> Function:
+    """Cross-entropy before torch 1.10: it knew no class probabilities."""
+
+    @functools.wraps(cross_entropy)
+    def function(logits: Tensor, target: Tensor, **parameters: Any) -> Tensor:
+        if target.is_floating_point():
+            raise Unsupported("cross_entropy takes class probabilities since torch 1.10")
+        return cross_entropy(logits, target, **parameters)
+
+    return function
+
+
 # Binary losses.
 
 
@@ -254,3 +267,7 @@ FUNCTIONS: Table = {
         "manual": with_logits_by(lambda x: -torch.log(1 + torch.exp(-x))),
     },
 }
+
+if "label_smoothing" not in signature_of(F.cross_entropy).parameters:  # before torch 1.10
+    for name in ("functional", "module"):
+        FUNCTIONS["cross_entropy"][name] = of_labels(FUNCTIONS["cross_entropy"][name])
