@@ -26,6 +26,8 @@ STYLES = {
     "not run": "dim",
     KNOWN.name: "dim yellow",
 }
+#: The tag of the cases that come from the four posts.
+SEED = "seed"
 SENTENCE = {
     "conforms": "bold green",
     "deviates": "bold red",
@@ -35,8 +37,36 @@ SENTENCE = {
 
 
 def terminal(run: RunLike, console: Console) -> None:
-    """Prints a run: verdict, a map of operations and subjects, the posts' figures, the worst findings."""
+    """Prints a run: verdict, a map of operations and subjects, the posts' figures, the worst findings.
+
+    A run of cases with printed figures alone (`conformance run cases/seeds`) shows every figure as well.
+    """
+    if not run.frame.empty and run.frame["tags"].str.split(";").map(lambda tags: SEED in tags).all():
+        console.print(figures_table(run))
     print_story(tell(run), console)
+
+
+def figures_table(run: RunLike) -> Table:
+    """Each printed figure, the exact one, and what each subject makes of it, in every formulation."""
+    printed = run.printed()
+    subjects = sorted(printed["subject"].unique())
+    table = Table(
+        "post", "case", "printed", "exact", *(escape(name) for name in subjects), box=None, pad_edge=False
+    )
+    for (source, case), rows in printed.groupby(["source", "case"], sort=True):
+        cells = [str(source)[:3], shorten(str(case), 34)]
+        cells += [shorten(str(rows[name].iloc[0]), 22) for name in ("printed", "exact")]
+        for subject in subjects:
+            own = rows[rows["subject"] == subject]
+            if own.empty:
+                cells.append("·")
+            elif own["confirmed"].all():
+                cells.append(f"✓ {shorten(str(own['observed'].iloc[0]), 12)} ×{len(own)}")
+            else:
+                first = own[~own["confirmed"].astype(bool)].iloc[0]
+                cells.append(f"✗ {shorten(str(first['observed']), 12)} {first['formulation']}")
+        table.add_row(*(escape(cell) for cell in cells))
+    return table
 
 
 def print_story(story: Story, console: Console) -> None:
