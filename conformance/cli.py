@@ -197,12 +197,13 @@ def check(function: str, operation: str, **options: Any) -> None:
     "--subject", "-s", "subjects", multiple=True, help="As torch, torch:compile; default: all installed."
 )
 @click.option("--path", "paths", multiple=True, help="Case files to look in; default: the suite's corpus.")
-def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str]) -> None:
+@click.option("--dtype", "-d", type=click.Choice(DTYPES), help="The dtype shown; default: float32 if there.")
+def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: str | None) -> None:
     """Shows one case, step by step, with every subject's digits beside the exact ones."""
     from conformance.explain import explain as explain_case
     from conformance.terminal import console
 
-    explain_case(case_id, subjects, paths, console())
+    explain_case(case_id, subjects, paths, console(), dtype)
 
 
 @cli.command(name="list")
