@@ -119,7 +119,8 @@ class TestFilters:
         assert set(page.column("operation")) == {"sigmoid"}
         assert set(page.column("subject")) == {"torch"}
         shown = page.js(
-            "return [...document.querySelectorAll('.finding:not([hidden])')].map((one) => one.dataset.operation)"
+            "const shown = document.querySelectorAll('.finding:not([hidden])');"
+            "return [...shown].map((one) => one.dataset.operation)"
         )
         assert set(shown) <= {"sigmoid"}
 
