@@ -55,6 +55,15 @@ def test_exact_agrees_to_the_last_bit(part: int) -> None:
     assert not found, "\n".join(found[:5])
 
 
+def test_quotient_halfway_between_two_numbers_goes_to_the_even_one() -> None:
+    """Equal logits: the gradient is sum(t) / 7 - t, here exactly in the middle, and no ball can prove it."""
+    target = np.array([0.0744142280422926, 0.2822663034729426, 0.19764509656850096, 0.324984168579145])
+    target = np.append(target, [0.03909140706307889, 0.023734730699464343, 0.0578640655745755])
+    slope = conformance.exact("cross_entropy", np.zeros(7), target, reduction="sum").gradient("logits")
+    assert slope.to("float64")[6] == 0.08499307728256736
+    assert slope.lower[6] < slope.upper[6]
+
+
 def test_calls_reach_every_operation_gradient_and_parameter() -> None:
     from conformance.operations import OPERATIONS
 

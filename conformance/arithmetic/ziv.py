@@ -39,7 +39,7 @@ def settle(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> Rounded:
 
     A ball settles when its radius is at most 2**-10 ulp of the format and both of its ends round to the
     same number. A ball that still sits on a rounding boundary at 65,536 bits (an exact zero that
-    arithmetic cannot prove, a tie) is taken as exactly its midpoint.
+    arithmetic cannot prove, a tie) is taken as that boundary.
     """
     return settle_balls(fmt, evaluate)[0]
 
@@ -99,14 +99,25 @@ def _candidates(fmt: Format, values: Sequence[Ball], high: FloatArray) -> npt.ND
 
 
 def _settled(fmt: Format, value: Ball, last: bool) -> float | None:
-    """One ball rounded from its exact ends, or None when they differ; its midpoint's rounding at last."""
+    """One ball rounded from its exact ends, or None when they differ; at last, from what it lies around."""
     if not value.is_finite():
         # No number yet, as 1 over a ball around zero. Still none at the cap: undefined.
         return float("nan") if last else None
     lower, upper = (round_integer(fmt, *end) for end in ends(value))
     if lower == upper:
         return lower
-    return round_integer(fmt, *map(int, value.mid().man_exp())) if last else None
+    return round_integer(fmt, *_boundary(value)) if last else None
+
+
+def _boundary(value: Ball) -> tuple[int, int]:
+    """The short number that so thin a ball lies around, as (integer, power of two): a tie, to all appearance.
+
+    The midpoint itself has a last bit that is off, and would break the tie by chance.
+    """
+    mantissa, exponent = map(int, value.mid().man_exp())
+    excess = max(0, mantissa.bit_length() - CAP // 2)
+    half = (1 << excess) >> 1
+    return (mantissa + half) >> excess, exponent + excess
 
 
 def round_integer(fmt: Format, mantissa: int, exponent: int) -> float:

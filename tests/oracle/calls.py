@@ -107,6 +107,9 @@ def axis_call(operation: str) -> Callable[[Rng], Call]:
         axis = int(rng.integers(-x.ndim, x.ndim))
         if rng.random() < 0.3:
             x = masked(rng, x, axis)
+        elif operation == "logsumexp" and rng.random() < 0.3:
+            where = np.isfinite(masked(rng, x, axis))
+            return Call(operation, (x,), {"axis": axis, "where": where}, ("x",))
         elif operation != "logsumexp" and rng.random() < 0.1:
             return Call(operation, (x,), {"axis": None}, ("x",))
         return Call(operation, (x,), {} if axis == -1 else {"axis": axis}, ("x",))

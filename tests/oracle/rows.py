@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from mpmath import exp, log, mpf
@@ -101,17 +100,27 @@ def log_softmax_gradient(x: Array, axis: int | None = -1) -> Array:
     return along(lambda row: log_softmax_pull(ones(row), row), x, axis)
 
 
-def logsumexp(x: Array, axis: int = -1) -> Array:
-    """The logarithm of the sum of exponentials, without the axis."""
-    out: Any = zeros(tuple(np.delete(x.shape, axis)))
+def kept_in(places: list[Place], where: Array | None) -> list[Place]:
+    """The places that `where` holds true for; all of them where there is none."""
+    return [p for p in places if where is None or where[p]]
+
+
+def logsumexp(x: Array, axis: int = -1, where: Array | None = None) -> Array:
+    """The logarithm of the sum of exponentials, without the axis; `where` says which entries it is over."""
+    out = zeros(tuple(np.delete(x.shape, axis)))
     for row, places in places_by_row(x.shape, axis):
-        out[row] = log_sum_exp_of([number(x[p]) for p in places])
+        out[row] = log_sum_exp_of([number(x[p]) for p in kept_in(places, where)])
     return out
 
 
-def logsumexp_gradient(x: Array, axis: int = -1) -> Array:
-    """The gradient of log-sum-exp is softmax."""
-    return along(softmax_of, x, axis)
+def logsumexp_gradient(x: Array, axis: int = -1, where: Array | None = None) -> Array:
+    """The gradient of log-sum-exp is softmax over the entries that it is over, and 0 elsewhere."""
+    out = zeros(x.shape)
+    for _, places in places_by_row(x.shape, axis):
+        kept = kept_in(places, where)
+        for place, share in zip(kept, softmax_of([number(x[p]) for p in kept]), strict=True):
+            out[place] = share
+    return out
 
 
 def one_hot(target: Array, num_classes: int) -> Array:
