@@ -13,6 +13,7 @@ from conformance.report.html import page
 from conformance.report.pages import render
 from conformance.report.protocol import InputsOf, RunLike
 from conformance.report.reproduce import check_of, reproduce
+from conformance.report.sarif import sarif
 from conformance.report.story import tell
 from conformance.report.terminal import terminal
 
@@ -22,7 +23,7 @@ __all__ = ["InputsOf", "RunLike", "terminal", "write"]
 def write(
     run: RunLike, directory: Path, previous: RunLike | None = None, inputs_of: InputsOf | None = None
 ) -> None:
-    """Writes report.html, summary.md and badge.svg of a run into `directory`.
+    """Writes report.html, summary.md, badge.svg and results.sarif of a run into `directory`.
 
     `previous` is the run to compare with, `inputs_of(case, dtype)` gives a case's arguments for the
     reproductions. Every file appears whole: a reader never sees half of one.
@@ -32,6 +33,7 @@ def write(
     write_whole(directory / "report.html", page(story))
     write_whole(directory / "summary.md", render("summary.md", story=story))
     write_whole(directory / "badge.svg", badge(story.summary))
+    write_whole(directory / "results.sarif", sarif(story))
 
 
 def _snippets(run: RunLike, inputs_of: InputsOf) -> Callable[[Row], str | None]:

@@ -13,6 +13,7 @@ from conformance.report.figures import link, missing, plain, ulps
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import SEVERITY, Look, look
 
+CASE = ["operation", "case", "quantity"]
 CHECK = ["operation", "case", "formulation", "quantity", "dtype"]
 Row = Mapping[Any, Any]
 Snippet = Callable[[Row], str | None]  # a row of the frame -> its reproduction
@@ -64,7 +65,7 @@ class Finding:
 
 def open_findings(frame: pd.DataFrame, snippet: Snippet, limit: int = 100) -> tuple[tuple[Finding, ...], int]:
     """Discrepancies, a finding per operation, case and quantity, the worst first; and how many there are."""
-    return _grouped(frame, frame[discrepancies(frame)], ["operation", "case", "quantity"], snippet, limit)
+    return _grouped(frame, frame[discrepancies(frame)], CASE, snippet, limit)
 
 
 def known_findings(
@@ -79,7 +80,7 @@ def _grouped(
     frame: pd.DataFrame, failing: pd.DataFrame, by: list[str], snippet: Snippet, limit: int
 ) -> tuple[tuple[Finding, ...], int]:
     """A finding for each group of failing checks, shown by its worst one."""
-    rows = _ranked(failing)
+    rows = ranked(failing)
     first = rows.drop_duplicates(by)
     shown = first.head(limit)
     groups = dict(iter(rows.groupby(by, sort=False)))
@@ -96,7 +97,7 @@ def _grouped(
     return found, len(first)
 
 
-def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
+def ranked(rows: pd.DataFrame) -> pd.DataFrame:
     """Worst verdict first, then the largest error."""
     severity = rows["verdict"].map(SEVERITY).fillna(len(SEVERITY))
     return rows.assign(severity=severity).sort_values(

@@ -9,6 +9,8 @@ const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
 
 let checks = null;
 let table = null;
+let DataTable = null;
+let drawnColumns = [];
 let selection = null;
 let asked = ""; // the filters, search and order that the selection answers
 
@@ -56,24 +58,29 @@ function drawCell(name, row) {
 }
 
 function columnDefinitions() {
-  return checks.names.map((name) => ({
+  return drawnColumns.map((name) => ({
     name,
     title: name.replaceAll("_", " "),
     width: `${WIDTHS[name] ?? 6.5}rem`,
     className: checks.columns.get(name).kind === "number" ? "right" : "",
-    visible: shownColumns().includes(name),
     data: null,
-    render: (data, type, entry) => (type === "display" ? drawCell(name, entry.row) : checks.text(name, entry.row)),
+    render: (data, type, entry) => (type === "display" ? drawCell(name, entry.row) : ""),
   }));
 }
 
-const orderOf = (sort) => sort.filter(([name]) => checks.names.includes(name)).map(([name, way]) => [checks.names.indexOf(name), way]);
+const orderOf = (sort) => sort.filter(([name]) => drawnColumns.includes(name)).map(([name, way]) => [drawnColumns.indexOf(name), way]);
+const shownOrder = () => table.order().filter(([, way]) => way).map(([place, way]) => [drawnColumns[place], way]);
+const sameOrder = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
-function buildTable(DataTable) {
+// The library draws the rows in sight and asks the engine above for them; only the columns shown exist for it.
+function buildTable() {
+  const place = document.getElementById("checks-table-place");
+  table?.destroy(true);
+  drawnColumns = shownColumns();
   const element = make("table", { class: "checks-table", id: "checks-table" });
-  document.getElementById("checks-table-place").append(element);
+  place.replaceChildren(element);
   table = new DataTable(element, {
-    serverSide: true, // the engine above is the source; the library asks it for the rows in sight
+    serverSide: true,
     ajax: (request, answer) => {
       const { rows } = select();
       answer({
@@ -89,7 +96,7 @@ function buildTable(DataTable) {
     autoWidth: false,
     scrollX: true,
     scrollY: "min(36rem, 70vh)",
-    scroller: { serverWait: 0, rowHeight: 36, loadingIndicator: false },
+    scroller: { serverWait: 0, rowHeight: 36, loadingIndicator: false, displayBuffer: 2 },
     layout: { topStart: null, topEnd: null, bottomStart: "info", bottomEnd: null },
     language: {
       info: "_START_ to _END_ of _TOTAL_ checks", infoEmpty: "No check", infoFiltered: "(of _MAX_)",
@@ -97,49 +104,53 @@ function buildTable(DataTable) {
     },
   });
   table.on("order.dt", () => {
-    const sort = table.order().filter(([, way]) => way).map(([place, way]) => [checks.names[place], way]);
-    if (JSON.stringify(sort) !== JSON.stringify(view.sort)) change({ sort });
+    const hidden = view.sort.filter(([name]) => !drawnColumns.includes(name));
+    const sort = shownOrder();
+    if (!sameOrder(sort, view.sort.filter(([name]) => drawnColumns.includes(name)))) change({ sort: sort.length ? sort : hidden });
   });
-  const body = document.querySelector("#checks-table-place .dt-scroll-body");
+  const body = place.querySelector(".dt-scroll-body");
   body?.setAttribute("tabindex", "0");
   body?.setAttribute("role", "region");
   body?.setAttribute("aria-label", "Checks");
 }
 
 function drawTable() {
-  const names = shownColumns();
-  checks.names.forEach((name, place) => {
-    const column = table.column(place);
-    if (column.visible() !== names.includes(name)) column.visible(names.includes(name), false);
-  });
-  table.columns.adjust();
-  if (JSON.stringify(table.order().filter(([, way]) => way)) !== JSON.stringify(orderOf(view.sort))) table.order(orderOf(view.sort));
+  if (!sameOrder(shownColumns(), drawnColumns)) {
+    buildTable();
+    return;
+  }
+  const order = orderOf(view.sort);
+  if (!sameOrder(table.order().filter(([, way]) => way), order)) table.order(order);
   table.draw();
 }
 
+// Every facet says how many of its values are chosen; only an open one counts and lists them.
 function drawFacets() {
   for (const name of facetNames()) {
     const holder = document.getElementById(`facet-${name}`);
     const chosen = view.filters[name] ?? [];
-    const entries = checks.tally(name, selection).filter(([value, count]) => count || chosen.includes(value));
-    holder.hidden = entries.length < 2 && !chosen.length;
+    holder.hidden = checks.columns.get(name).values.length < 2 && !chosen.length;
     holder.querySelector("summary").replaceChildren(name, chosen.length ? make("b", {}, ` ${chosen.length}`) : "");
-    const focused = document.activeElement?.value;
-    const within = holder.contains(document.activeElement);
-    const boxes = entries.map(([value, count]) => make("label", {},
-      make("input", {
-        type: "checkbox", value, checked: chosen.includes(value),
-        onchange: (event) => setFilter(name, event.target.checked
-          ? [...(view.filters[name] ?? []), value] : (view.filters[name] ?? []).filter((other) => other !== value)),
-      }),
-      name === "verdict" ? verdictBadge(value) : make("span", { class: "cut" }, value.slice(0, 80)),
-      make("small", {}, count.toLocaleString("en"))));
-    holder.querySelector(".choices").replaceChildren(...boxes);
-    if (within) [...holder.querySelectorAll("input")].find((box) => box.value === focused)?.focus();
+    if (holder.open) drawChoices(holder, name, chosen);
   }
 }
 
+function drawChoices(holder, name, chosen) {
+  const focused = holder.contains(document.activeElement) ? document.activeElement.value : null;
+  const entries = checks.tally(name, select()).filter(([value, count]) => count || chosen.includes(value));
+  holder.querySelector(".choices").replaceChildren(...entries.map(([value, count]) => make("label", {},
+    make("input", {
+      type: "checkbox", value, checked: chosen.includes(value),
+      onchange: (event) => setFilter(name, event.target.checked
+        ? [...(view.filters[name] ?? []), value] : (view.filters[name] ?? []).filter((other) => other !== value)),
+    }),
+    name === "verdict" ? verdictBadge(value) : make("span", { class: "cut" }, value.slice(0, 80)),
+    make("small", {}, count.toLocaleString("en")))));
+  if (focused !== null) [...holder.querySelectorAll("input")].find((box) => box.value === focused)?.focus();
+}
+
 function drawColumns() {
+  if (!document.getElementById("facet-columns").open) return;
   const shown = shownColumns();
   document.querySelector("#facet-columns .choices").replaceChildren(...checks.names.map((name) => make("label", {},
     make("input", {
@@ -160,7 +171,8 @@ function download() {
 }
 
 function popover(name, title, extra = {}) {
-  return make("details", { class: "facet", id: `facet-${name}`, ...extra }, make("summary", {}, title),
+  const draw = () => (name === "columns" ? drawColumns() : drawFacets());
+  return make("details", { class: "facet", id: `facet-${name}`, ontoggle: draw, ...extra }, make("summary", {}, title),
     make("div", { class: "choices", role: "group", "aria-label": title }));
 }
 
@@ -207,7 +219,8 @@ async function startChecks() {
   document.getElementById("checks-view").hidden = false;
   buildControls();
   select();
-  buildTable(library.jQuery.fn.dataTable);
+  DataTable = library.jQuery.fn.dataTable;
+  buildTable();
   watch(drawChecks);
   drawChecks();
 }

@@ -113,7 +113,10 @@ class Checks {
     if (column.kind === "number") {
       ranks = Float64Array.from(column.values, (value) => (value === null ? NaN : value));
     } else {
-      const sorted = column.values.map((value, code) => code).sort((a, b) => compare(name, column.values[a], column.values[b]));
+      const { values } = column;
+      const digits = name === "observed" || name === "exact" ? Float64Array.from(values, sizeOf) : null;
+      const before = (a, b) => (digits && digits[a] !== digits[b] ? (digits[a] < digits[b] ? -1 : 1) : compare(name, values[a], values[b]));
+      const sorted = values.map((value, code) => code).sort(before);
       const place = new Float64Array(column.values.length);
       sorted.forEach((code, position) => { place[code] = column.values[code] === "" ? NaN : position; });
       ranks = Float64Array.from(column.codes, (code) => place[code]);
@@ -139,14 +142,17 @@ class Checks {
   }
 }
 
+// A figure's size; what is no number comes after all numbers.
+function sizeOf(text) {
+  if (text.endsWith("inf")) return text.startsWith("-") ? -Number.MAX_VALUE : Number.MAX_VALUE;
+  const number = Number.parseFloat(text);
+  return number === number ? number : Infinity;
+}
+
 function compare(name, a, b) {
   if (name === "verdict") return SEVERITY.indexOf(a) - SEVERITY.indexOf(b);
   if (name === "dtype") return DTYPES.indexOf(a) - DTYPES.indexOf(b);
   if (name === "outcome") return OUTCOMES.indexOf(a) - OUTCOMES.indexOf(b);
-  if (name === "observed" || name === "exact") {
-    const [x, y] = [Number.parseFloat(a), Number.parseFloat(b)];
-    if (x === x && y === y && x !== y) return x - y;
-  }
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -122,6 +122,9 @@ function line(colour, dash) {
 
 const allowed = (name, value) => !view.filters[name] || view.filters[name].includes(value);
 
+// What the charts answer to: any other change of the view leaves them alone.
+const chartKey = () => JSON.stringify([view.chart, ...["operation", "dtype", "subject", "formulation"].map((name) => view.filters[name])]);
+
 async function drawFrontier() {
   const turn = (pending += 1);
   const rows = sweepRows();
@@ -166,7 +169,12 @@ async function startFrontier() {
   place.hidden = false;
   const start = async () => {
     [sweep, edges] = await Promise.all([unpackColumns("sweep"), unpackJson("edges"), unpackModule("vega")]);
-    watch(drawFrontier);
+    let shown = chartKey();
+    watch(() => {
+      if (chartKey() === shown) return;
+      shown = chartKey();
+      setTimeout(() => drawFrontier().catch(failed)); // the table first: it is what was asked for
+    });
     new MutationObserver(drawFrontier).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     let timer = 0;
     addEventListener("resize", () => { clearTimeout(timer); timer = setTimeout(drawFrontier, 150); });

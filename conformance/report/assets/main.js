@@ -34,13 +34,14 @@ function failed(error) {
 
 startCopyButtons();
 watch(drawChips);
-watch(filterSections);
 startState();
 drawChips();
 // After the first paint, so that the verdict is on screen before the table is unpacked.
 requestAnimationFrame(() => setTimeout(async () => {
   try {
     await startChecks();
+    watch(filterSections);
+    filterSections();
     startDetails();
     startFrontier();
     document.documentElement.dataset.ready = "true";

@@ -1,0 +1,60 @@
+"""The findings as GitHub's workflow commands: they appear beside the failing case's line in its YAML file.
+
+`python -m conformance.report.annotations reports/latest` prints them for a run that was written before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from conformance.report.findings import CASE, ranked
+from conformance.report.frames import light
+from conformance.report.sarif import message
+from conformance.report.summary import discrepancies
+
+MOST = 10  # GitHub shows no more errors of one step
+
+
+def commands(frame: pd.DataFrame) -> list[str]:
+    """One `::error` command for each case and quantity with discrepancies, the worst first."""
+    gates = ranked(frame[discrepancies(frame)])
+    groups = [group for _, group in gates.groupby(CASE, sort=False)]
+    lines = [_command(group) for group in groups[:MOST]]
+    if len(groups) > MOST:
+        lines.append(f"::warning title=loss conformance::{len(groups) - MOST} more are in the report")
+    return lines
+
+
+def _command(group: pd.DataFrame) -> str:
+    worst = {str(name): value for name, value in group.iloc[0].to_dict().items()}
+    place = f"file={_property(str(worst['file']))},line={int(worst['line'])}," if worst["file"] else ""
+    title = _property(f"{worst['operation']} does not conform")
+    return f"::error {place}title={title}::{_data(message(group))}"
+
+
+def _data(text: str) -> str:
+    """Text as a command's message: a line break would start another command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """Text as a command's property."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the annotations of the run in the directory that is named; nothing where all conforms."""
+    from conformance.results import load
+
+    directory = (sys.argv[1:] if arguments is None else arguments)[0]
+    for line in commands(light(load(Path(directory)).frame)):
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

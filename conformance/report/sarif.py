@@ -1,0 +1,99 @@
+"""The findings for code-scanning views: SARIF 2.1.0, a result for each case and quantity that deviates."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pandas as pd
+
+from conformance.report.figures import count, names, shorten, ulps
+from conformance.report.findings import CASE, ranked
+from conformance.report.story import Story
+from conformance.report.summary import discrepancies, known_text
+from conformance.report.verdicts import look
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+MOST = 5_000  # results: what GitHub takes of one file
+
+
+def sarif(story: Story) -> str:
+    """The story's discrepancies as errors and its known deviations as suppressed notes, as JSON text.
+
+    A result points at the line of the case in its YAML file; its fingerprint stays the same over runs.
+    """
+    frame = story.frame
+    failing = frame["conforms"].eq(False).fillna(False).astype(bool) & frame["verdict"].ne("not run")
+    known = failing & known_text(frame).ne("")
+    results = [*_results(frame[discrepancies(frame)], "error"), *_results(frame[known], "note")][:MOST]
+    rules = sorted({str(result["ruleId"]) for result in results})
+    driver = {
+        "name": "loss-conformance",
+        "version": dict(story.summary.facts).get("conformance") or "0",
+        "rules": [_rule(name) for name in rules],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "results": results,
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": story.summary.state in ("conforms", "deviates")}],
+        "properties": {"run": story.summary.run_id, "sentence": story.summary.sentence},
+    }
+    return (
+        json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False)
+        + "\n"
+    )
+
+
+def _rule(name: str) -> dict[str, Any]:
+    text = f"{name} stays within the error bound of the standard stable algorithm"
+    return {
+        "id": name,
+        "shortDescription": {"text": text},
+        "fullDescription": {"text": f"{text}, against the exact value, in every formulation and dtype."},
+        "defaultConfiguration": {"level": "error"},
+    }
+
+
+def _results(rows: pd.DataFrame, level: str) -> list[dict[str, Any]]:
+    groups = ranked(rows).groupby(CASE, sort=False)
+    return [_result(group, level) for _, group in groups]
+
+
+def _result(group: pd.DataFrame, level: str) -> dict[str, Any]:
+    worst = {str(name): value for name, value in group.iloc[0].to_dict().items()}
+    fingerprint = "|".join(str(worst[name]) for name in CASE)
+    result: dict[str, Any] = {
+        "ruleId": str(worst["operation"]),
+        "level": level,
+        "message": {"text": message(group)},
+        "partialFingerprints": {"check/v1": hashlib.sha256(fingerprint.encode()).hexdigest()[:32]},
+    }
+    if worst["file"]:
+        place = {
+            "artifactLocation": {"uri": str(worst["file"]).replace("\\", "/"), "uriBaseId": "%SRCROOT%"},
+            "region": {"startLine": max(1, int(worst["line"]))},
+        }
+        result["locations"] = [{"physicalLocation": place}]
+    if level == "note":
+        reason = shorten(str(worst["known"]), 1_000)
+        result["suppressions"] = [{"kind": "inSource", "status": "accepted", "justification": reason}]
+    return result
+
+
+def message(group: pd.DataFrame) -> str:
+    """What deviates on one case and quantity, in a sentence: who, how far at worst, what would be right."""
+    worst = {str(name): value for name, value in group.iloc[0].to_dict().items()}
+    subjects = names(list(dict.fromkeys(str(name) for name in group["subject"])))
+    ways = names([f"{a} {b}" for a, b in group[["formulation", "dtype"]].drop_duplicates().to_numpy()[:6]])
+    text = (
+        f"{shorten(str(worst['case']), 120)}: {worst['operation']} {worst['quantity']} in {subjects}: "
+        f"{look(str(worst['verdict'])).name} ({count(len(group), 'check')}: {ways})."
+    )
+    if worst["observed"] and worst["exact"]:
+        error = ulps(float(worst["ulp_error"]))
+        text += f" At worst {worst['observed']} for {shorten(str(worst['exact']), 40)}, {error} ulps."
+    elif worst["message"]:
+        text += f" {shorten(str(worst['message']), 300)}"
+    return text
