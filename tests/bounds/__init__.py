@@ -1,1 +1,1 @@
-"""Implementations that the error analysis speaks about: standard, best and naive, in any of the four dtypes."""
+"""Implementations that the error analysis speaks of: the standard and the best, in any of the dtypes."""

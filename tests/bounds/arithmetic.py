@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """float32 and float64 are their own; half types compute in float32 and round every result, or the last."""
+    """Half types compute in float32, and round every result or the last; the others are their own."""
 
     dtype: str
     every: bool = True

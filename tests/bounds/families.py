@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from bounds.arithmetic import Array
 from hypothesis import strategies as st
 
+from bounds.arithmetic import Array
 from conformance.arithmetic import FORMATS, round_to
 
 DTYPES = tuple(FORMATS)

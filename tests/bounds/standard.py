@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+
 from bounds.arithmetic import Arithmetic, Array
 
 Arguments = dict[str, object]
@@ -79,7 +80,7 @@ def reaching(a: Arithmetic, g: Array, reduction: object, weight: Array, shape: t
     return np.broadcast_to(a.r(g / weight) if reduction == "mean" else g, shape)
 
 
-def _labels(a: Arithmetic, arguments: Arguments, classes: int) -> tuple[Array, Array, Array, Array]:
+def labels_of(a: Arithmetic, arguments: Arguments, classes: int) -> tuple[Array, Array, Array, Array]:
     """Which rows are kept, one-hot labels, the rows' weights, and their sum."""
     target = np.asarray(arguments["target"])
     kept = target != arguments.get("ignore_index", -100)
@@ -92,7 +93,7 @@ def _labels(a: Arithmetic, arguments: Arguments, classes: int) -> tuple[Array, A
 
 def nll_loss(a: Arithmetic, arguments: Arguments, quantity: str, g: Array) -> Array:
     x = a.take(arguments["log_probs"])
-    kept, hot, weight, total = _labels(a, arguments, x.shape[-1])
+    kept, hot, weight, total = labels_of(a, arguments, x.shape[-1])
     if quantity == "value":
         picked = np.where(kept, np.sum(np.where(hot != 0, x, 0), axis=-1), 0)
         return reduced(a, a.r(-picked * weight), arguments["reduction"], total)
@@ -115,7 +116,7 @@ def cross_entropy_by(way: str) -> Callable[[Arithmetic, Arguments, str, Array], 
             target, kept = a.take(arguments["target"]), np.ones(x.shape[:-1], dtype=bool)
             total: Array = a.r(a.take(kept.size))
         else:
-            kept, target, _, total = _labels(a, arguments, n)
+            kept, target, _, total = labels_of(a, arguments, n)
         weights = a.take(np.ones(n) if arguments.get("weight") is None else arguments["weight"])
         t = target
         if smoothing:
@@ -136,7 +137,7 @@ def cross_entropy_by(way: str) -> Callable[[Arithmetic, Arguments, str, Array], 
     return cross_entropy
 
 
-def _elements(a: Arithmetic, arguments: Arguments, name: str) -> tuple[Array, Array, Array]:
+def elements(a: Arithmetic, arguments: Arguments, name: str) -> tuple[Array, Array, Array]:
     x, t = a.take(arguments[name]), a.take(arguments["target"])
     weight = np.ones(x.shape) if arguments.get("weight") is None else arguments["weight"]
     return x, t, np.broadcast_to(a.take(weight), x.shape)
@@ -146,7 +147,7 @@ def binary_cross_entropy_by(way: str) -> Callable[[Arithmetic, Arguments, str, A
     """`together` differentiates to (p - t) / (p (1 - p)), `apart` to -t / p + (1 - t) / (1 - p)."""
 
     def binary_cross_entropy(a: Arithmetic, arguments: Arguments, quantity: str, g: Array) -> Array:
-        p, t, weight = _elements(a, arguments, "probs")
+        p, t, weight = elements(a, arguments, "probs")
         reduction = arguments["reduction"]
         count = a.r(a.take(p.size))
         rest, other = a.r(1 - p), a.r(1 - t)
@@ -169,7 +170,7 @@ def with_logits_by(way: str) -> Callable[[Arithmetic, Arguments, str, Array], Ar
     """`apart` adds up the two logarithms; `difference` is max(x, 0) - x t + log(1 + exp(-|x|))."""
 
     def with_logits(a: Arithmetic, arguments: Arguments, quantity: str, g: Array) -> Array:
-        x, t, weight = _elements(a, arguments, "logits")
+        x, t, weight = elements(a, arguments, "logits")
         reduction = arguments["reduction"]
         positive = a.take(1.0 if arguments.get("pos_weight") is None else arguments["pos_weight"])
         count = a.r(a.take(x.size))

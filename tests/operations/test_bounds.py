@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bounds.arithmetic import Arithmetic, Array
-from bounds.families import ARGUMENTS, Family, families
+from bounds.arithmetic import Arithmetic
+from bounds.families import ARGUMENTS, DTYPES, Family, families
+from bounds.judging import quantities, worst
 from bounds.standard import STANDARD
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from conformance.operations import OPERATIONS, Reference, reference, upstream
+from conformance.arithmetic import FORMATS, round_to
+from conformance.operations import OPERATIONS, reference, upstream
 
 EXAMPLES = 90
-
-
-def quantities(operation: str, arguments: dict[str, object]) -> list[str]:
-    return ["value", *(f"gradient:{name}" for name in OPERATIONS[operation].differentiable(arguments))]
-
-
-def worst(observed: Array, exact: Reference, allowed: Array) -> float:
-    """The largest error in units of what is allowed; 0 allows the exact result alone."""
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        error = np.abs((observed - exact.high) - exact.low) / exact.ulp
-        judged = np.isfinite(exact.rounded) & (error != 0)
-        ratio = np.where(judged, error / allowed, 0.0)
-    assert not np.isnan(ratio).any()
-    return float(np.max(ratio, initial=0.0))
 
 
 def check(operation: str, family: Family, every: bool, sequential: bool, way: str) -> None:
@@ -55,3 +43,21 @@ def test_the_standard_algorithm_stays_within_the_bound(operation: str) -> None:
 
     rows()
     assert seen >= 10_000
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_vocabulary_stays_within_the_bound(dtype: str, sequential: bool) -> None:
+    """Rows of 1,024 with many entries alike, where a sum's roundings all point one way."""
+    spread = np.random.default_rng(3).standard_normal((4, 1024))
+    x = np.array([[1e-3], [0.0], [1e-6], [3.0]]) * spread - np.array([[7.0], [2.3], [12.0], [9.0]])
+    x[:, 0] = 0.0
+    x = round_to(FORMATS[dtype], np.where(np.arange(4)[:, None] == 3, np.round(x), x))
+    arithmetic = Arithmetic(dtype, every=False, sequential=sequential)
+    for operation in ("softmax", "log_softmax", "logsumexp"):
+        arguments: dict[str, object] = {"x": x, "axis": -1}
+        g = upstream(OPERATIONS[operation].result_shape(arguments))
+        for quantity in quantities(operation, arguments):
+            exact = reference(operation, arguments, quantity, dtype, g)
+            observed = STANDARD[operation][""](arithmetic, arguments, quantity, arithmetic.take(g))
+            assert worst(arithmetic.give(observed), exact, exact.bound) <= 1.0

@@ -58,18 +58,23 @@ class Elements:
         first, second = (times(self.weight, error + u * size) + underflow for error in errors)
         return self.reduction.value(times(self.weight, size), (clean(first), clean(second)))
 
-    def gradient(self, g: Array, size: Array, errors: Pair, depth: Array, terms: Array) -> Pair:
+    def gradient(
+        self, g: Array, size: Array, errors: Pair, depth: Array, terms: Array, factor: Array | float = 1.0
+    ) -> Pair:
         """The same for a gradient: times the upstream and its error.
 
         `terms` sums the magnitudes that autodiff adds up, `depth` what each multiplies the upstream with:
-        that much an upstream lost to underflow costs, but no more than a few times the terms.
+        that much an upstream lost to underflow costs, but no more than a few times the terms. `factor`
+        multiplies a result lost to underflow before weight and upstream do.
         """
         reaching, reaching_error = self.reduction.upstream(g, self.x.shape)
         relative = 2 * self.model.u * reaching + reaching_error
         floor = self.model.floor
         # g / N, w and t may each round it, and a half subnormal may double each time.
         upstream_lost = np.minimum(floor * (2.0 + self.weight) * depth, 4.0 * self.weight * reaching * terms)
-        underflow = floor * (1.0 + (1.0 + self.weight) * (1.0 + reaching)) + clean(upstream_lost)
+        underflow = floor * (1.0 + (1.0 + self.weight) * (1.0 + reaching * (1.0 + factor))) + clean(
+            upstream_lost
+        )
         first, second = (
             times(self.weight, times(reaching, error) + times(relative, size)) + underflow for error in errors
         )
@@ -100,7 +105,7 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
     if quantity == "gradient:target":
         size = np.where(p < 0.25, np.log1p(-p) - np.log(p), 2 * np.arctanh(1 - 2 * p))
         core = K * u * (one + other) + 2 * u * np.abs(size)
-        best = (K + 4) * u * np.abs(size)
+        best = (2 * K + 4) * u * np.abs(size)
         return loss.gradient(g, np.abs(size), (core + u, best), one + other, one + other)
     raise unknown("binary_cross_entropy", quantity)
 
@@ -126,6 +131,8 @@ def _with_logits_value(loss: Elements, positive: Array, lost: Array) -> Pair:
     u, x, t = loss.model.u, loss.x, np.abs(loss.target)
     size = times(np.abs(1 - loss.target), softplus(x)) + times(positive * t, softplus(-x))
     core = (2 * K + 4) * u * size
+    # What pos t loses to underflow, the logarithm multiplies.
+    core = core + times(np.minimum(loss.model.floor, positive * t), softplus(-x))
     # Between the targets, (1 - t) x and the logarithm's |x| cancel; at 0 and 1 one of them is not there.
     other = 1.0 + (positive - 1) * t
     roundings = 2 * np.abs(1 - loss.target) + (3 if np.any(lost) else 1) * np.abs(other)
@@ -141,7 +148,7 @@ def _with_logits_gradient(loss: Elements, positive: Array, lost: Array, g: Array
     core = (K + 5) * u * size
     apart = (K + 3) * u * positive * t * right + lost * t
     depth = np.where(loss.target != 1, right, 0.0) + np.where(t != 0, positive * left, 0.0)
-    return loss.gradient(g, size, (core + apart, core), depth, size)
+    return loss.gradient(g, size, (core + apart, core), depth, size, 1.0 + positive * t)
 
 
 def _with_logits_target(loss: Elements, positive: Array, weighted: bool, g: Array) -> Pair:
@@ -153,4 +160,4 @@ def _with_logits_target(loss: Elements, positive: Array, weighted: bool, g: Arra
     other = u * np.abs(x) + (2 * K + 4) * u * np.abs(positive - 1) * left
     apart = u * np.abs(x) + 2 * u * np.abs(positive - 1) * left if weighted else 0.0
     parts = right + positive * left
-    return loss.gradient(g, size, (core + apart, np.minimum(core, other)), parts, parts)
+    return loss.gradient(g, size, (core + apart, np.minimum(core, other)), parts, parts, 1.0 + positive)

@@ -134,7 +134,8 @@ def _hard(rows: Rows, labels: Labels, quantity: str, g: Array) -> Pair:
         for best in (False, True):
             error = size * (labels.pick(rows.log_softmax_error(best)) + model.u * clean(loss) + model.floor)
             each.append(np.where(labels.kept, error + model.floor, 0.0))
-        return labels.reduction.value(times(labels.weight, loss), (each[0], each[1]))
+        weighted = np.where(labels.kept, times(labels.weight, loss), 0.0)
+        return labels.reduction.value(weighted, (each[0], each[1]))
     reaching, reaching_error = labels.reduction.upstream(g, labels.kept.shape)
     upstream = labels.spread(size * reaching, rows.n)
     # One factor for the whole row: its error does not take part in the cancellation.

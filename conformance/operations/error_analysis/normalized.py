@@ -56,7 +56,7 @@ def softmax_gradient(rows: Rows, g: Array, best: bool) -> Array:
     difference = np.abs(shifted - center)
     seen = np.abs(shifted if best else g)
     mean = row_sum(seen * p)
-    lost = row_sum(seen * np.minimum(p, model.floor))
+    lost = row_sum(seen * np.minimum(p, 2 * model.floor) + np.minimum(seen * p, model.floor))
     center_error = row_sum(seen * p * (relative + model.u)) + lost
     center_error = center_error + model.summing(seen * p) * mean
     own = 2 * model.u * (seen + np.abs(center if best else row_sum(p * g)))
@@ -67,8 +67,8 @@ def softmax_gradient(rows: Rows, g: Array, best: bool) -> Array:
 def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, best: bool) -> Array:
     """g - p G, G = sum of g over the row, where g itself is known within `g_error`.
 
-    At the row's maximum the standard algorithm cancels; the best one knows that a row of the gradient sums to
-    zero, and adds up the others.
+    At a maximum with p near 1 the standard algorithm cancels; the best one knows that a row of the gradient
+    sums to zero, and adds up the others.
     """
     model, p = rows.model, rows.p
     g_error = np.broadcast_to(g_error, g.shape)
@@ -80,21 +80,21 @@ def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, best: boo
     result = g - p * total
     error = p * (size * relative + summed) + g_error + 2 * model.u * np.abs(result)
     if best:
-        error = rows.with_top(error, _complement(rows, g, g_error, relative, summed, model.summing(result)))
+        other = _complement(rows, g, g_error, relative, summed, result)
+        error = rows.with_top(error, np.where(rows.rest < 0.5, other, rows.at_top(error)))
     return error + model.floor * (3.0 + 2.0 * size)
 
 
-def _complement(
-    rows: Rows, g: Array, g_error: Array, relative: Array, summed: Array, summing: Array
-) -> Array:
-    """Error of the entry at the maximum when it is computed as rest G - sum of the other g."""
+def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: Array, result: Array) -> Array:
+    """Error of the entry at the maximum when it is computed as minus the sum of the others."""
     model = rows.model
-    others_g = row_sum(rows.with_top(np.abs(g), 0.0))
+    size = np.abs(row_sum(g))
+    others = np.abs(rows.with_top(result, 0.0))
     others_error = row_sum(rows.with_top(g_error, 0.0))
-    size = np.abs(row_sum(g)) * rows.rest
-    lost = row_sum(rows.with_top(rows.p * relative, 0.0))
-    own = (summing + 3 * model.u) * (size + others_g)
-    return np.abs(row_sum(g)) * lost + rows.rest * summed + others_error + own
+    lost = size * row_sum(rows.with_top(rows.p * relative, 0.0)) + rows.rest * summed
+    underflow = row_sum(np.minimum(3.0 * others, model.floor * (3.0 + 2.0 * size)))
+    own = (model.summing(others) + 3 * model.u) * row_sum(others)
+    return lost + others_error + underflow + own
 
 
 @bounds

@@ -49,7 +49,7 @@ class Reduction:
         if self.kind == "none":
             return errors
         result = abs(float(np.sum(rows)))
-        if not np.isfinite(result):
+        if not np.isfinite(result) or rows.size == 0:
             return np.zeros(()), np.zeros(())
         summing = self._summing(rows)
         if terms is not None:
