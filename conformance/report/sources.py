@@ -219,9 +219,10 @@ class _Clean(ast.NodeTransformer):
         node.annotation = None
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """An annotated name becomes a plain one; a field of a class keeps that it is one."""
         if node.value is None:
-            return None
+            return ast.AnnAssign(node.target, ast.Name("object", ast.Load()), None, node.simple)
         return self.generic_visit(ast.Assign([node.target], node.value, lineno=node.lineno))
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:

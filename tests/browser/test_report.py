@@ -294,7 +294,9 @@ class TestReading:
         assert page.js("return document.activeElement.className") == "skip"
         page.js("document.querySelector('#facet-dtype summary').focus()")
         keys = ActionChains(page.browser)
-        keys.send_keys(Keys.ENTER).send_keys(Keys.TAB).send_keys(Keys.SPACE).perform()
+        keys.send_keys(Keys.ENTER).perform()
+        page.wait("return document.querySelectorAll('#facet-dtype input').length === 4")
+        ActionChains(page.browser).send_keys(Keys.TAB).send_keys(Keys.SPACE).perform()
         page.wait("return location.hash.includes('dtype=float16')")
         assert page.js("return document.activeElement.value") == "float16"
         ActionChains(page.browser).send_keys(Keys.ESCAPE).perform()

@@ -1,0 +1,277 @@
+"""What `report.write` writes: whole files, true to the run, with every text escaped."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report.fabricate import HOSTILE, SUBJECTS, fabricate, inputs_of
+
+from conformance.report import write
+from conformance.report.annotations import commands
+from conformance.report.badge import badge
+from conformance.report.files import write_whole
+from conformance.report.frames import light
+from conformance.report.payload import columns, pack
+from conformance.report.sarif import sarif
+from conformance.report.story import tell
+from conformance.results import Run
+
+FILES = {"report.html", "summary.md", "badge.svg", "results.sarif"}
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    """A run with discrepancies, known deviations and hostile texts."""
+    return fabricate(2_000)
+
+
+@pytest.fixture(scope="module")
+def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of its report."""
+    folder = tmp_path_factory.mktemp("run")
+    write(run, folder, previous=fabricate(2_000, seed=2), inputs_of=inputs_of)
+    return folder
+
+
+class Tags(HTMLParser):
+    """Collects the elements of a page, and the attributes that could load or run something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Notes the tag, and what it would fetch or run."""
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "src" or name.startswith("on") or (tag == "link" and name == "href"):
+                self.loads.append(f"{tag} {name}={value}")
+
+
+class TestWrite:
+    """`write` draws a run into a directory."""
+
+    def test_writes_four_files_and_leaves_nothing_beside_them(self, written: Path) -> None:
+        """The files that are written beside and renamed are gone."""
+        assert {path.name for path in written.iterdir()} == FILES
+
+    def test_the_page_loads_nothing(self, written: Path) -> None:
+        """No element fetches or runs anything, whatever the texts of the run hold."""
+        page = Tags()
+        page.feed((written / "report.html").read_text(encoding="utf-8"))
+        assert page.loads == ["link href=data:,"]
+        assert "img" not in page.tags
+        assert "iframe" not in page.tags
+
+    def test_the_page_forbids_what_it_does_not_need(self, written: Path) -> None:
+        """Its content security policy lets no address in."""
+        text = (written / "report.html").read_text(encoding="utf-8")
+        policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+        assert policy is not None
+        assert "default-src 'none'" in policy[1]
+        assert "http" not in policy[1]
+
+    def test_the_page_carries_the_whole_frame(self, run: Run, written: Path) -> None:
+        """Every check, every column, to the last digit."""
+        text = (written / "report.html").read_text(encoding="utf-8")
+        packed = re.search(r'id="data-checks">([^<]*)<', text)
+        assert packed is not None
+        data = json.loads(gzip.decompress(base64.b64decode(packed[1])))
+        assert data["rows"] == len(run.frame)
+        carried = {one["name"]: [one["values"][code] for code in one["codes"]] for one in data["columns"]}
+        assert list(carried) == list(run.frame.columns)
+        assert carried["message"] == run.frame["message"].tolist()
+        errors = [
+            None if pd.isna(value) else "inf" if value == float("inf") else value
+            for value in run.frame["ulp_error"]
+        ]
+        assert carried["ulp_error"] == errors
+
+    @pytest.mark.parametrize("name", sorted(FILES))
+    def test_two_writes_are_the_same(self, run: Run, written: Path, tmp_path: Path, name: str) -> None:
+        """The same run gives the same bytes."""
+        write(run, tmp_path, previous=fabricate(2_000, seed=2), inputs_of=inputs_of)
+        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
+
+    def test_an_empty_run_is_drawn_too(self, tmp_path: Path) -> None:
+        """A run without a single check says so."""
+        empty = fabricate(2_000)
+        write(Run(empty.frame.iloc[:0], {}, {}), tmp_path)
+        assert "Nothing was checked." in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+    def test_a_run_that_was_loaded_draws_the_same(self, run: Run, tmp_path: Path) -> None:
+        """What the files hold is enough: a saved and loaded run gives the same summary."""
+        from conformance.results import load
+
+        plain = fabricate(500)
+        plain.frame["message"] = ""
+        plain.save(tmp_path)
+        loaded, kept = tell(load(tmp_path)).summary, tell(plain).summary
+        assert (loaded.detail, loaded.counts, loaded.state) == (kept.detail, kept.counts, kept.state)
+
+
+class TestWriteWhole:
+    """`write_whole` lets no reader see half a file."""
+
+    def test_a_reader_sees_old_or_new(self, tmp_path: Path) -> None:
+        """While a file is written over and over, every read gives one whole text."""
+        path = tmp_path / "file"
+        texts = {letter * 200_000 for letter in "ab"}
+        write_whole(path, min(texts))
+        stop = time.monotonic() + 0.5
+
+        def rewrite() -> None:
+            while time.monotonic() < stop:
+                for text in texts:
+                    write_whole(path, text)
+
+        writer = threading.Thread(target=rewrite)
+        writer.start()
+        while time.monotonic() < stop:
+            assert path.read_text() in texts
+        writer.join()
+
+    def test_a_failure_leaves_nothing(self, tmp_path: Path) -> None:
+        """What cannot be renamed into place is taken away again."""
+        (tmp_path / "folder").mkdir()
+        with pytest.raises(OSError, match="folder"):
+            write_whole(tmp_path / "folder", "text")
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+class TestPayload:
+    """The data that the page carries."""
+
+    def test_no_markup_can_be_written(self) -> None:
+        """The packed text is of letters that end no element."""
+        assert re.fullmatch(r"[A-Za-z0-9+/=]+", pack("".join(HOSTILE)))
+
+    def test_lone_surrogates_do_not_stop_it(self) -> None:
+        """Text that is no Unicode is written with escapes."""
+        data = base64.b64decode(pack("a\ud800b"))
+        assert gzip.decompress(data) == b"a\\ud800b"
+
+    def test_missing_values_are_told_apart(self) -> None:
+        """nan is null, infinities have names, a missing boolean is empty."""
+        frame = pd.DataFrame(
+            {
+                "x": pd.array([1.5, None, float("inf"), float("-inf")], dtype="Float64"),
+                "b": pd.array([True, None, False, True], dtype="boolean"),
+                "s": pd.array(["", None, "nan", "a"], dtype="string"),
+            }
+        )
+        out = {
+            one["name"]: [one["values"][code] for code in one["codes"]]
+            for one in columns(light(frame))["columns"]
+        }
+        assert out == {
+            "x": [1.5, None, "inf", "-inf"],
+            "b": ["True", "", "False", "True"],
+            "s": ["", "", "nan", "a"],
+        }
+
+
+class TestSummary:
+    """summary.md fits a job summary."""
+
+    def test_is_short_and_says_it_first(self, run: Run, written: Path) -> None:
+        """The verdict is the first line; the whole stays far below GitHub's limit of one megabyte."""
+        text = (written / "summary.md").read_text(encoding="utf-8")
+        assert text.startswith("## ❌ This stack does not conform: ")
+        assert len(text) < 20_000
+        assert "`report.html`" in text
+
+    def test_tables_stay_tables(self, written: Path) -> None:
+        """No text of the run breaks a row, opens markup or addresses anyone."""
+        text = (written / "summary.md").read_text(encoding="utf-8")
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            widths = {line.count("|") for line in block.splitlines()}
+            assert len(widths) == 1, block
+        for evil in ("<script", "<img", "<b>", "@"):
+            assert evil not in text.replace("<details><summary>", "")
+
+
+class TestBadge:
+    """badge.svg says the verdict."""
+
+    @pytest.mark.parametrize(("complete", "says"), [(True, "discrepancies"), (False, "discrepancies")])
+    def test_is_an_image_with_a_name(self, complete: bool, says: str) -> None:
+        """It is well-formed, and its accessible name is its text."""
+        root = ElementTree.fromstring(badge(tell(fabricate(500, complete=complete)).summary))
+        assert says in str(root.get("aria-label"))
+        texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert f"{texts[0]}: {texts[1]}" == root.get("aria-label")
+
+
+class TestSarif:
+    """results.sarif is for code-scanning views."""
+
+    def test_points_at_the_case(self, run: Run) -> None:
+        """Each result has a rule, a level, a message, and the line of its case."""
+        log = json.loads(sarif(tell(run)))
+        (one,) = log["runs"]
+        rules = {rule["id"] for rule in one["tool"]["driver"]["rules"]}
+        assert one["results"]
+        for result in one["results"]:
+            assert result["ruleId"] in rules
+            place = result["locations"][0]["physicalLocation"]
+            assert place["artifactLocation"]["uri"] == "cases/seeds/softmax.yaml"
+            assert place["region"]["startLine"] >= 10
+            assert len(result["message"]["text"]) < 1_500
+
+    def test_known_deviations_are_suppressed(self, run: Run) -> None:
+        """A discrepancy is an error; what is known is a note with its reason."""
+        (one,) = json.loads(sarif(tell(run)))["runs"]
+        levels = {result["level"]: result for result in one["results"]}
+        assert set(levels) == {"error", "note"}
+        assert "suppressions" not in levels["error"]
+        assert levels["note"]["suppressions"][0]["justification"]
+
+    def test_fingerprints_are_unique_and_stay(self, run: Run) -> None:
+        """The same deviation has the same fingerprint in the next run, and no other has it."""
+        first, second = (
+            json.loads(sarif(tell(one)))["runs"][0]["results"] for one in (run, fabricate(2_000))
+        )
+        prints = [result["partialFingerprints"]["check/v1"] for result in first]
+        assert len(set(prints)) == len({(r["ruleId"], r["message"]["text"]) for r in first})
+        assert prints == [result["partialFingerprints"]["check/v1"] for result in second]
+
+
+class TestAnnotations:
+    """GitHub's workflow commands."""
+
+    def test_one_command_a_line(self, run: Run) -> None:
+        """No text of the run starts a command of its own, and there are at most ten errors."""
+        lines = commands(light(run.frame))
+        assert 0 < len(lines) <= 11
+        for line in lines:
+            assert re.match(r"::(error|warning) ", line)
+            assert "\n" not in line
+            assert "\r" not in line
+        assert lines[0].startswith("::error file=cases/seeds/softmax.yaml,line=1")
+
+    def test_nothing_where_all_conforms(self) -> None:
+        """A run without a discrepancy prints nothing."""
+        frame = light(fabricate(500).frame)
+        assert commands(frame[frame["verdict"].eq("exact")]) == []
+
+
+class TestSubjects:
+    """Every subject of the run is on the page."""
+
+    def test_named_with_versions(self, written: Path) -> None:
+        """The stack's table names each subject."""
+        text = (written / "report.html").read_text(encoding="utf-8")
+        for name in SUBJECTS:
+            assert f'<th scope="row">{name}</th>' in text
