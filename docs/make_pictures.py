@@ -1,0 +1,110 @@
+"""Makes docs/report.md's pictures of a run: `python docs/make_pictures.py reports/latest`.
+
+Needs Chromium with its driver, and what `loss-conformance[test]` installs. Writes docs/pictures/*.png
+and the run's name into docs/report.md.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from browser.conftest import SWITCHES, programs  # noqa: E402
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.options import Options  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+from conformance.results import load  # noqa: E402
+
+READY = "return document.documentElement.dataset.ready === 'true'"
+CHARTS = (
+    "return !document.querySelector('#frontier-view') || document.querySelectorAll('.charts svg').length > 0"
+)
+OPEN = """
+const findings = document.getElementById("findings");
+const one = findings.querySelector("details:has(.snippet)") ?? findings.querySelector("details");
+if (one) { one.open = true; one.id = "shown"; }
+"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: the view's address, the element that stands at the top, the window."""
+
+    name: str
+    view: str
+    top: str
+    width: int = 1280
+    height: int = 800
+    theme: str = "light"
+
+
+PICTURES = (
+    Picture("verdict", "", "body", height=620),
+    Picture("map", "", "#map", height=560),
+    Picture("frontier", "", "#frontier", height=900),
+    Picture("finding", "", "#shown", height=760),
+    Picture("checks", "#dtype=float32&operation=cross_entropy&sort=ulp_error:desc", "#checks", height=640),
+    Picture("phone", "", "body", width=390, height=844, theme="dark"),
+)
+
+
+def take(file: Path, folder: Path) -> None:
+    """Writes every picture of one report."""
+    browser, driver = programs()
+    with tempfile.TemporaryDirectory() as profile:
+        options = Options()
+        options.binary_location = browser
+        for switch in (*SWITCHES, f"--user-data-dir={profile}", "--hide-scrollbars"):
+            options.add_argument(switch)
+        session = webdriver.Chrome(options=options, service=Service(driver))
+        try:
+            for picture in PICTURES:
+                metrics = {
+                    "width": picture.width,
+                    "height": picture.height,
+                    "deviceScaleFactor": 1,
+                    "mobile": False,
+                }
+                session.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+                scheme = {"features": [{"name": "prefers-color-scheme", "value": picture.theme}]}
+                session.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+                session.get("about:blank")
+                session.get(file.as_uri() + picture.view)
+                WebDriverWait(session, 60).until(lambda one: one.execute_script(READY))
+                session.execute_script(OPEN)
+                scroll = f"document.querySelector('{picture.top}')?.scrollIntoView({{block: 'start'}})"
+                session.execute_script(scroll)
+                if picture.name == "frontier":
+                    WebDriverWait(session, 60).until(lambda one: one.execute_script(CHARTS))
+                    session.execute_script(scroll)
+                session.save_screenshot(str(folder / f"{picture.name}.png"))
+        finally:
+            session.quit()
+
+
+def main() -> None:
+    """The pictures of the run that is named on the command line."""
+    directory = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "reports" / "latest")
+    environment = load(directory).environment
+    folder = ROOT / "docs" / "pictures"
+    folder.mkdir(exist_ok=True)
+    take(directory.resolve() / "report.html", folder)
+    subjects = ", ".join(f"{name} {one['version']}" for name, one in environment["subjects"].items())
+    run = f"`{environment['id']}` ({environment['started'][:10]}: {subjects})"
+    page = ROOT / "docs" / "report.md"
+    text = re.sub(
+        r"The pictures are of run .*?, made by", f"The pictures are of run {run}, made by", page.read_text()
+    )
+    page.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
