@@ -239,12 +239,26 @@ def schema() -> None:
     click.echo(json.dumps(case_schema(), indent=2, sort_keys=True))
 
 
+class _Interrupted(BaseException):
+    """A signal where no run has begun; of a KeyboardInterrupt click would make exit code 1."""
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    raise _Interrupted(number)
+
+
 def main() -> None:
     """The console script: a fault of the call is one line on standard error and exit code 2."""
+    import signal
+
     from conformance.errors import ConformanceError
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         cli(prog_name="conformance")
     except ConformanceError as error:
         click.echo(f"conformance: {error}", err=True)
         sys.exit(2)
+    except _Interrupted as signalled:
+        sys.exit(128 + int(signalled.args[0]))

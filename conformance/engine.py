@@ -197,6 +197,8 @@ class _Session:
             if frame is None:
                 fresh.append(request)
             else:
+                # Replayed before its worker has said hello: the version that answered is the journal's.
+                self.versions.setdefault(subject, str(frame[0].get("version", "")))
                 self.inbox.put(journal.replay(frame, request))
         self.workers[subject].submit(fresh)
 
@@ -232,7 +234,7 @@ class _Session:
         if not isinstance(message, Answer):
             return
         if self.directory is not None and not self._is_recorded(message):
-            self.directory.record(message, message.request.key())
+            self.directory.record(message, message.request.key(), self.versions.get(message.subject, ""))
         search = self.searches.pop((message.subject, message.request.index), None)
         if search is not None:
             if search.take(message):

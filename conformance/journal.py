@@ -97,11 +97,12 @@ class RunDirectory:
         if not resume:
             self._write(protocol.encode({"kind": "run", "id": self.run_id, **header}))
 
-    def record(self, answer: Answer, key: str) -> None:
+    def record(self, answer: Answer, key: str, version: str) -> None:
         """Appends one answer; a kill at any moment loses at most the answer that is being written."""
         header = {
             "kind": "answer",
             "subject": answer.subject,
+            "version": version,
             "key": key,
             "request": answer.request.name,
             "outcomes": answer.outcomes,
