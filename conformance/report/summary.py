@@ -45,6 +45,7 @@ class Summary:
     unsupported: int
     verdicts: tuple[Look, ...]
     counts: Mapping[str, Mapping[str, int]]  # verdict -> subject -> checks
+    outcomes: Mapping[str, Mapping[str, int]]  # discrepancy, known, textbook -> subject -> checks
     subjects: tuple[Subject, ...]
     facts: tuple[tuple[str, str], ...]
     run_id: str
@@ -79,6 +80,11 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         entry.name: {subject.name: int(cross.get((entry.name, subject.name), 0)) for subject in subjects}
         for entry in present
     }
+    failures = {"discrepancy": gates, "known": known, "textbook": textbook}
+    outcomes = {
+        name: {subject.name: int((mask & frame["subject"].eq(subject.name)).sum()) for subject in subjects}
+        for name, mask in failures.items()
+    }
     return Summary(
         state=state,
         sentence=sentence,
@@ -91,6 +97,7 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         unsupported=int(frame["verdict"].eq("unsupported").sum()),
         verdicts=tuple(in_order(present)),
         counts=counts,
+        outcomes=outcomes,
         subjects=subjects,
         facts=_facts(environment),
         run_id=str(environment.get("id", "")),
