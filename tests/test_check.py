@@ -40,7 +40,7 @@ def test_right_fused_loss_conforms(tmp_path: Path) -> None:
     [
         ("fused_forgets_ignored_gradient", "its gradient is wrong where some rows are ignored"),
         ("fused_forgets_weighted_denominator", "where there is a weight and the reduction is mean"),
-        ("fused_forgets_own_maximum", "where the maxima of rows lie far apart (each row has a maximum of its own"),
+        ("fused_forgets_own_maximum", "where the maxima of rows lie far apart"),
         ("fused_forgets_label_range", "it returns a number where an error is right"),
         ("fused_accumulates_in_half", "it loses accuracy where there are more than 1,024 classes"),
     ],
