@@ -61,3 +61,13 @@ def test_a_vocabulary_stays_within_the_bound(dtype: str, sequential: bool) -> No
             exact = reference(operation, arguments, quantity, dtype, g)
             observed = STANDARD[operation][""](arithmetic, arguments, quantity, arithmetic.take(g))
             assert worst(arithmetic.give(observed), exact, exact.bound) <= 1.0
+
+
+def test_a_sum_over_equal_rows_one_after_the_other_stays_within_the_bound() -> None:
+    rows = np.full((1000, 1), -np.float64(np.float32(0.1)))
+    arguments: dict[str, object] = {"log_probs": rows, "target": np.zeros(1000, dtype=np.int64)}
+    arguments["reduction"] = "sum"
+    exact = reference("nll_loss", arguments, "value", "float32", np.array(1.0))
+    summed = np.add.accumulate(-rows[:, 0].astype(np.float32))[-1]
+    assert abs(float(summed) - 1000 * -rows[0, 0]) > 8 * 2.0**-24 * 100
+    assert worst(np.asarray(summed, dtype=np.float64), exact, exact.bound) <= 1.0

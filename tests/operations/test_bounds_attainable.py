@@ -60,13 +60,40 @@ def test_the_standard_loss_of_a_sure_label_is_stable_and_not_accurate(
 
 
 def test_rounding_the_shift_is_not_multiplied_with_what_the_maximum_leaves() -> None:
-    """(1 - p_max) u sum p |z| would allow 1e-8 of what rounding x - m alone loses here."""
-    logits = np.array([[20.3, 0.1]], dtype=np.float32).astype(np.float64)
+    """(1 - p_max) u sum p |z| would allow next to nothing of what rounding x - m alone loses here."""
+    logits = np.array([[65.0, 3 * 2.0**-18]])
     arguments: dict[str, object] = {
         "logits": logits, "target": np.array([0]), "label_smoothing": 0.0, "reduction": "mean",
     }  # fmt: skip
     exact = reference("cross_entropy", arguments, "value", "float32", ONE)
-    shifted = np.float64(np.float32(logits[0, 1]) - np.float32(logits[0, 0]))
-    error = abs(float(np.log1p(np.exp(shifted)) - exact.high)) / float(exact.ulp)
-    drift = 2.0**-24 * 20.2 * float(exact.high) / float(exact.ulp)
-    assert 0.2 * drift < error < float(exact.attainable)
+    rounded = float(np.float32(logits[0, 1]) - np.float32(65))
+    assert abs(rounded - (logits[0, 1] - 65)) == 2.0**-18
+    assert 0.5 < worst(np.log1p(np.exp(rounded)), exact, exact.attainable) <= 1
+
+
+def test_every_probability_that_underflows_is_allowed_for() -> None:
+    """Fifteen float16 probabilities of 0.42 of the smallest number: the gradient is 6.3 of it, and lost."""
+    logits = np.array([[17.5, *[0.0] * 15]])
+    arguments: dict[str, object] = {
+        "logits": logits, "target": np.array([0]), "label_smoothing": 0.0, "reduction": "mean",
+    }  # fmt: skip
+    exact = reference("cross_entropy", arguments, "gradient:logits", "float16", ONE)
+    arithmetic = Arithmetic("float16")
+    best = arithmetic.give(
+        BEST["cross_entropy"](arithmetic, arguments, "gradient:logits", arithmetic.take(ONE))
+    )
+    assert not best.any()
+    assert -exact.high[0, 0] > 6 * 2.0**-24
+    assert worst(best, exact, exact.attainable) <= 1
+
+
+def test_a_positive_weight_that_underflows_with_its_target_is_allowed_for() -> None:
+    arguments: dict[str, object] = {
+        "logits": np.array([-59.1875]), "target": np.array([2.0**-24]), "pos_weight": np.array([0.75]),
+        "weight": None, "reduction": "none",
+    }  # fmt: skip
+    g = np.ones(1)
+    exact = reference("binary_cross_entropy_with_logits", arguments, "value", "float16", g)
+    arithmetic = Arithmetic("float16")
+    best = BEST["binary_cross_entropy_with_logits"](arithmetic, arguments, "value", g)
+    assert 0.2 < worst(arithmetic.give(best), exact, exact.attainable) <= 1

@@ -187,10 +187,10 @@ class Soft:
     def quantity(self, quantity: str, g: Array) -> Pair:
         """The pair of bounds of one quantity."""
         if quantity == "value":
-            terms = np.abs(times(self.a, self.rows.y))
-            loss = np.where(self.kept, np.sum(clean(terms), axis=-1), 0.0)
+            terms = clean(np.abs(self.a * self.rows.y))
+            loss = np.where(self.kept, np.sum(terms, axis=-1), 0.0)
             each = [np.where(self.kept, self._row(terms, loss, best), 0.0) for best in (False, True)]
-            flat = np.where(self.kept[..., None], clean(terms), 0.0)
+            flat = np.where(self.kept[..., None], terms, 0.0)
             return self.reduction.value(loss, (each[0], each[1]), flat)
         reaching, reaching_error = self.reduction.upstream(g, self.kept.shape)
         if quantity == "gradient:target":
@@ -203,9 +203,9 @@ class Soft:
         model, y = self.model, clean(np.abs(self.rows.y))
         error = np.abs(self.a) * (self.rows.log_softmax_error(best) + 2 * model.u * y)
         error = error + self.weight * self.t_error * y
-        underflow = np.minimum(clean(terms), model.floor * (1.0 + (1.0 + self.weight) * (1.0 + y)))
+        underflow = np.minimum(terms, model.floor * (1.0 + (1.0 + self.weight) * (1.0 + y)))
         summed: Array = np.sum(error + underflow, axis=-1)
-        summing = model.summing(clean(terms))[..., 0]
+        summing = model.summing(terms)[..., 0]
         return summed + (summing + 3 * model.u) * loss + 2 * model.floor
 
     def _target_gradient(self, reaching: Array, reaching_error: Array) -> Pair:
