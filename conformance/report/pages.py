@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.report import figures
+from conformance.report.verdicts import look
 
 
 def asset(name: str) -> str:
@@ -72,6 +73,7 @@ def _environment(html: bool) -> Environment:
         cell=cell,
         number=lambda value: f"{value:,}",
         link=figures.link,
+        look=look,
         source_name=figures.source_name,
     )
     environment.globals.update(permalink=permalink, plural=figures.count)
