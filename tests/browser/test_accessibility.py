@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browser.conftest import Page
+from report.fabricate import fabricate
+from selenium.webdriver.remote.webdriver import WebDriver
+
+from conformance.regression import diff
 
 OPENED = "for (const one of document.querySelectorAll('details:not(.facet)')) one.open = true"
 RUN = """
@@ -57,3 +62,18 @@ def test_no_serious_finding_in_a_check(page: Page, theme: str) -> None:
     page.js("document.querySelector('#checks-table a.open').click()")
     page.wait("return document.getElementById('details').open")
     assert audit(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_finding_in_a_difference(browser: WebDriver, tmp_path: Path, theme: str) -> None:
+    """diff.html of two runs that differ: no console error, no finding, nothing beside the page."""
+    difference = diff(fabricate(500, seed=1), fabricate(500, seed=2))
+    difference.save(tmp_path)
+    page = Page(browser, tmp_path / "diff.html", difference.new)
+    page.errors()
+    browser.get(page.file.as_uri())
+    page.js("document.documentElement.dataset.theme = arguments[0]", theme)
+    page.js(OPENED)
+    assert audit(page) == []
+    assert page.js("return document.documentElement.scrollWidth <= innerWidth")
+    assert page.errors() == []
