@@ -19,7 +19,7 @@ class Arithmetic:
 
     dtype: str
     every: bool = True
-    sequential: bool = False
+    order: str = "numpy"
 
     @property
     def half(self) -> bool:
@@ -38,9 +38,15 @@ class Arithmetic:
         return self._stored(array).astype(np.float64)
 
     def total(self, array: Array, store: bool = True) -> Array:
-        """The sum over the last axis, kept: NumPy's pairwise one, or one term after the other."""
-        if self.sequential and array.shape[-1]:
+        """The sum over the last axis, kept: as NumPy adds, one term after the other, or in pairs of pairs."""
+        if self.order == "sequential" and array.shape[-1]:
             result = np.add.accumulate(array, axis=-1)[..., -1:]
+        elif self.order == "pairwise" and array.shape[-1]:
+            result = array
+            while result.shape[-1] > 1:
+                odd = result[..., -1:] if result.shape[-1] % 2 else result[..., :0]
+                even = result.shape[-1] - odd.shape[-1]
+                result = np.concatenate([result[..., 0:even:2] + result[..., 1:even:2], odd], axis=-1)
         else:
             result = np.sum(array, axis=-1, keepdims=True)
         return self.r(result) if store else result

@@ -205,7 +205,7 @@ class Soft:
         error = error + self.weight * self.t_error * y
         underflow = np.minimum(terms, model.floor * (1.0 + (1.0 + self.weight) * (1.0 + y)))
         summed: Array = np.sum(error + underflow, axis=-1)
-        summing = model.summing(terms)[..., 0]
+        summing = model.summing(terms, best)[..., 0]
         return summed + (summing + 3 * model.u) * loss + 2 * model.floor
 
     def _target_gradient(self, reaching: Array, reaching_error: Array) -> Pair:

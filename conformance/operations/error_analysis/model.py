@@ -57,17 +57,19 @@ class Rounding:
         floor = form.smallest_subnormal / 2 if keeps_subnormals else form.smallest_normal
         return cls(u, min(u, 2.0**-24), u if half else 0.0, float(floor))
 
-    def summing(self, terms: Array) -> Array:
+    def summing(self, terms: Array, best: bool = False) -> Array:
         """Error of the sum over the last axis, kept, relative to the sum of its terms' magnitudes.
 
         At worst n - 1 units; 4 sqrt(n) where roundings are independent (Higham and Mary, 2019). Terms that
         agree to a fraction of the sum's last place are rounded alike, so for them n becomes the sum of the
         squares of how many agree. Last, 32 sqrt(n), for more than 1,024 terms are summed in blocks or lanes.
-        Zeros do not count.
+        Zeros do not count. The best sum is pairwise: the worst case is log2(n), rounded up.
         """
         count = row_sum((terms != 0).astype(np.float64))
         units = np.maximum(count - 1.0, 0.0)
-        if np.any(count > 16):
+        if best:
+            units = np.ceil(np.log2(np.maximum(count, 1.0)))
+        elif np.any(count > 16):
             random = 4.0 * np.sqrt(_alike(np.abs(terms), self.accumulate))
             units = np.minimum(units, np.minimum(random, 32.0 * np.sqrt(count)))
         return units * self.accumulate + np.where(count > 1, self.store, 0.0)

@@ -58,7 +58,7 @@ def softmax_gradient(rows: Rows, g: Array, best: bool) -> Array:
     mean = row_sum(seen * p)
     lost = row_sum(seen * np.minimum(p, 2 * model.floor) + np.minimum(seen * p, model.floor))
     center_error = row_sum(seen * p * (relative + model.u)) + lost
-    center_error = center_error + model.summing(seen * p) * mean
+    center_error = center_error + model.summing(seen * p, best) * mean
     own = 2 * model.u * (seen + np.abs(center if best else row_sum(p * g)))
     error = p * (relative * difference + center_error + own + model.u * difference)
     return error + model.floor * (2.0 + difference * (1.0 + 1.0 / rows.s) + seen)
@@ -75,7 +75,7 @@ def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, best: boo
     total = row_sum(g)
     size = np.abs(total)
     magnitude = row_sum(np.abs(g))
-    summed = model.summing(g) * magnitude + row_sum(g_error)
+    summed = model.summing(g, best) * magnitude + row_sum(g_error)
     relative = np.expm1(np.where(p > 0, rows.log_softmax_error(best), 0.0) + (K + 2) * model.u)
     result = g - p * total
     error = p * (size * relative + summed) + g_error + 2 * model.u * np.abs(result)
@@ -93,7 +93,7 @@ def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: A
     others_error = row_sum(rows.with_top(g_error, 0.0))
     lost = size * row_sum(rows.with_top(rows.p * relative, 0.0)) + rows.rest * summed
     underflow = row_sum(np.minimum(3.0 * others, model.floor * (3.0 + 2.0 * size)))
-    own = (model.summing(others) + 3 * model.u) * row_sum(others)
+    own = (model.summing(others, best=True) + 3 * model.u) * row_sum(others)
     return lost + others_error + underflow + own
 
 

@@ -51,18 +51,18 @@ class Reduction:
         result = abs(float(np.sum(rows)))
         if not np.isfinite(result) or rows.size == 0:
             return np.zeros(()), np.zeros(())
-        summing = self._summing(rows)
-        if terms is not None:
-            summing = max(summing, self._summing(terms))
-        own = summing * float(np.sum(np.abs(rows))) + (self.model.u + self.scale_error) * result
         underflow = self.model.floor * (1.0 + self.scale)
-        first, second = (
-            np.asarray((float(np.sum(clean(error))) + own) * self.scale + underflow) for error in errors
-        )
-        return first, second
+        pair = []
+        for error, best in zip(errors, (False, True), strict=True):
+            summing = self._summing(rows, best)
+            if terms is not None:
+                summing = max(summing, self._summing(terms, best))
+            own = summing * float(np.sum(np.abs(rows))) + (self.model.u + self.scale_error) * result
+            pair.append(np.asarray((float(np.sum(clean(error))) + own) * self.scale + underflow))
+        return pair[0], pair[1]
 
-    def _summing(self, terms: Array) -> float:
-        return float(self.model.summing(terms.reshape(1, -1))[0, 0])
+    def _summing(self, terms: Array, best: bool) -> float:
+        return float(self.model.summing(terms.reshape(1, -1), best)[0, 0])
 
     def upstream(self, g: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
         """Per row: the magnitude of the gradient that reaches it, and the absolute error of that."""

@@ -20,7 +20,7 @@ class Rows:
     `m` maximum, `top` the index of one in each row, `z` = x - m, `s` = sum of exp(z), `l` = log s,
     `y` = z - l, `p` = softmax, `rest` = 1 - p at the top, as a sum of the others: the subtraction would
     cancel. Infinite logits take their limit (z = 0 at a row's only +inf); a row with nan, or of -inf
-    alone, stays nan, and so do its bounds until `clean`. `summing` is the error of adding up the
+    alone, stays nan, and so do its bounds until `clean`. `summing` are the errors of adding up the
     exponentials.
     Methods take `best`: False for the standard algorithm (`bound`), True for the best known (`attainable`).
     """
@@ -34,7 +34,7 @@ class Rows:
         self.z = np.where(undefined, np.nan, np.where(np.isinf(self.m), limit, x - self.m))
         self.top = np.argmax(x, axis=-1)[..., None]
         e = np.exp(self.z)
-        self.summing = model.summing(e)
+        self.summing = model.summing(e), model.summing(e, best=True)
         np.put_along_axis(e, self.top, 0.0, axis=-1)
         others = row_sum(e)
         self.s = 1.0 + others
@@ -72,7 +72,7 @@ class Rows:
 
     def sum_error(self, best: bool) -> Array:
         """Error of log s from the sum alone; the best algorithm leaves the maximum's exact 1 out of it."""
-        own = K * self.model.u + self.summing
+        own = K * self.model.u + self.summing[best]
         relative = self.drift + self.flushed + own * (self.rest if best else 1.0)
         return -np.log1p(-np.minimum(relative, 0.9))
 
