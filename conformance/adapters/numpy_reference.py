@@ -269,6 +269,12 @@ def mean_of(rows: Array, weight: Optional[Array], reduction: str, product: Funct
     return reduced(rows, np.ones(rows.shape, rows.dtype), reduction)
 
 
+def check_elements(x: Array, target: Array) -> None:
+    """ValueError where the shapes differ: broadcast, N targets of shape (N, 1) would make N by N losses."""
+    if x.shape != target.shape:
+        raise ValueError("a target of shape {} for an input of {}".format(target.shape, x.shape))
+
+
 def to_elements(upstream: Array, like: Array, weight: Optional[Array], reduction: str) -> Array:
     """The gradient with respect to each element's loss, its weight included."""
     elements = to_rows(upstream, np.ones(like.shape, like.dtype), reduction)
@@ -288,6 +294,7 @@ def binary_cross_entropy_gradient(
 def binary_cross_entropy(
     probs: Array, target: Array, *, weight: Optional[Array] = None, reduction: str = "mean"
 ) -> Array:
+    check_elements(probs, target)
     if ((probs < 0) | (probs > 1)).any():
         raise ValueError("a probability lies outside 0 .. 1")
     if ((target < 0) | (target > 1)).any():
@@ -321,6 +328,7 @@ def binary_cross_entropy_with_logits(
     pos_weight: Optional[Array] = None,
     reduction: str = "mean",
 ) -> Array:
+    check_elements(logits, target)
     positive = target if pos_weight is None else target * pos_weight
     rows = times(1 - target, softplus(logits)) + times(positive, softplus(-logits))
     return mean_of(rows, weight, reduction)
