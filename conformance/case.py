@@ -31,7 +31,8 @@ class Case:
     file, line: where it stands; file is relative. inputs and parameters: what the case itself gives, tensors
     not yet built. expect: `value`, `error`, or the special value that every element of the exact value has
     (`nan`, `inf`, `-inf`, `zero`). printed: figures as text, in nested lists. decimals: the inputs are known
-    to that many decimals only. warns: whether the framework warns; None where it may do either.
+    to that many decimals only. warns: whether the framework warns; None where it may do either. layout: the
+    memory layout of inputs and tensor parameters that are not contiguous, by name.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Case:
     title: str = ""
     decimals: int | None = None
     warns: bool | None = None
+    layout: Mapping[str, str] = field(default_factory=dict)
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def tensors(self) -> Iterator[Tensor]:
@@ -115,6 +117,7 @@ class Case:
             known=(),
             decimals=None,
             warns=None,
+            layout={},
             _built={},
         )
 

@@ -6,6 +6,8 @@ import fnmatch
 import re
 from typing import Any
 
+import numpy as np
+
 from conformance import subject
 from conformance.case import Case
 from conformance.case_file import Known
@@ -65,10 +67,23 @@ class Checks:
         except ValueError as error:
             self._fault("inputs", str(error), "numbers that the case's dtypes have")
             return
+        self._check_layout(arguments)
         found = _printed_shape(case.printed)
         if case.printed is not None and found != shape:
             what = "printed figures " + ("in ragged lists" if found is None else f"of shape {list(found)}")
             self._fault("printed", what, f"{list(shape)}, the shape of the result")
+
+    def _check_layout(self, arguments: dict[str, Any]) -> None:
+        """Note layouts that a tensor cannot have."""
+        tensors = [name for name, value in arguments.items() if isinstance(value, np.ndarray)]
+        for name, layout in self.case.layout.items():
+            value = arguments.get(name)
+            if not isinstance(value, np.ndarray):
+                self._fault("layout", f"{shown(name)} is no tensor of this case", meant(name, tensors), name)
+            elif value.ndim < (2 if layout == "transposed" else 1):
+                self._fault("layout", f"{name} has too few axes to be {layout}", "another layout", name)
+            elif layout == "broadcast" and (value != value[:1]).any():
+                self._fault("layout", f"the rows of {name} differ", "equal rows, which share memory", name)
 
     def _check_known(self, place: int, known: Known, quantities: tuple[str, ...]) -> None:
         """Note the globs that match nothing; `place` is the entry's in the file's list."""

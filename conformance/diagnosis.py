@@ -39,6 +39,7 @@ _TELLING = 0.4
 #: What a message says -> what the function does.
 _DOES = (
     ("where an error is right", "it returns a number"),
+    ("overwrites its input", "it overwrites its inputs"),
     ("returned dtype", "its result has the wrong dtype"),
     ("returned shape", "its result has the wrong shape"),
     ("returned nan", "it returns nan"),

@@ -118,6 +118,8 @@ class Request:
             "parameters": self.group.scalars(),
             "arrays": [{"name": name, "dtype": dtype} for name, (dtype, _) in arrays.items()],
         }
+        if self.group.case.layout:
+            header["layouts"] = dict(self.group.case.layout)
         return protocol.encode(header, {name: array for name, (_, array) in arrays.items()})
 
     def key(self) -> str:

@@ -23,6 +23,7 @@ PHRASES = {
     "probability outside": "a probability lies outside [0, 1]",
     "target outside": "a target lies outside [0, 1]",
     "error": "an error is right",
+    "layout": "a tensor is not contiguous in memory (transposed, strided, broadcast)",
     "all ignored": "every row is ignored",
     "ignored special": "an ignored row holds nan or an infinity",
     "ignored class": "the ignored label is one of the classes",
@@ -83,6 +84,8 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         found.update(_of_values(case, arguments, dtype))
     if case.expect == "error":
         found.add("error")
+    if case.layout:
+        found.add("layout")
     found.update({"float16": {"half"}, "bfloat16": {"half"}, "float64": {"float64"}}.get(dtype, set()))
     return frozenset(found)
 

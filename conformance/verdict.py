@@ -169,6 +169,8 @@ def judge_outcome(outcome: dict[str, Any], expects_error: bool) -> Judgement | N
     if status == "raised":
         text = f"{outcome.get('error', 'error')}: {message}"
         return Judgement("exact" if expects_error else "raised", text)
+    if status == "returned" and outcome.get("overwritten"):
+        return Judgement("wrong", f"overwrites its input {', '.join(map(str, outcome['overwritten']))}")
     if status == "returned":
         return Judgement("wrong", "returned a value where an error is right") if expects_error else None
     return Judgement(status if status in VERDICTS else "wrong", message)

@@ -19,6 +19,12 @@ Table = Dict[str, Dict[str, Function]]
 #: Every formulation, in the order in which they are named.
 FORMULATIONS = ("functional", "module", "composed", "one_hot", "naive", "manual")
 
+#: Memory layouts of a tensor: its axes in reverse order, every second element of a longer last axis (the
+#: others are nan, or a label that no case has), backwards along the last axis, one row for all of them.
+LAYOUTS = ("transposed", "strided", "reversed", "broadcast")
+#: What lies between the elements of a strided tensor of labels.
+NO_LABEL = -7
+
 #: The inputs of each operation: the positional arguments of the canonical signature, in order.
 INPUTS: Dict[str, Tuple[str, ...]] = {
     "sigmoid": ("x",),
@@ -124,6 +130,13 @@ class Adapter:
         raise NotImplementedError
 
     # What an adapter may write.
+
+    #: Whether a function could write into its inputs: they are then compared with what was sent.
+    overwritable: bool = False
+
+    def lay_out(self, tensor: Tensor, layout: str) -> Tensor:
+        """The same values in another memory layout, one of LAYOUTS; Unsupported where there is none."""
+        raise Unsupported("{} lets nobody choose a memory layout".format(self.framework))
 
     def lacks(self, error: Exception) -> Optional[str]:
         """A reason, where the framework's error only says that it has no kernel for the dtype; else None."""

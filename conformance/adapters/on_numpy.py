@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .base import Adapter, Array, Call, Unsupported
+from .base import NO_LABEL, Adapter, Array, Call, Unsupported
 from .numpy_functions import FUNCTIONS
 from .storage import narrow, widen
 
@@ -16,6 +16,7 @@ class NumpyAdapter(Adapter):
 
     framework = "numpy"
     formulations = FUNCTIONS
+    overwritable = True
 
     def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
         super().__init__(mode, device)
@@ -26,6 +27,16 @@ class NumpyAdapter(Adapter):
         if dtype == "bfloat16":
             return widen(array)
         return array.astype(np.float32) if dtype == "float16" else array
+
+    def lay_out(self, tensor: Array, layout: str) -> Array:
+        if layout == "transposed":
+            return np.ascontiguousarray(tensor.T).T
+        if layout == "strided":
+            between = np.full_like(tensor, np.nan if tensor.dtype.kind == "f" else NO_LABEL)
+            return np.stack((tensor, between), -1).reshape(tensor.shape[:-1] + (-1,))[..., ::2]
+        if layout == "broadcast":
+            return np.broadcast_to(tensor[:1].copy(), tensor.shape)
+        return np.ascontiguousarray(tensor[..., ::-1])[..., ::-1]
 
     def store(self, result: Array) -> Tuple[Array, str]:
         array = np.asarray(result)

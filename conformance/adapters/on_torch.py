@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
 from types import FunctionType
 from typing import Any, Dict, Optional, Sequence, Tuple
 
-from .base import Adapter, Array, Call, Function, Tensor, Unavailable
+from .base import NO_LABEL, Adapter, Array, Call, Function, Tensor, Unavailable, Unsupported
 from .storage import narrow, widen
 
 # Workers share the cores: OpenMP threads that wait by spinning make a call of 60 us take 20 ms.
@@ -27,6 +28,7 @@ class TorchAdapter(Adapter):
     devices = ()
     formulations = FUNCTIONS
     implicit_axis = frozenset(("functional", "module", "naive"))
+    overwritable = True
 
     def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
         super().__init__(mode, device)
@@ -45,6 +47,17 @@ class TorchAdapter(Adapter):
         else:
             tensor = torch.from_numpy(array)
         return tensor if self.device == "cpu" else tensor.to(self.device)
+
+    def lay_out(self, tensor: Tensor, layout: str) -> Tensor:
+        axes = tuple(reversed(range(tensor.dim())))
+        if layout == "transposed":
+            return tensor.permute(axes).contiguous().permute(axes)
+        if layout == "strided":
+            between = torch.full_like(tensor, math.nan if tensor.is_floating_point() else NO_LABEL)
+            return torch.stack((tensor, between), -1).flatten(-2)[..., ::2]
+        if layout == "broadcast":
+            return tensor[:1].clone().expand_as(tensor)
+        raise Unsupported("torch has no tensors of negative strides")
 
     def store(self, result: Tensor) -> Tuple[Array, str]:
         if not isinstance(result, torch.Tensor):

@@ -11,12 +11,13 @@ Request header::
      "dtype": "bfloat16", "quantities": ["value", "gradient:logits"],
      "parameters": {"reduction": "mean", "ignore_index": -100},          # scalars; absent: the default
      "arrays": [{"name": "logits", "dtype": "bfloat16"}, {"name": "target", "dtype": "int64"},
-                {"name": "weight", "dtype": "bfloat16"}, {"name": "upstream", "dtype": "bfloat16"}]}
+                {"name": "weight", "dtype": "bfloat16"}, {"name": "upstream", "dtype": "bfloat16"}],
+     "layouts": {"logits": "transposed"}}                                # absent: all contiguous
 
 Response header, with an outcome for each quantity that was asked for::
 
     {"kind": "response", "id": 7, "warnings": ["..."], "seconds": 0.0021,
-     "outcomes": {"value": {"status": "returned"},                        # its array follows
+     "outcomes": {"value": {"status": "returned"},    # its array follows; "overwritten": inputs written into
                   "gradient:logits": {"status": "raised", "error": "RuntimeError", "message": "..."},
                   "gradient:target": {"status": "unsupported", "message": "no formulation composed"}},
      "arrays": [{"name": "value", "dtype": "bfloat16"}]}

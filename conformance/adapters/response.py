@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+import zlib
 from typing import Any, Dict, List, Sequence, Tuple
 
-from .base import Adapter, Array, Call
+import numpy as np
+
+from .base import Adapter, Array, Call, Tensor
 from .storage import cast
 
 GRADIENT = "gradient:"
@@ -68,7 +71,7 @@ def _observe(
 ) -> None:
     """Fill in the outcome, and the array if one is returned, of each of the quantities."""
     try:
-        returned = _evaluate(adapter, call, request, arrays, quantities)
+        returned, overwritten = _evaluate(adapter, call, request, arrays, quantities)
     except Exception as error:
         if len(quantities) == 1:
             outcomes[quantities[0]] = failure(adapter, error)
@@ -77,15 +80,22 @@ def _observe(
             _observe(adapter, call, request, arrays, [quantity], outcomes, results)
         return
     results.update(returned)
-    outcomes.update((quantity, {"status": "returned"}) for quantity in returned)
+    outcome: Header = {"status": "returned"}
+    if overwritten:
+        outcome["overwritten"] = overwritten
+    outcomes.update((quantity, outcome) for quantity in returned)
 
 
 def _evaluate(
     adapter: Adapter, call: Call, request: Header, arrays: Arrays, quantities: Sequence[str]
-) -> Dict[str, Stored]:
-    """The storage arrays of the quantities, all from one call of the adapter."""
+) -> Tuple[Dict[str, Stored], List[str]]:
+    """The storage arrays of the quantities, all from one call; and the inputs that the call wrote into."""
     dtypes = {entry["name"]: entry["dtype"] for entry in request["arrays"]}
     tensors = {name: adapter.load(array, dtypes[name]) for name, array in arrays.items()}
+    for name, layout in request.get("layouts", {}).items():
+        tensors[name] = adapter.lay_out(tensors[name], layout)
+    loaded = dict(tensors) if adapter.overwritable else {}
+    sent = {name: _sum_of_bits(adapter, tensor) for name, tensor in loaded.items()}
     upstream = tensors.pop("upstream", None)
     wrt = [quantity for quantity in quantities if quantity.startswith(GRADIENT)]
     value, gradients = adapter.compute(call, tensors, tuple(name[len(GRADIENT) :] for name in wrt), upstream)
@@ -97,4 +107,8 @@ def _evaluate(
         returned["value"] = (array, dtype)
     for quantity, gradient in zip(wrt, gradients):
         returned[quantity] = adapter.store(gradient)
-    return returned
+    return returned, [name for name, tensor in loaded.items() if _sum_of_bits(adapter, tensor) != sent[name]]
+
+
+def _sum_of_bits(adapter: Adapter, tensor: Tensor) -> int:
+    return zlib.crc32(np.ascontiguousarray(adapter.store(tensor)[0]))

@@ -72,6 +72,7 @@ class Client:
         dtype: str = "float32",
         quantities: Sequence[str] = ("value",),
         parameters: Mapping[str, Any] | None = None,
+        layouts: Mapping[str, str] | None = None,
         **tensors: Any,
     ) -> Response:
         """The response to one request; floating tensors are rounded to the dtype, others sent as they are."""
@@ -91,6 +92,7 @@ class Client:
             "quantities": list(quantities),
             "parameters": dict(parameters or {}),
             "arrays": entries,
+            "layouts": dict(layouts or {}),
         }
         requests = cast(BinaryIO, self.process.stdin)
         requests.write(protocol.encode(header, stored))

@@ -1,0 +1,95 @@
+"""Memory layouts of the inputs, and functions that write into their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from adapters.driving import Client
+
+from conformance.adapters.base import Adapter, Unsupported
+from conformance.adapters.loop import make_adapter
+from conformance.adapters.response import answer
+from conformance.adapters.users import load_function
+from conformance.verdict import judge_outcome
+
+Get = Callable[..., Client]
+VALUES = np.arange(1.0, 13.0, dtype=np.float32).reshape(3, 4)
+#: Strides in elements of a (3, 4) array in each layout.
+STRIDES = {"transposed": (1, 3), "strided": (8, 2), "reversed": (4, -1), "broadcast": (0, 1)}
+WRITES = """
+import numpy
+def halves_its_input(x):
+    value = 1 / (1 + numpy.exp(-x))
+    x *= 0.5
+    return value
+"""
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+@pytest.mark.parametrize("layout", ["transposed", "strided", "broadcast"])
+def test_a_layout_changes_strides_and_no_value(framework: str, layout: str) -> None:
+    adapter = make_adapter(framework)
+    values = np.repeat(VALUES[:1], 3, axis=0) if layout == "broadcast" else VALUES
+    laid_out = adapter.lay_out(adapter.load(values.copy(), "float32"), layout)
+    strides = laid_out.stride() if framework == "torch" else tuple(s // 4 for s in laid_out.strides)
+    assert strides == STRIDES[layout]
+    np.testing.assert_array_equal(adapter.store(laid_out)[0], values)
+
+
+def test_numpy_alone_has_negative_strides() -> None:
+    laid_out = make_adapter("numpy").lay_out(VALUES, "reversed")
+    assert tuple(s // 4 for s in laid_out.strides) == STRIDES["reversed"]
+    np.testing.assert_array_equal(laid_out, VALUES)
+    torch = make_adapter("torch")
+    tensor = torch.load(VALUES.copy(), "float32")
+    with pytest.raises(Unsupported, match="negative strides"):
+        torch.lay_out(tensor, "reversed")
+
+
+def test_between_strided_elements_lies_what_no_case_has() -> None:
+    laid_out = make_adapter("numpy").lay_out(VALUES, "strided")
+    assert np.isnan(laid_out.base.reshape(-1)[1::2]).all()
+    labels = make_adapter("numpy").lay_out(np.array([3, 1]), "strided")
+    assert list(labels.base.reshape(-1)) == [3, -7, 1, -7]
+
+
+@pytest.mark.parametrize("framework", ["tensorflow", "jax"])
+def test_frameworks_without_strides_say_so(client: Get, framework: str) -> None:
+    response = client(framework).ask("sigmoid", layouts={"x": "transposed"}, x=VALUES)
+    assert response.status() == "unsupported"
+    assert response.message() == f"{framework} lets nobody choose a memory layout"
+
+
+def test_a_function_that_writes_into_its_input_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(WRITES)
+    adapter = make_adapter("numpy")
+    adapter.adopt(load_function(f"{tmp_path / 'own.py'}:halves_its_input"), "sigmoid")
+    outcome = ask(adapter)
+    judgement = judge_outcome(outcome, expects_error=False)
+    assert judgement is not None
+    assert (judgement.verdict, judgement.message) == ("wrong", "overwrites its input x")
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+def test_a_function_that_reads_its_input_alone_is_judged_by_its_value(framework: str) -> None:
+    assert ask(make_adapter(framework)) == {"status": "returned"}
+
+
+def ask(adapter: Adapter) -> dict[str, Any]:
+    """The outcome of sigmoid's value on a (3, 4) input."""
+    request = {
+        "id": 0,
+        "operation": "sigmoid",
+        "formulation": "functional",
+        "dtype": "float32",
+        "quantities": ["value"],
+        "parameters": {},
+        "arrays": [{"name": "x", "dtype": "float32"}],
+    }
+    header, _ = answer(adapter, request, {"x": VALUES.copy()}, [])
+    outcome: dict[str, Any] = header["outcomes"]["value"]
+    return outcome
