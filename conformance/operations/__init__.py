@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from conformance.operations.base import Arguments, Input, Operation, Parameter, Reference, Relation, upstream
+from conformance.operations.base import (
+    Arguments,
+    Input,
+    Operation,
+    Parameter,
+    Reference,
+    Relation,
+    direction,
+    upstream,
+)
 from conformance.operations.evaluation import OPERATIONS, operation_named, reference
 
 __all__ = [
@@ -13,6 +22,7 @@ __all__ = [
     "Parameter",
     "Reference",
     "Relation",
+    "direction",
     "operation_named",
     "reference",
     "upstream",

@@ -18,6 +18,8 @@ Arguments: TypeAlias = dict[str, object]
 InputKind = Literal["floating", "labels", "labels or probabilities"]
 ParameterKind = Literal["axis", "integer", "real", "reduction", "tensor", "flag"]
 
+SECOND = "second:"
+
 FORMULATIONS = ("functional", "module", "composed", "one_hot", "naive", "manual")
 TEXTBOOK = frozenset({"naive", "manual"})
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
@@ -120,6 +122,10 @@ class Operation(ABC):
             if item.kind != "labels" and np.asarray(arguments[item.name]).dtype.kind == "f"
         )
 
+    def twice_differentiable(self, arguments: Arguments) -> tuple[str, ...]:
+        """The inputs that second derivatives are taken with respect to: the scores."""
+        return self.differentiable(arguments)[:1]
+
     def check_arguments(self, arguments: Arguments) -> None:
         """Raise ArgumentError, in one clear sentence, for arguments that the operation does not accept."""
         names = [item.name for item in self.inputs]
@@ -142,10 +148,10 @@ class Operation(ABC):
         return {**{parameter.name: parameter.default for parameter in self.parameters}, **arguments}
 
     def quantity_shape(self, arguments: Arguments, quantity: str) -> tuple[int, ...]:
-        """The shape of `value`, or of `gradient:<argument>`."""
+        """The shape of `value`, or of the argument in `gradient:<argument>` and `second:<input>`."""
         if quantity == "value":
             return self.result_shape(arguments)
-        return np.shape(tensor(arguments, quantity.removeprefix("gradient:")))
+        return np.shape(tensor(arguments, quantity.partition(":")[2]))
 
 
 def _check_input(operation: str, item: Input, array: npt.NDArray[np.generic]) -> None:
@@ -226,3 +232,11 @@ def upstream(shape: Sequence[int]) -> FloatArray:
         return np.ones(())
     index = np.arange(int(np.prod(shape)))
     return (np.where(index % 3 == 0, -1.0, 1.0) * (1 + 5 * index % 7) / 4).reshape(shape)
+
+
+def direction(shape: Sequence[int]) -> FloatArray:
+    """The direction v of second derivatives, d <gradient, v> / d input: the rule of `upstream`, one further.
+
+    v_i = g_(i + 1): were the two alike, one taken for the other would not show. 1.5 for a 0-d input.
+    """
+    return upstream((int(np.prod(shape)) + 1,))[1:].reshape(tuple(shape))

@@ -13,8 +13,9 @@ from conformance.operations.reductions import REDUCTION_PARAMETERS
 class BinaryCrossEntropy(OverElements):
     """w (t (-log p) + (1 - t) (-log(1 - p))) for each element; mean: divided by the number of elements.
 
-    Gradients: g w (p - t) / (p (1 - p)) with respect to p, g w log((1 - p) / p) with respect to t. Source of
-    the parameters' meaning: torch.nn.BCELoss, whose clamp of the logarithms at -100 is no part of the
+    Gradients: g w (p - t) / (p (1 - p)) with respect to p, g w log((1 - p) / p) with respect to t. Second
+    derivative with respect to p: g v w (t / p^2 + (1 - t) / (1 - p)^2). Source of the parameters' meaning:
+    torch.nn.BCELoss, whose clamp of the logarithms at -100 is no part of the
     definition.
 
     Special values: a coefficient t, 1 - t or w that is exactly 0 removes its term (0 log 0 = 0); p = 0 with
@@ -47,6 +48,10 @@ class BinaryCrossEntropy(OverElements):
         if name == "target":
             return _log_odds_against(element.score)
         return _slope(element.score, element.target)
+
+    def curvature(self, element: Element) -> Ball:
+        """See `OverElements`."""
+        return _curvature(element.score, element.target)
 
 
 def complement(value: float) -> Ball:
@@ -87,6 +92,21 @@ def _slope(p: float, t: float) -> Ball:
     with wide():
         above, below = ball(p) - ball(t), ball(p) * complement(p)
     return above / below
+
+
+def _curvature(p: float, t: float) -> Ball:
+    """t / p**2 + (1 - t) / (1 - p)**2 over the terms that are there."""
+    if math.isnan(p) or math.isnan(t) or (t != 0 and p < 0) or (t != 1 and p > 1):
+        return NAN
+    if math.isinf(p):
+        return ZERO
+    if p in (0.0, 1.0) and p != t:
+        # The limit from inside [0, 1]: the sign is that of the term that grows.
+        return INFINITY * (t if p == 0 else 1 - t)
+    with wide():
+        other = complement(p)
+        first = ZERO if t == 0 else ball(t) / ball(p) ** 2
+        return first if t == 1 else first + complement(t) / other**2
 
 
 def _log_odds_against(p: float) -> Ball:

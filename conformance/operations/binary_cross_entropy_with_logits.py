@@ -9,7 +9,7 @@ from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, 
 from conformance.operations.binary_cross_entropy import complement
 from conformance.operations.elements import Element, OverElements
 from conformance.operations.reductions import REDUCTION_PARAMETERS
-from conformance.operations.sigmoid import softplus, tail
+from conformance.operations.sigmoid import slope, softplus, tail
 
 
 class BinaryCrossEntropyWithLogits(OverElements):
@@ -17,7 +17,7 @@ class BinaryCrossEntropyWithLogits(OverElements):
 
     mean: divided by the number of elements. Source of the parameters' meaning: torch.nn.BCEWithLogitsLoss.
     Gradients: g w ((1 - t) s(x) - q t s(-x)) with respect to the logits, g w (q softplus(-x) - softplus(x))
-    with respect to the target.
+    with respect to the target. Second derivative with respect to the logits: g v w (1 - t + q t) s(x) s(-x).
 
     Special values, as limits: a coefficient 1 - t, q t or w that is exactly 0 removes its term, so x = -inf
     with t = 0 and x = +inf with t = 1 cost exactly 0 with gradient 0; an infinite logit against the target
@@ -79,6 +79,15 @@ class BinaryCrossEntropyWithLogits(OverElements):
                 return -ball(x)
             return product(element.positive, softplus(-x)) - softplus(x)
         return product(ball(t), softplus(-x))
+
+    def curvature(self, element: Element) -> Ball:
+        """See `OverElements`: ((1 - t) + q t) s(x) s(-x)."""
+        if math.isnan(element.score) or math.isnan(element.target):
+            return NAN
+        _, first, second = self._parts(element)
+        with wide():
+            factor = first + second
+        return slope(element.score, factor)
 
     def _logit_slope(self, element: Element) -> Ball:
         """(1 - t) s(x) - q t s(-x), from the side where exp(-|x|) is a small correction."""

@@ -25,6 +25,7 @@ from conformance.operations.base import (
     Input,
     Parameter,
     Relation,
+    direction,
     integer,
     real,
     tensor,
@@ -50,7 +51,8 @@ class CrossEntropy(OverClasses):
     over the rows not ignored. Class probabilities t: u_c = w_c ((1 - e) t_c + e / n); mean: divided by the
     number of rows. Source: torch.nn.CrossEntropyLoss and ATen's cross_entropy_loss, PyTorch 2.13.
     Gradients: g (p_i sum(u) - u_i), the label's own entry as minus the sum of the others; with respect to
-    class probabilities g (1 - e) w_c (-log softmax(x)_c).
+    class probabilities g (1 - e) w_c (-log softmax(x)_c). Second derivative with respect to the logits:
+    g sum(u) p_i (v_i - E v) with the mean under p.
 
     Special values: log_softmax's, as limits; a coefficient u_c that is exactly 0 removes its term
     (0 x inf = 0), a nan logit stays nan. So a masked class (-inf) costs nothing unless its coefficient is
@@ -124,6 +126,11 @@ class CrossEntropy(OverClasses):
         if quantity == "gradient:logits":
             return self.restored(
                 [task.logit_gradient(r, factor) for r, factor in enumerate(factors)], arguments
+            )
+        if quantity == "second:logits":
+            along = class_rows(direction(self.scores(arguments).shape))
+            return self.restored(
+                [task.curvature(r, factor, along[r]) for r, factor in enumerate(factors)], arguments
             )
         if quantity == "gradient:target" and task.labels is None:
             return self.restored(
@@ -207,6 +214,15 @@ class _Task:
         if is_nan(factor):
             return [NAN] * self.classes
         return rows.label_pullback(row, label, times(factor, self.weights[label]))
+
+    def curvature(self, index: int, factor: Ball, along: FloatArray) -> list[Ball]:
+        """factor * sum(u) * p_i (v_i - sum_j p_j v_j)."""
+        if self.ignored(index):
+            return [ZERO] * self.classes
+        if is_nan(factor):
+            return [NAN] * self.classes
+        whole = times(self.share(factor), exact_sum(self.coefficients(index)))
+        return rows.centred(Row(self.matrix[index]), along, whole)
 
     def target_gradient(self, index: int, factor: Ball) -> list[Ball]:
         """factor * (1 - e) w_c (-log softmax_c)."""

@@ -11,7 +11,15 @@ import numpy as np
 from conformance.arithmetic.balls import NAN, ONE, ZERO, Ball, ball, is_nan, product, wide
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
-from conformance.operations.base import Arguments, Operation, check_broadcast, tensor, unknown_quantity
+from conformance.operations.base import (
+    SECOND,
+    Arguments,
+    Operation,
+    check_broadcast,
+    direction,
+    tensor,
+    unknown_quantity,
+)
 from conformance.operations.reductions import reduced, times, upstream_factors, with_reduction
 
 
@@ -60,6 +68,10 @@ class OverElements(Operation):
     def slope(self, element: Element, name: str) -> Ball:
         """The loss's derivative with respect to the argument `name`, without the weight."""
 
+    @abstractmethod
+    def curvature(self, element: Element) -> Ball:
+        """The loss's second derivative with respect to the score, without the weight."""
+
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
         """See `Operation`."""
         elements = self.elements(arguments)
@@ -68,6 +80,8 @@ class OverElements(Operation):
             losses = [weighed(e.weight, self.loss(e), e) for e in elements]
             return reduced(losses, arguments["reduction"], divisor)
         factors = upstream_factors(g, arguments["reduction"], divisor, len(elements))
+        if quantity == SECOND + self.inputs[0].name:
+            return self._curvatures(elements, factors)
         name = quantity.removeprefix("gradient:")
         if arguments.get(name) is None or name not in (*(item.name for item in self.inputs), *self.factors()):
             raise unknown_quantity(self.name, quantity)
@@ -82,6 +96,15 @@ class OverElements(Operation):
         return (
             slopes if name not in self.factors() else gathered(arguments, self.inputs[0].name, name, slopes)
         )
+
+    def _curvatures(self, elements: Sequence[Element], factors: Sequence[Ball]) -> list[Ball]:
+        along = direction((len(elements),)).tolist()
+        with wide():
+            scales = [
+                product(product(u, ball(v)), e.weight)
+                for u, v, e in zip(factors, along, elements, strict=True)
+            ]
+        return [weighed(scale, self.curvature(e), e) for scale, e in zip(scales, elements, strict=True)]
 
     def elements(self, arguments: Arguments) -> list[Element]:
         """The elements in order, with weights broadcast."""

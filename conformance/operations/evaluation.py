@@ -51,7 +51,8 @@ def reference(
     """The exact value of a quantity, correctly rounded to `dtype`, with its bounds in ulps.
 
     arguments: tensors as float64 arrays that are already rounded to the dtype, labels as int64. quantity:
-    `value` or `gradient:<input>`. g: the upstream gradient, of the result's shape; `upstream` by default.
+    `value`, `gradient:<input>` or `second:<input>` (along `direction`). g: the upstream gradient, of the
+    result's shape; `upstream` by default.
     Raises ArgumentError for arguments that the operation does not accept.
     """
     subject = operation_named(operation)

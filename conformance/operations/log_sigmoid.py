@@ -14,11 +14,11 @@ from conformance.operations.base import (
     unknown_quantity,
 )
 from conformance.operations.rows import negated
-from conformance.operations.sigmoid import scaled_logistic, softplus
+from conformance.operations.sigmoid import scaled_logistic, second_factors, slope, softplus
 
 
 class LogSigmoid(Operation):
-    """log_sigmoid(x), element by element; gradient g sigmoid(-x).
+    """log_sigmoid(x), element by element; gradient g sigmoid(-x), second derivative -g v s (1 - s).
 
     nan gives nan. The limits elsewhere: 0 at +inf with gradient 0, -inf at -inf with gradient g. Empty in,
     empty out.
@@ -48,4 +48,7 @@ class LogSigmoid(Operation):
             return negated([softplus(-x) for x in values])
         if quantity == "gradient:x":
             return [scaled_logistic(-x, ball(u)) for x, u in zip(values, g.ravel().tolist(), strict=True)]
+        if quantity == "second:x":
+            factors = second_factors(g, values)
+            return [slope(x, -factor) for x, factor in zip(values, factors, strict=True)]
         raise unknown_quantity(self.name, quantity)

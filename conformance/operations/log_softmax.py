@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.arithmetic.balls import Ball, balls
+from conformance.arithmetic.balls import Ball, balls, exact_sum
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations import rows
 from conformance.operations.along_axis import AlongAxis, as_rows
@@ -12,12 +12,14 @@ from conformance.operations.base import (
     Input,
     Parameter,
     Relation,
+    direction,
     unknown_quantity,
 )
 
 
 class LogSoftmax(AlongAxis):
-    """log_softmax(x) along `axis`; gradient g_i - p_i sum(g).
+    """log_softmax(x) along `axis`; gradient g_i - p_i sum(g), second derivative
+    -sum(g) p_i (v_i - E v) with the mean under p.
 
     Special values are the logarithms of softmax's: 0, -inf and nan; the gradient takes softmax's
     probabilities, and is g where sum(g) is exactly 0 (a coefficient of 0 removes its term; a nan logit
@@ -60,5 +62,11 @@ class LogSoftmax(AlongAxis):
             upstream = as_rows(g, self.axis(arguments))
             pairs = zip(self.rows(arguments), upstream, strict=True)
             results = (rows.log_softmax_pullback(row, balls(u.tolist())) for row, u in pairs)
+            return self.restored(results, arguments)
+        if quantity == "second:x":
+            axis = self.axis(arguments)
+            along = as_rows(direction(self.result_shape(arguments)), axis)
+            triples = zip(self.rows(arguments), as_rows(g, axis), along, strict=True)
+            results = (rows.centred(row, v, -exact_sum(balls(u.tolist()))) for row, u, v in triples)
             return self.restored(results, arguments)
         raise unknown_quantity(self.name, quantity)

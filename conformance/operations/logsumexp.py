@@ -8,16 +8,25 @@ from conformance.arithmetic.balls import Ball, ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations import rows
-from conformance.operations.along_axis import AlongAxis
-from conformance.operations.base import Arguments, Input, Parameter, Relation, tensor, unknown_quantity
+from conformance.operations.along_axis import AlongAxis, as_rows
+from conformance.operations.base import (
+    Arguments,
+    Input,
+    Parameter,
+    Relation,
+    direction,
+    tensor,
+    unknown_quantity,
+)
 
 
 class LogSumExp(AlongAxis):
-    """logsumexp(x) along `axis`, which the result lacks; gradient g softmax(x).
+    """logsumexp(x) along `axis`, which the result lacks; gradient g softmax(x), second
+    derivative g p_i (v_i - E v) with the mean under p.
 
     nan anywhere gives nan, else any +inf gives +inf; -inf alone, and an empty axis (the sum over nothing is
-    0), give -inf. The gradient has softmax's special values. `where`, of x's shape, leaves out the entries
-    that it is 0 for, whatever they hold: they count as -inf, and their gradient is 0.
+    0), give -inf. The derivatives have softmax's special values. `where`, of x's shape, leaves out the
+    entries that it is 0 for, whatever they hold: they count as -inf, and their derivatives are 0.
     """
 
     name = "logsumexp"
@@ -59,4 +68,9 @@ class LogSumExp(AlongAxis):
         if quantity == "gradient:x":
             pairs = zip(self.rows(arguments), g.ravel().tolist(), strict=True)
             return self.restored((rows.softmax(row, ball(u)) for row, u in pairs), arguments)
+        if quantity == "second:x":
+            along = as_rows(direction(np.shape(tensor(arguments, "x"))), self.axis(arguments))
+            triples = zip(self.rows(arguments), along, g.ravel().tolist(), strict=True)
+            results = (rows.centred(row, v, ball(u)) for row, v, u in triples)
+            return self.restored(results, arguments)
         raise unknown_quantity(self.name, quantity)

@@ -21,9 +21,9 @@ class NllLoss(OverClasses):
     """-w_y x_y for each row x with label y; mean: divided by the sum of w_y over the rows not ignored.
 
     Source of the parameters' meaning: torch.nn.NLLLoss. Gradient: -g w_y at the label (over the divisor for
-    a mean), 0 elsewhere, whatever the log-probabilities are. An ignored row contributes exactly 0, nan
-    included; a weight of exactly 0 removes its term (0 x inf = 0), but a nan at the label stays nan. mean
-    over nothing is 0/0 = nan with gradient 0, sum over nothing is 0.
+    a mean), 0 elsewhere, whatever the log-probabilities are, so that the second derivative is 0. An
+    ignored row contributes exactly 0, nan included; a weight of exactly 0 removes its term (0 x inf = 0),
+    but a nan at the label stays nan. mean over nothing is 0/0 = nan with gradient 0, sum over nothing is 0.
     """
 
     name = "nll_loss"
@@ -66,6 +66,8 @@ class NllLoss(OverClasses):
                     row[label] = times(factor, -weights[label])
                 rows.append(row)
             return self.restored(rows, arguments)
+        if quantity == "second:log_probs":
+            return [ZERO] * matrix.size
         if quantity == "gradient:weight" and arguments["weight"] is not None:
             return weight_gradient(held, labels, weights, factors, divisor if reduction == "mean" else None)
         raise unknown_quantity(self.name, quantity)

@@ -250,6 +250,76 @@ def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
     return means.pop() if len(means) == 1 else None
 
 
+def softmax_curvature(row: Row, g: FloatArray, v: FloatArray) -> list[Ball]:
+    """p_i ((g_i - E g) (v_i - E v) - Cov(g, v)), under p: the derivative of <softmax_pullback(row, g), v>.
+
+    Upstream and direction are counted from their values at the maximum, whose own terms then vanish.
+    """
+    if row.poisoned:
+        return [NAN] * row.size
+    if any(len(set(values.tolist())) == 1 for values in (g, v)):
+        return [ZERO] * row.size
+    if row.special:
+        held = list(row.undecided)
+        equal = any(len(set(values[held].tolist())) <= 1 for values in (g, v))
+        return [ZERO if equal or index not in row.undecided else NAN for index in range(row.size)]
+    with wide():
+        first, second = ([ball(x) - ball(values[row.top]) for x in values.tolist()] for values in (g, v))
+    p = [exp * row.inverse for exp in row.exps]
+    mean, other = (sum_of([q * x for q, x in zip(p, values, strict=True)]) for values in (first, second))
+    mixed = sum_of([q * x * y for q, x, y in zip(p, first, second, strict=True)])
+    inner = [(x - mean) * (y - other) - (mixed - mean * other) for x, y in zip(first, second, strict=True)]
+    if any(value.contains(0) and not value.is_zero() for value in inner):
+        groups = _by_logit(row, g, v)
+        inner = [
+            ZERO if value.contains(0) and _vanishes(groups, Fraction(x), Fraction(y)) else value
+            for value, x, y in zip(inner, g.tolist(), v.tolist(), strict=True)
+        ]
+    return [q * value for q, value in zip(p, inner, strict=True)]
+
+
+_Group = tuple[Fraction, int, Fraction, Fraction, Fraction]
+
+
+def _by_logit(row: Row, g: FloatArray, v: FloatArray) -> list[_Group]:
+    """For each logit that occurs: it, how often, and the sums of g, v and g v there."""
+    held: dict[float, list[tuple[Fraction, Fraction]]] = {}
+    for value, x, y in zip(row.logits, g.tolist(), v.tolist(), strict=True):
+        if value != -math.inf:
+            held.setdefault(value, []).append((Fraction(x), Fraction(y)))
+    zero = Fraction(0)
+    return [
+        (
+            Fraction(value),
+            len(pairs),
+            sum((x for x, _ in pairs), zero),
+            sum((y for _, y in pairs), zero),
+            sum((x * y for x, y in pairs), zero),
+        )
+        for value, pairs in held.items()
+    ]
+
+
+def _vanishes(groups: Sequence[_Group], x: Fraction, y: Fraction) -> bool:
+    """Whether (x - E g) (y - E v) - Cov(g, v) is 0 identically: so is the coefficient of each exponential."""
+    found: dict[Fraction, Fraction] = {}
+    for a, m, g_a, v_a, both_a in groups:
+        for b, n, g_b, v_b, both_b in groups:
+            apart = both_a * n - g_a * v_b - g_b * v_a + m * both_b
+            term = (m * x - g_a) * (n * y - v_b) - apart / 2
+            found[a + b] = found.get(a + b, Fraction(0)) + term
+    return not any(found.values())
+
+
+def centred(row: Row, v: FloatArray, factor: Ball) -> list[Ball]:
+    """factor * p_i (v_i - sum_j p_j v_j); a factor of exactly 0 leaves 0 unless a logit is nan."""
+    if factor.is_zero() and not row.poisoned:
+        return [ZERO] * row.size
+    values = softmax_pullback(row, v)
+    with wide():
+        return [product(factor, value) for value in values]
+
+
 def negated(values: Sequence[Ball]) -> list[Ball]:
     """The values with their signs changed."""
     with precision(1 << 20):  # Even a sign rounds to the current precision.
@@ -260,11 +330,13 @@ __all__ = [
     "INFINITY",
     "MINUS_INFINITY",
     "Row",
+    "centred",
     "label_pullback",
     "log_softmax_pullback",
     "logsumexp",
     "negated",
     "softmax",
+    "softmax_curvature",
     "softmax_pullback",
     "surprisal",
     "surprisals",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.arithmetic.balls import NAN, ONE, Ball, ball, exponential, product, total, wide
+import math
+
+from conformance.arithmetic.balls import NAN, ONE, ZERO, Ball, ball, exponential, product, total, wide
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.base import (
     MODULE_IS_FUNCTIONAL,
@@ -10,13 +12,15 @@ from conformance.operations.base import (
     Input,
     Operation,
     Relation,
+    direction,
     tensor,
     unknown_quantity,
 )
 
 
 class Sigmoid(Operation):
-    """sigmoid(x), element by element; gradient g s (1 - s), both factors without cancellation.
+    """sigmoid(x), element by element; gradient g s (1 - s), both factors without cancellation,
+    second derivative g v s (1 - s) (1 - 2 s).
 
     nan gives nan; +inf gives 1 and -inf gives 0, with gradient 0 at both (the limits; Python's and every
     framework's convention). Empty in, empty out.
@@ -44,8 +48,18 @@ class Sigmoid(Operation):
         if quantity == "value":
             return [logistic(x) for x in values]
         if quantity == "gradient:x":
-            return [_slope(x, ball(u)) for x, u in zip(values, g.ravel().tolist(), strict=True)]
+            return [slope(x, ball(u)) for x, u in zip(values, g.ravel().tolist(), strict=True)]
+        if quantity == "second:x":
+            factors = second_factors(g, values)
+            return [_curvature(x, factor) for x, factor in zip(values, factors, strict=True)]
         raise unknown_quantity(self.name, quantity)
+
+
+def second_factors(g: FloatArray, values: list[float]) -> list[Ball]:
+    """Upstream times direction, element by element: exact."""
+    along = direction((len(values),)).tolist()
+    with wide():
+        return [ball(u) * ball(v) for u, v in zip(g.ravel().tolist(), along, strict=True)]
 
 
 def tail(x: float) -> Ball:
@@ -70,12 +84,23 @@ def softplus(x: float) -> Ball:
     return total(ball(x), rest) if x > 0 else rest
 
 
-def _slope(x: float, upstream: Ball) -> Ball:
+def slope(x: float, upstream: Ball) -> Ball:
     """upstream * s (1 - s), even in x."""
     if x != x:
         return NAN
     small = tail(x)
     return product(upstream, small / (1 + small) ** 2)
+
+
+def _curvature(x: float, factor: Ball) -> Ball:
+    """factor * s (1 - s) (1 - 2 s), odd in x: 1 - 2 s is (exp(-|x|) - 1) / (exp(-|x|) + 1) above 0."""
+    if x != x:
+        return NAN
+    if math.isinf(x):
+        return ZERO
+    small = tail(x)
+    size = small * ball(-abs(x)).expm1() / (1 + small) ** 3
+    return product(factor, size if x > 0 else -size)
 
 
 def scaled_logistic(x: float, factor: Ball) -> Ball:

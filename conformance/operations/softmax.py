@@ -12,19 +12,21 @@ from conformance.operations.base import (
     Input,
     Parameter,
     Relation,
+    direction,
     unknown_quantity,
 )
 
 
 class Softmax(AlongAxis):
-    """softmax(x) along `axis`; gradient p_i sum_j p_j (g_i - g_j).
+    """softmax(x) along `axis`; gradient p_i sum_j p_j (g_i - g_j), second derivative
+    p_i ((g_i - E g) (v_i - E v) - Cov(g, v)) with mean and covariance under p.
 
     The rules for special values, all of them limits through finite inputs: nan anywhere makes the row nan;
     exactly one +inf gives 1 there and 0 elsewhere; two or more give nan there and 0 elsewhere; -inf (a mask)
     gives exactly 0 beside a finite logit; a row of -inf alone is nan, but 1 if it is the only class. The
-    gradient follows: where a probability has no limit it is nan, unless the upstream gradient is the same
-    for all such classes. An empty axis gives an empty result. `axis=None` is PyTorch's implicit axis
-    (torch.nn.functional._get_softmax_dim).
+    derivatives follow: where a probability has no limit they are nan, unless the upstream gradient (or
+    the direction) is the same for all such classes. An empty axis gives an empty result. `axis=None` is
+    PyTorch's implicit axis (torch.nn.functional._get_softmax_dim).
     """
 
     name = "softmax"
@@ -51,4 +53,9 @@ class Softmax(AlongAxis):
             upstream = as_rows(g, self.axis(arguments))
             pairs = zip(self.rows(arguments), upstream, strict=True)
             return self.restored((rows.softmax_pullback(row, u) for row, u in pairs), arguments)
+        if quantity == "second:x":
+            axis = self.axis(arguments)
+            along = as_rows(direction(self.result_shape(arguments)), axis)
+            triples = zip(self.rows(arguments), as_rows(g, axis), along, strict=True)
+            return self.restored((rows.softmax_curvature(*triple) for triple in triples), arguments)
         raise unknown_quantity(self.name, quantity)
