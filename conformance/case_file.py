@@ -88,12 +88,20 @@ class CaseEntry(_Keys):
     warns: Annotated[
         bool, Field(description="true where the framework must warn, false where it must not")
     ] = False
+    layout: Annotated[
+        dict[str, Literal["transposed", "strided", "reversed", "broadcast"]],
+        Field(description="a mapping of tensors to transposed, strided, reversed or broadcast"),
+    ] = {}
     tags: Annotated[list[Name], Field(description="a list of names of letters, digits and - _ . +")] = []
     known: Annotated[list[Known], Field(description="a list of {subject, reason, source, ...}")] = []
     why: Annotated[Text, Field(description="one line: what only this case would catch")] = ""
     source: Annotated[
         Text, Field(description="where this example comes from, if not from the file's source")
     ] = ""
+    vary: Annotated[
+        dict[str, dict[str, dict[str, Any]]],
+        Field(description="axes of options: a case for each combination, its options' keys over these"),
+    ] = {}
 
     @field_validator("dtypes", "formulations", "quantities", "tags")
     @classmethod

@@ -13,6 +13,7 @@ from conformance.edges import NAMES
 from conformance.generators import GENERATORS
 from conformance.loading import REDUCTIONS
 from conformance.operations import OPERATIONS, Operation
+from conformance.variations import FIXED, LABEL, MOST_AXES
 
 _TEMPLATE = "#/$defs/{model}"
 _TENSOR = {"$ref": "#/$defs/tensor"}
@@ -21,9 +22,14 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "axis": {"type": ["integer", "null"]},
     "integer": {"type": "integer"},
     "real": {"type": ["number", "string"]},
-    "reduction": {"enum": list(REDUCTIONS)},
+    "reduction": {"type": "string", "examples": list(REDUCTIONS)},
     "tensor": {"anyOf": [_TENSOR, {"type": "null"}]},
     "flag": {"type": ["boolean", "null"]},
+}
+#: Only a case that expects an error may name a reduction that there is not.
+_REDUCTION = {
+    "if": {"properties": {"expect": {"const": "error"}}, "required": ["expect"]},
+    "else": {"properties": {"parameters": {"properties": {"reduction": {"enum": list(REDUCTIONS)}}}}},
 }
 
 
@@ -34,29 +40,59 @@ def schema() -> dict[str, Any]:
     definitions = {**file.pop("$defs", {}), **case.pop("$defs", {})}
     case["properties"]["operation"] = {"enum": list(OPERATIONS), "description": "an operation's name"}
     case["properties"]["printed"] = {"$ref": "#/$defs/figures"}
-    case["allOf"] = [_of_operation(operation) for operation in OPERATIONS.values()]
+    case["properties"]["vary"] = _axes(case)
+    case["allOf"] = [*(_of_operation(operation) for operation in OPERATIONS.values()), _REDUCTION]
     file["properties"]["cases"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/case"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **file,
         "title": "A case file of the conformance suite",
-        "$defs": {**definitions, "case": case, **_tensors(definitions)},
+        "$defs": {
+            **definitions,
+            "case": case,
+            **_tensors(definitions),
+            **{f"keys_of_{name}": _keys(operation) for name, operation in OPERATIONS.items()},
+        },
     }
 
 
-def _of_operation(operation: Operation) -> dict[str, Any]:
-    """What a case of this operation holds."""
+def _keys(operation: Operation) -> dict[str, Any]:
+    """What the keys of a case of this operation hold; an option of `vary` has the same."""
     inputs = {one.name: _LABELS if one.kind == "labels" else _TENSOR for one in operation.inputs}
     parameters = {one.name: _PARAMETERS[one.kind] for one in operation.parameters}
-    then = {
-        "inputs": {"properties": inputs, "required": list(inputs), "additionalProperties": False},
+    keys = {
+        "inputs": {"properties": inputs, "additionalProperties": False},
         "parameters": {"properties": parameters, "additionalProperties": False},
         "formulations": {"items": {"enum": list(operation.formulations)}},
     }
+    return {"properties": keys}
+
+
+def _of_operation(operation: Operation) -> dict[str, Any]:
+    """What a case of this operation is."""
+    keys = {"$ref": f"#/$defs/keys_of_{operation.name}"}
+    options = {"additionalProperties": {"additionalProperties": keys}}
+    inputs = {"required": [one.name for one in operation.inputs]}
     return {
         "if": {"properties": {"operation": {"const": operation.name}}, "required": ["operation"]},
-        "then": {"properties": then},
+        "then": {
+            **keys,
+            "properties": {"vary": options},
+            # Options may bring what the entry itself leaves out.
+            "if": {"not": {"required": ["vary"]}},
+            "then": {"properties": {"inputs": inputs}},
+        },
     }
+
+
+def _axes(case: dict[str, Any]) -> dict[str, Any]:
+    """The schema of `vary`: axes of labels, each with keys of a case."""
+    keys = {name: value for name, value in case["properties"].items() if name not in FIXED}
+    named = {"propertyNames": {"pattern": f"^{LABEL.pattern}$"}, "type": "object", "minProperties": 1}
+    option = {"type": "object", "properties": keys, "additionalProperties": False}
+    axis = {**named, "additionalProperties": option}
+    described = case["properties"]["vary"]["description"]
+    return {**named, "maxProperties": MOST_AXES, "description": described, "additionalProperties": axis}
 
 
 def _tensors(definitions: dict[str, Any]) -> dict[str, Any]:

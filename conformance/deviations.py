@@ -59,9 +59,9 @@ def with_deviations(cases: Sequence[Case], whole: bool, limits: Limits, faults: 
 
 def fits(entry: Deviation, case: Case) -> bool:
     """Whether a deviation speaks of at least one check of the case."""
-    if entry.operation != case.operation or not any(
-        fnmatch.fnmatchcase(case.id, glob) for glob in entry.cases
-    ):
+    # Brackets stand for themselves: ids have them, as `options[sum,varied]`.
+    globs = [glob.replace("[", "[[]") for glob in entry.cases]
+    if entry.operation != case.operation or not any(fnmatch.fnmatchcase(case.id, glob) for glob in globs):
         return False
     quantities = (
         {name for dtype in case.dtypes for name in case.quantity_names(dtype)}

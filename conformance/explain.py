@@ -63,7 +63,9 @@ def explain(
     """
     cases = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
     if case_id not in cases:
-        near = difflib.get_close_matches(case_id, cases, n=1)
+        # An entry with `vary` has no case of its own name.
+        near = [one for one in cases if one.startswith(f"{case_id}[")]
+        near = near or difflib.get_close_matches(case_id, cases, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; `conformance list cases` shows them all"
         raise RunError(f"no case {case_id!r}{hint}")
     case = cases[case_id]

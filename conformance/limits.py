@@ -13,13 +13,14 @@ class Limits:
     """Bounds on one case file; each is raised by an environment variable, as CONFORMANCE_MAX_ELEMENTS.
 
     file_bytes: the size of a YAML file. nodes: the values in it, keys included. depth: how deep they nest.
-    elements: the elements of all tensors of a case together.
+    elements: the elements of all tensors of a case together. cases: the cases that `vary` makes in a file.
     """
 
     file_bytes: int = 2**18
     nodes: int = 16_000
     depth: int = 32
     elements: int = 2**26
+    cases: int = 1_000
 
     @classmethod
     def from_environment(cls) -> Limits:

@@ -20,6 +20,7 @@ from conformance.limits import Limits
 from conformance.operations import OPERATIONS, Operation, Parameter
 from conformance.tensor_nodes import Reader
 from conformance.tensors import Tensor
+from conformance.variations import variations
 from conformance.yaml_tree import List, Mapping, Node, Scalar, find, kind, parse, plain
 
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
@@ -70,15 +71,17 @@ class _FileReader:
         self.entries = listed.items if isinstance(listed, List) else []
         source = top.source if top is not None else self._text(root, "source")
         self._check_sources(source, ("source",) in wrong)
-        found = []
+        tags = tuple(top.tags) if top is not None else ()
+        found: list[Case | None] = []
+        varied = 0
         for node in self.entries:
-            if isinstance(node, Mapping):
-                found.append(
-                    _CaseReader(self, node, source, tuple(top.tags) if top is not None else ()).case()
-                )
-            else:
+            if not isinstance(node, Mapping):
                 right = "a mapping with id, operation, inputs"
                 self.faults.add(node.line, node.column, f"{kind(node)} as a case", right)
+                continue
+            made = variations(node, self.limits.cases - varied, self.faults) or []
+            varied += len(made) if "vary" in node.entries else 0
+            found += [_CaseReader(self, one, source, tags, behind).case() for behind, one in made]
         return [case for case in found if case is not None]
 
     def ids(self) -> list[Scalar]:
@@ -109,6 +112,7 @@ class _CaseReader:
     node: Mapping
     source: str
     tags: tuple[str, ...]
+    behind: str = ""  # what `vary` adds to the id
     wrong: frozenset[KeyPath] = frozenset()
 
     def case(self) -> Case | None:
@@ -139,7 +143,7 @@ class _CaseReader:
         printed: Any,
     ) -> Case:
         return Case(
-            id=entry.id,
+            id=entry.id + self.behind,
             source=entry.source or self.source,
             file=label(self.file.path),
             line=self.node.line,
@@ -157,6 +161,7 @@ class _CaseReader:
             title=entry.title,
             decimals=entry.decimals if "decimals" in self.node.entries else None,
             warns=entry.warns if "warns" in self.node.entries else None,
+            layout=dict(entry.layout),
         )
 
     def fault(self, key: str, what: str, right: str, *more: int | str) -> None:
@@ -176,6 +181,8 @@ class _CaseReader:
                 value = [one for place, one in enumerate(value) if place not in places]
                 # A name twice is a fault that pydantic tells only once its list has no other.
                 value = value if key == "known" else list(dict.fromkeys(value))
+            if places and isinstance(value, dict):
+                value = {name: one for name, one in value.items() if name not in places}
             if value or not places:
                 entries[key] = value
         # Numbers are checked in the case's dtypes: in the widest, where those are wrong.
