@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case_file import DTYPES, Known
+from conformance.case_file import DTYPES, Equals, Known
 from conformance.errors import CaseError
 from conformance.limits import Limits
 from conformance.operations import OPERATIONS
@@ -32,7 +32,8 @@ class Case:
     not yet built. expect: `value`, `error`, or the special value that every element of the exact value has
     (`nan`, `inf`, `-inf`, `zero`). printed: figures as text, in nested lists. decimals: the inputs are known
     to that many decimals only. warns: whether the framework warns; None where it may do either. layout: the
-    memory layout of inputs and tensor parameters that are not contiguous, by name.
+    memory layout of inputs and tensor parameters that are not contiguous, by name. equals: another case whose
+    result this one's must equal.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Case:
     decimals: int | None = None
     warns: bool | None = None
     layout: Mapping[str, str] = field(default_factory=dict)
+    equals: Equals | None = None
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def tensors(self) -> Iterator[Tensor]:
@@ -118,6 +120,7 @@ class Case:
             decimals=None,
             warns=None,
             layout={},
+            equals=None,
             _built={},
         )
 

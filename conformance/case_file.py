@@ -59,6 +59,28 @@ class Known(_Keys):
         return value
 
 
+class Equals(_Keys):
+    """Another case whose result this one's must equal, and what is done to the other's first.
+
+    In this order: `rows` are taken from it, `classes` permuted (of arrays that have the input's shape), it is
+    divided by `over`, and then it is taken as `value` and `gradient` say; `absent`: not compared.
+    """
+
+    case: Annotated[Text, Field(description="the other case's id")]
+    relation: Annotated[Text, Field(description="the identity, as 'BCE(x, t) = BCE(-x, 1 - t)'")]
+    value: Annotated[
+        Literal["same", "negated", "complement", "absent"],
+        Field(description="same, negated, complement (1 - value) or absent"),
+    ] = "same"
+    gradient: Annotated[
+        Literal["same", "negated", "complement", "absent"],
+        Field(description="same, negated, complement or absent"),
+    ] = "same"
+    rows: Annotated[list[int] | None, Field(description="a list of the other's rows")] = None
+    classes: Annotated[list[int] | None, Field(description="a list of the other's classes")] = None
+    over: Annotated[int | None, Field(description="what the other is divided by, as its rows")] = None
+
+
 class CaseEntry(_Keys):
     """One entry under `cases`; `conformance.tensor_nodes` reads its tensors by the operation's signature."""
 
@@ -94,6 +116,7 @@ class CaseEntry(_Keys):
     ] = {}
     tags: Annotated[list[Name], Field(description="a list of names of letters, digits and - _ . +")] = []
     known: Annotated[list[Known], Field(description="a list of {subject, reason, source, ...}")] = []
+    equals: Annotated[Equals | None, Field(description="a mapping {case, relation, ...}")] = None
     why: Annotated[Text, Field(description="one line: what only this case would catch")] = ""
     source: Annotated[
         Text, Field(description="where this example comes from, if not from the file's source")
@@ -189,6 +212,5 @@ def _field(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], str]:
         if not isinstance(step, str) or step not in owner.model_fields:
             continue
         described = owner.model_fields[step].description or ""
-        if step == "known":
-            owner = Known
+        owner = {"known": Known, "equals": Equals}.get(step, owner)
     return owner, described

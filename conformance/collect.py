@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
 
 from conformance import printed, relations, verdict
 from conformance.case import Case, Known
-from conformance.case_file import Deviation
+from conformance.deviations import matches
+from conformance.identities import Identities
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan import Group, Plan, Request
 from conformance.subject import Subject, parse
@@ -89,6 +88,11 @@ class Collector:
     known_used: dict[Known, bool] = field(default_factory=dict)
     _open: dict[int, dict[tuple[str, int], Answer]] = field(default_factory=dict)
 
+    @cached_property
+    def identities(self) -> Identities:
+        """The identities among the plan's cases."""
+        return Identities.among(group.case for group in self.plan.groups)
+
     def add(self, answer: Answer) -> bool:
         """Takes one answer; True when it completed its group, which has then been judged."""
         group = answer.request.group
@@ -131,6 +135,7 @@ class Collector:
             sound = _sound(returned, reference)
             _judge_in_steps(sound, reference)
             self._compare(group, quantity, sound, reference)
+            self._compare_cases(group, quantity, sound, reference)
             if quantity == "value":
                 self._confirm_printed(group, sound)
             if "frontier" in group.case.tags and quantity == "value":
@@ -230,6 +235,31 @@ class Collector:
                 tally = self.tallies.setdefault(key, EquivalenceTally())
                 tally.add(relations.distance(a.values, b.values, reference), group.case.id)
 
+    def _compare_cases(
+        self, group: Group, quantity: str, sound: list[Observation], reference: Reference
+    ) -> None:
+        observed = {
+            (one.subject, one.request.formulation): one.values for one in sound if one.values is not None
+        }
+        for found in self.identities.note(group.case, group.dtype, quantity, observed, reference):
+            apart, formulation = found["apart"], found["formulation"]
+            row = _relation_row(
+                group,
+                quantity,
+                found["subject"],
+                found["relation"],
+                formulation,
+                formulation,
+                apart.judgement,
+            )
+            textbook = formulation in OPERATIONS[group.case.operation].textbook
+            self.relation_rows.append(
+                row
+                | {"case": found["case"].id, "source": found["case"].source}
+                | {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
+                | {"message": f"with {found['other']}"}
+            )
+
     def _relate_errors(self, group: Group, quantity: str, found: list[Observation]) -> None:
         """A relation is broken where one side raises and the other answers."""
         operation = OPERATIONS[group.case.operation]
@@ -301,22 +331,6 @@ def sweep_axis(group: Group) -> Floats:
     first = np.asarray(group.arguments[OPERATIONS[group.case.operation].inputs[0].name], np.float64)
     gaps: Floats = np.abs(first.reshape(first.shape[0], -1)).max(axis=1)
     return gaps
-
-
-def matches(known: Known, subject: str, dtype: str, formulation: str, quantity: str, version: str) -> bool:
-    """Whether a known deviation speaks of this check."""
-    pairs = (
-        (subject, known.subject),
-        (dtype, known.dtype),
-        (formulation, known.formulation),
-        (quantity, known.quantity),
-    )
-    if not all(fnmatch.fnmatchcase(name, glob) for name, glob in pairs):
-        return False
-    try:
-        return not known.versions or Version(version) in SpecifierSet(known.versions, prereleases=True)
-    except InvalidVersion:
-        return True
 
 
 def digits(value: float, dtype: str) -> str:
@@ -396,13 +410,3 @@ def _relation_row(
         "message": "",
         "source": group.case.source,
     }
-
-
-def stale(cases: Sequence[Case], used: dict[Known, bool]) -> list[str]:
-    """A line for each known deviation whose checks ran and all conform now."""
-    lines = []
-    for known in dict.fromkeys(known for case in cases for known in case.known):
-        if used.get(known) is False:
-            name = known.id if isinstance(known, Deviation) else known.reason
-            lines.append(f"known for {known.subject} deviates no longer: {name}")
-    return lines

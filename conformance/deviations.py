@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
 from conformance import subject
 from conformance.case import Case
-from conformance.case_file import Deviation, DeviationFile, read_keys
+from conformance.case_file import Deviation, DeviationFile, Known, read_keys
 from conformance.corpus import KNOWN, corpus, shown_path
 from conformance.faults import Faults, meant, shown
 from conformance.limits import Limits
@@ -141,3 +144,29 @@ def read_bytes(path: Path, limits: Limits, faults: Faults) -> bytes | None:
         faults.add(1, 1, what, "more files, .npy files for tensors, or CONFORMANCE_MAX_FILE_BYTES")
         return None
     return data
+
+
+def matches(known: Known, subject: str, dtype: str, formulation: str, quantity: str, version: str) -> bool:
+    """Whether a known deviation speaks of this check."""
+    pairs = (
+        (subject, known.subject),
+        (dtype, known.dtype),
+        (formulation, known.formulation),
+        (quantity, known.quantity),
+    )
+    if not all(fnmatch.fnmatchcase(name, glob) for name, glob in pairs):
+        return False
+    try:
+        return not known.versions or Version(version) in SpecifierSet(known.versions, prereleases=True)
+    except InvalidVersion:
+        return True
+
+
+def stale(cases: Sequence[Case], used: dict[Known, bool]) -> list[str]:
+    """A line for each known deviation whose checks ran and all conform now."""
+    lines = []
+    for known in dict.fromkeys(known for case in cases for known in case.known):
+        if used.get(known) is False:
+            name = known.id if isinstance(known, Deviation) else known.reason
+            lines.append(f"known for {known.subject} deviates no longer: {name}")
+    return lines

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from conformance import collect, environments, journal, plan, results
+from conformance import collect, deviations, environments, journal, plan, results
 from conformance.breaks import Search
 from conformance.case import Case, load_cases
 from conformance.errors import RunError

@@ -52,8 +52,11 @@ def _subjects(_: Sequence[str]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _relations(_: Sequence[str]) -> list[tuple[str, ...]]:
+def _relations(paths: Sequence[str]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("operation", "relation", "left", "right", "claim")]
     for name, operation in OPERATIONS.items():
         rows += [(name, one.name, one.left, one.right, one.claim) for one in operation.relations]
+    for case in load_cases([Path(path) for path in paths] or None):
+        if case.equals is not None:
+            rows.append((case.operation, case.equals.relation, case.id, case.equals.case, case.why))
     return rows

@@ -82,7 +82,20 @@ class _FileReader:
             made = variations(node, self.limits.cases - varied, self.faults) or []
             varied += len(made) if "vary" in node.entries else 0
             found += [_CaseReader(self, one, source, tags, behind).case() for behind, one in made]
-        return [case for case in found if case is not None]
+        cases = [case for case in found if case is not None]
+        if len(cases) == len(found):
+            self._check_identities(cases)
+        return cases
+
+    def _check_identities(self, cases: list[Case]) -> None:
+        """Note each identity with a case that the file has not."""
+        ids = [case.id for case in cases]
+        for case in cases:
+            if case.equals is not None and case.equals.case not in ids:
+                entry = next(node for node in self.entries if node.line == case.line)
+                place, _ = find(entry, ("equals", "case"))
+                what = f"equals: no case {shown(case.equals.case)} in this file"
+                self.faults.add(place.line, place.column, what, meant(case.equals.case, ids))
 
     def ids(self) -> list[Scalar]:
         """Where each id stands, also those of cases that have faults."""
@@ -162,6 +175,7 @@ class _CaseReader:
             decimals=entry.decimals if "decimals" in self.node.entries else None,
             warns=entry.warns if "warns" in self.node.entries else None,
             layout=dict(entry.layout),
+            equals=entry.equals,
         )
 
     def fault(self, key: str, what: str, right: str, *more: int | str) -> None:

@@ -111,4 +111,4 @@ def _evaluate(
 
 
 def _sum_of_bits(adapter: Adapter, tensor: Tensor) -> int:
-    return zlib.crc32(np.ascontiguousarray(adapter.store(tensor)[0]))
+    return zlib.crc32(np.ascontiguousarray(adapter.store(tensor)[0]).data)
