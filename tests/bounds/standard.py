@@ -167,7 +167,11 @@ def binary_cross_entropy_by(way: str) -> Callable[[Arithmetic, Arguments, str, A
 
 
 def with_logits_by(way: str) -> Callable[[Arithmetic, Arguments, str, Array], Array]:
-    """`apart` adds up the two logarithms; `difference` is max(x, 0) - x t + log(1 + exp(-|x|))."""
+    """`apart` adds up the two logarithms; `difference` is max(x, 0) - x t + log(1 + exp(-|x|)).
+
+    `ramps` differs from it where there is a positive weight, and is then TensorFlow's documented
+    (1 - t) x + (1 + (q - 1) t) (log(1 + exp(-|x|)) + max(-x, 0)), its gradient term by term.
+    """
 
     def with_logits(a: Arithmetic, arguments: Arguments, quantity: str, g: Array) -> Array:
         x, t, weight = elements(a, arguments, "logits")
@@ -176,7 +180,7 @@ def with_logits_by(way: str) -> Callable[[Arithmetic, Arguments, str, Array], Ar
         count = a.r(a.take(x.size))
         right, left, other = log_logistic(a, x), log_logistic(a, -x), a.r(1 - t)
         if quantity == "value":
-            if way == "difference" and arguments.get("pos_weight") is None:
+            if way in ("difference", "ramps") and arguments.get("pos_weight") is None:
                 q = a.r(np.log1p(a.r(np.exp(-np.abs(x)))))
                 loss = a.r(a.r(np.maximum(x, 0) - a.r(x * t)) + q)
             else:
@@ -185,7 +189,11 @@ def with_logits_by(way: str) -> Callable[[Arithmetic, Arguments, str, Array], Ar
         upstream = a.r(reaching(a, g, reduction, count, x.shape) * weight)
         if quantity == "gradient:target":
             return a.r(a.r(left - a.r(positive * right)) * upstream)
-        if way == "difference":
+        if way == "ramps" and arguments.get("pos_weight") is not None:
+            scale, share = a.r(1 + a.r(a.r(positive - 1) * t)), logistic(a, -np.abs(x))
+            ramp, curve = np.where(x < 0, -scale, 0), a.r(scale * np.where(x < 0, share, -share))
+            return a.r(a.r(a.r(other + ramp) + curve) * upstream)
+        if way in ("difference", "ramps"):
             scale, most = a.r(a.r(t * positive) + other), a.r(t * positive)
             return a.r(a.r(a.r(scale * logistic(a, x)) - most) * upstream)
         one, two = a.r(other * logistic(a, x)), a.r(a.r(t * positive) * logistic(a, -x))
@@ -203,5 +211,7 @@ STANDARD: dict[str, dict[str, Callable[[Arithmetic, Arguments, str, Array], Arra
     "nll_loss": {"": nll_loss},
     "cross_entropy": {way: cross_entropy_by(way) for way in ("composed", "fused")},
     "binary_cross_entropy": {way: binary_cross_entropy_by(way) for way in ("together", "apart")},
-    "binary_cross_entropy_with_logits": {way: with_logits_by(way) for way in ("apart", "difference")},
+    "binary_cross_entropy_with_logits": {
+        way: with_logits_by(way) for way in ("apart", "difference", "ramps")
+    },
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from conformance.operations.base import direction
 from conformance.operations.error_analysis.elementwise import logistic, softplus
 from conformance.operations.error_analysis.model import (
     Arguments,
@@ -80,6 +81,20 @@ class Elements:
         )
         return first, second
 
+    def second(
+        self, g: Array, size: Array, error: tuple[float, Array | float], depth: Array, factor: Array
+    ) -> Pair:
+        """The same for a second derivative of magnitude `size` before the direction v.
+
+        `error` is what no algorithm avoids, in unit roundoffs of `size`, and what the standard one adds.
+        """
+        along = np.abs(direction(self.x.shape))
+        best = (error[0] + 1.0) * self.model.u * size * along
+        pair = self.gradient(g, size * along, (best + error[1] * along, best), depth, size * along, factor)
+        # v is below 2, and so is what it makes of a product lost to underflow.
+        more = 2.0 * self.model.floor * (1.0 + self.weight) * (1.0 + np.abs(g)) * (1.0 + factor)
+        return pair[0] + more, pair[1] + more
+
 
 @bounds
 def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
@@ -102,6 +117,12 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
         size = np.abs(np.where(t == 0, 1 / (1 - p), np.where(t == 1, 1 / p, (p - t) / (p * (1 - p)))))
         core = (K + 4) * u * size
         return loss.gradient(g, size, (core + np.where(loss.mixed, 4 * u * parts, 0.0), core), depth, parts)
+    if quantity == "second:probs":
+        # Each of the terms t / p / p and (1 - t) / (1 - p) / (1 - p) takes at most 6 roundings.
+        left, right = 1 / np.square(p), 1 / np.square(1 - p)
+        size = times(np.abs(t), left) + times(np.abs(1 - t), right)
+        depth = np.where(t != 0, left, 0.0) + np.where(t != 1, right, 0.0)
+        return loss.second(g, size, (6.0, 0.0), depth, np.abs(1 / p) + np.abs(1 / (1 - p)))
     if quantity == "gradient:target":
         size = np.where(p < 0.25, np.log1p(-p) - np.log(p), 2 * np.arctanh(1 - 2 * p))
         core = K * u * (one + other) + 2 * u * np.abs(size)
@@ -121,9 +142,11 @@ def binary_cross_entropy_with_logits(arguments: Arguments, quantity: str, g: Arr
     if quantity == "value":
         return _with_logits_value(loss, positive, lost)
     if quantity == "gradient:logits":
-        return _with_logits_gradient(loss, positive, lost, g)
+        return _with_logits_gradient(loss, positive, lost, weights is not None, g)
     if quantity == "gradient:target":
         return _with_logits_target(loss, positive, weights is not None, g)
+    if quantity == "second:logits":
+        return _with_logits_second(loss, positive, lost, g)
     raise unknown("binary_cross_entropy_with_logits", quantity)
 
 
@@ -140,15 +163,31 @@ def _with_logits_value(loss: Elements, positive: Array, lost: Array) -> Pair:
     return loss.value(size, (core + apart, core), np.abs(1 - loss.target) + positive * t)
 
 
-def _with_logits_gradient(loss: Elements, positive: Array, lost: Array, g: Array) -> Pair:
-    """(1 - t) s(x) - pos t s(-x); the standard s - t cancels for t = 1 and large x."""
+def _with_logits_gradient(loss: Elements, positive: Array, lost: Array, weighted: bool, g: Array) -> Pair:
+    """(1 - t) s(x) - pos t s(-x); the standard s - t cancels for t = 1 and large x.
+
+    Of (pos t + 1 - t) s(x) - pos t and (1 - t) - (pos t + 1 - t) s(-x) one cancels on each side. TensorFlow's
+    positive weights take the second, which between the targets is as good as the first.
+    """
     u, t = loss.model.u, np.abs(loss.target)
     right, left = logistic(loss.x), logistic(-loss.x)
     size = np.abs(1 - loss.target) * right + positive * t * left
     core = (K + 5) * u * size
-    apart = (K + 3) * u * positive * t * right + lost * t
+    cancelled = positive * t * right
+    if weighted:
+        rest = np.where(loss.mixed, np.abs(1 - loss.target) * left, 0.0)
+        cancelled = np.maximum(cancelled, rest)
+    apart = (K + 3) * u * cancelled + lost * t
     depth = np.where(loss.target != 1, right, 0.0) + np.where(t != 0, positive * left, 0.0)
     return loss.gradient(g, size, (core + apart, core), depth, size, 1.0 + positive * t)
+
+
+def _with_logits_second(loss: Elements, positive: Array, lost: Array, g: Array) -> Pair:
+    """(1 - t + pos t) s(x) s(-x): both factors of the logistic without cancellation."""
+    both, t = logistic(loss.x) * logistic(-loss.x), np.abs(loss.target)
+    size = (np.abs(1 - loss.target) + positive * t) * both
+    error = (2 * K + 8, lost * t * both)
+    return loss.second(g, size, error, (1.0 + positive) * both, np.asarray(1.0 + positive * t))
 
 
 def _with_logits_target(loss: Elements, positive: Array, weighted: bool, g: Array) -> Pair:
