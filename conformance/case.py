@@ -33,7 +33,7 @@ class Case:
     (`nan`, `inf`, `-inf`, `zero`). printed: figures as text, in nested lists. decimals: the inputs are known
     to that many decimals only. warns: whether the framework warns; None where it may do either. layout: the
     memory layout of inputs and tensor parameters that are not contiguous, by name. equals: another case whose
-    result this one's must equal.
+    result this one's must equal. label_dtype: the integers in which labels are handed over.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Case:
     warns: bool | None = None
     layout: Mapping[str, str] = field(default_factory=dict)
     equals: Equals | None = None
+    label_dtype: str = "int64"
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def tensors(self) -> Iterator[Tensor]:

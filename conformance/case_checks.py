@@ -68,6 +68,7 @@ class Checks:
             self._fault("inputs", str(error), "numbers that the case's dtypes have")
             return
         self._check_layout(arguments)
+        self._check_labels(arguments)
         found = _printed_shape(case.printed)
         if case.printed is not None and found != shape:
             what = "printed figures " + ("in ragged lists" if found is None else f"of shape {list(found)}")
@@ -84,6 +85,17 @@ class Checks:
                 self._fault("layout", f"{name} has too few axes to be {layout}", "another layout", name)
             elif layout == "broadcast" and (value != value[:1]).any():
                 self._fault("layout", f"the rows of {name} differ", "equal rows, which share memory", name)
+
+    def _check_labels(self, arguments: dict[str, Any]) -> None:
+        """Note labels that the case's integers do not hold, and integers where there are no labels."""
+        case = self.case
+        labels = [one for one in arguments.values() if isinstance(one, np.ndarray) and one.dtype.kind == "i"]
+        if not labels and case.label_dtype != "int64":
+            self._fault("label_dtype", "label_dtype without labels", "a case that has labels")
+        for one in labels:
+            if (one.astype(case.label_dtype) != one).any():
+                what = f"label_dtype: {case.label_dtype} does not hold every label"
+                self._fault("label_dtype", what, "integers that hold them")
 
     def _check_known(self, place: int, known: Known, quantities: tuple[str, ...]) -> None:
         """Note the globs that match nothing; `place` is the entry's in the file's list."""

@@ -114,6 +114,10 @@ class CaseEntry(_Keys):
         dict[str, Literal["transposed", "strided", "reversed", "broadcast"]],
         Field(description="a mapping of tensors to transposed, strided, reversed or broadcast"),
     ] = {}
+    label_dtype: Annotated[
+        Literal["int8", "uint8", "int16", "int32", "int64"],
+        Field(description="the integers in which labels are handed over: int8, uint8, int16, int32 or int64"),
+    ] = "int64"
     tags: Annotated[list[Name], Field(description="a list of names of letters, digits and - _ . +")] = []
     known: Annotated[list[Known], Field(description="a list of {subject, reason, source, ...}")] = []
     equals: Annotated[Equals | None, Field(description="a mapping {case, relation, ...}")] = None

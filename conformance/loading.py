@@ -176,6 +176,7 @@ class _CaseReader:
             warns=entry.warns if "warns" in self.node.entries else None,
             layout=dict(entry.layout),
             equals=entry.equals,
+            label_dtype=entry.label_dtype,
         )
 
     def fault(self, key: str, what: str, right: str, *more: int | str) -> None:

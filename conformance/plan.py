@@ -50,7 +50,8 @@ class Group:
         flow = self.upstream()
         if flow is not None:
             tensors["upstream"] = flow
-        return {name: on_the_wire(value, self.dtype) for name, value in tensors.items()}
+        labels = self.case.label_dtype
+        return {name: on_the_wire(value, self.dtype, labels) for name, value in tensors.items()}
 
     def scalars(self) -> dict[str, Any]:
         """The parameters that the case states and that are no tensors."""
@@ -82,10 +83,12 @@ class _Latest:
 _latest = _Latest()
 
 
-def on_the_wire(array: np.ndarray[Any, Any], dtype: str) -> tuple[str, np.ndarray[Any, Any]]:
-    """An argument's (wire dtype, storage array): floats in the case's dtype, labels as they are."""
+def on_the_wire(
+    array: np.ndarray[Any, Any], dtype: str, labels: str = "int64"
+) -> tuple[str, np.ndarray[Any, Any]]:
+    """An argument's (wire dtype, storage array): floats in the case's dtype, labels in theirs."""
     if array.dtype.kind != "f":
-        return str(array.dtype), array
+        return labels, array.astype(labels, copy=False)
     stored = to_storage(array, dtype)
     return dtype, stored.view(np.uint16) if dtype == "bfloat16" else stored
 

@@ -19,11 +19,14 @@ PHRASES = {
     "label beyond": "a label lies beyond the last class",
     "label negative": "a label is negative and not the ignored one",
     "shapes differ": "the target's shape does not fit the input's",
+    "smoothing outside": "the label smoothing lies outside [0, 1]",
+    "odd reduction": "there is no such reduction",
     "weight misfit": "the weight's length is not the number of classes",
     "probability outside": "a probability lies outside [0, 1]",
     "target outside": "a target lies outside [0, 1]",
     "error": "an error is right",
     "layout": "a tensor is not contiguous in memory (transposed, strided, broadcast)",
+    "label width": "labels are not 64-bit integers",
     "all ignored": "every row is ignored",
     "ignored special": "an ignored row holds nan or an infinity",
     "ignored class": "the ignored label is one of the classes",
@@ -86,6 +89,8 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         found.add("error")
     if case.layout:
         found.add("layout")
+    if case.label_dtype != "int64":
+        found.add("label width")
     found.update({"float16": {"half"}, "bfloat16": {"half"}, "float64": {"float64"}}.get(dtype, set()))
     return frozenset(found)
 
@@ -176,8 +181,12 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
         yield "pos_weight"
     if arguments.get("label_smoothing"):
         yield "smoothing"
+        if not 0 <= arguments["label_smoothing"] <= 1:
+            yield "smoothing outside"
     if arguments.get("reduction") in ("none", "sum", "mean"):
         yield str(arguments["reduction"])
+    elif arguments.get("reduction") not in (None, "elementwise_mean"):
+        yield "odd reduction"
     if "axis" in arguments:
         first = arguments[OPERATIONS[case.operation].inputs[0].name]
         last = (

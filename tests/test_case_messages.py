@@ -86,6 +86,11 @@ KEYS = [
         "6:15: decimals: '-1' is not right: how many decimals of the inputs are known, from 0 to 30",
     ),
     ("why:", "6:5: why: nothing: one line: what only this case would catch"),
+    (
+        "label_dtype: int32",
+        "6:18: label_dtype without labels: a case that has labels",
+    ),
+    ("label_dtype: int4", "6:18: label_dtype: 'int4' is not known: did you mean 'int64'? There are: int8"),
     ("printed: abc", "6:14: printed: 'abc' is no figure: a number as the source shows it"),
     ("printed: [0.1, 0.2, 0.7]", "6:14: printed figures of shape [3]: [2], the shape of the result"),
     ("printed: [[0.1], 0.7]", "6:14: printed figures in ragged lists: [2], the shape of the result"),
