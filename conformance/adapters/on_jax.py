@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import Any, ContextManager, Dict, Optional, Sequence, Set, Tuple
+from typing import Any, ContextManager, Dict, FrozenSet, Optional, Sequence, Set, Tuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 
 from .base import DEFAULTS, Adapter, Array, Call, Function, Tensor, Unavailable, signature_of
 from .jax_functions import FUNCTIONS
+from .jax_programs import Programs
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
 #: Parameters that our own formulations take as traced numbers: one compilation serves all their values.
@@ -37,8 +38,10 @@ class JaxAdapter(Adapter):
             self.where = jax.devices(self.device)[0]
         except RuntimeError as error:
             raise Unavailable("jax has no device {!r} here".format(self.device)) from error
-        use_cache(os.environ.get("CONFORMANCE_CACHE"))
-        self.programs: Dict[Any, Function] = {}
+        cache = os.environ.get("CONFORMANCE_CACHE")
+        use_cache(cache)
+        self.programs = Programs(evaluate, cache, "{} {}".format(self.device, self.where.device_kind))
+        self.users_programs: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
 
     def load(self, array: Array, dtype: str) -> Tensor:
@@ -58,42 +61,47 @@ class JaxAdapter(Adapter):
         self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
     ) -> Tuple[Tensor, Sequence[Tensor]]:
         """Value and gradients out of one compiled program."""
-        traced: Dict[str, Any] = {}
-        if call.function is not self.users_function:
-            call, traced = normalized(call)
-        wide = call.dtype == "float64"
-        program = self.program(call, wrt)
-        with enable_x64() if wide else nullcontext():
+        with enable_x64() if call.dtype == "float64" else nullcontext():
+            users = call.function is self.users_function
+            call, traced = (call, {}) if users else normalized(call)
             if self.mode == "eager":
                 tensors = {name: jnp.asarray(tensor) for name, tensor in tensors.items()}
-                return program(tensors, traced, upstream)  # type: ignore[no-any-return]
-            shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items())
-            self.compiled.add((call, wrt, tuple(traced), upstream is None, shapes))
-            return program(tensors, traced, upstream)  # type: ignore[no-any-return]
+                return evaluate(call, wrt, tensors, traced, upstream)
+            if users:
+                return self.compute_users(call, wrt, (tensors, traced, upstream))
+            name, calls = self.beside(call, frozenset(traced).union(tensors))
+            return self.programs.run(name, calls, wrt, (tensors, traced, upstream))  # type: ignore[no-any-return]
 
-    def program(self, call: Call, wrt: Tuple[str, ...]) -> Function:
-        """The function of tensors, traced scalars and upstream that gives the value and the gradients."""
+    def compute_users(
+        self, call: Call, wrt: Tuple[str, ...], arguments: Tuple[Any, ...]
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        """The same for a user's function: nothing is known of what it depends on, so nothing is kept."""
         key = (call, wrt)
-        if key not in self.programs:
+        if key not in self.users_programs:
+            self.users_programs[key] = jax.jit(lambda *arrays: evaluate(call, wrt, *arrays))
+        shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in arguments[0].items())
+        self.compiled.add((key, arguments[2] is None, shapes))
+        return self.users_programs[key](*arguments)  # type: ignore[no-any-return]
 
-            def program(
-                tensors: Dict[str, Tensor], traced: Dict[str, Any], upstream: Optional[Tensor]
-            ) -> Any:
-                whole = call._replace(scalars=call.scalars + tuple(traced.items()))
-                if not wrt:
-                    return whole(tensors), ()
-                rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
-                value, pullback = jax.vjp(
-                    lambda *sources: whole(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
-                )
-                return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
+    def beside(self, call: Call, parameters: FrozenSet[str]) -> Tuple[str, Dict[str, Call]]:
+        """The call's own name, and all calls of its operation with the same parameters, to compile together.
 
-            self.programs[key] = jax.jit(program) if self.mode == "jit" else program
-        return self.programs[key]
+        On the CPU alone: other devices fuse and tune a program as a whole.
+        """
+        operation, asked = NAMES.get(call.function, ("", ""))
+        if not operation:
+            return "", {"": call}
+        given = parameters.union(name for name, _ in call.scalars).difference(call.inputs)
+        calls = {
+            operation + " " + name: call._replace(function=function)
+            for name, function in FUNCTIONS[operation].items()
+            if name == asked or (self.device == "cpu" and given <= signature_of(function).parameters)
+        }
+        return operation + " " + asked, calls
 
     def compilations(self) -> int:
-        """How many programs were compiled: one for each formulation, static parameters, shapes and dtypes."""
-        return len(self.compiled)
+        """How many programs were needed: one for each operation, static parameters, shapes and dtypes."""
+        return len(self.programs.used) + len(self.compiled)
 
     def describe(self) -> Dict[str, Any]:
         """Versions with jaxlib's, and the device."""
@@ -103,6 +111,30 @@ class JaxAdapter(Adapter):
             "hardware": {"device": self.where.device_kind},
             "settings": {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "")},
         }
+
+
+#: Function -> its operation and formulation.
+NAMES: Dict[Function, Tuple[str, str]] = {
+    function: (operation, name) for operation, table in FUNCTIONS.items() for name, function in table.items()
+}
+
+
+def evaluate(
+    call: Call,
+    wrt: Tuple[str, ...],
+    tensors: Dict[str, Tensor],
+    traced: Dict[str, Any],
+    upstream: Optional[Tensor],
+) -> Tuple[Tensor, Sequence[Tensor]]:
+    """The value, and its gradients with respect to the tensors named in `wrt`."""
+    whole = call._replace(scalars=call.scalars + tuple(traced.items()))
+    if not wrt:
+        return whole(tensors), ()
+    rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
+    value, pullback = jax.vjp(
+        lambda *sources: whole(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
+    )
+    return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
 
 
 def normalized(call: Call) -> Tuple[Call, Dict[str, Any]]:

@@ -34,7 +34,8 @@ from __future__ import annotations
 import io
 import json
 import struct
-from typing import Any, BinaryIO, Dict, List, Optional, Tuple
+from functools import lru_cache
+from typing import Any, BinaryIO, Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
@@ -52,28 +53,86 @@ class ProtocolError(Exception):
 
 def encode(header: Header, arrays: Optional[Arrays] = None) -> bytes:
     """One frame as bytes. `arrays` maps each name of ``header["arrays"]`` to its storage array, in order."""
-    body = io.BytesIO()
-    for entry in header.get("arrays", []):
-        # Not ascontiguousarray: it would turn a 0-d result into a 1-d one.
-        np.lib.format.write_array(body, np.asarray((arrays or {})[entry["name"]]), allow_pickle=False)
+    given = arrays or {}
+    return pack(header, body_of([given[entry["name"]] for entry in header.get("arrays", [])]))
+
+
+def pack(header: Header, body: bytes) -> bytes:
+    """One frame of a header and the bytes of the arrays that it names."""
     text = json.dumps(header, separators=(",", ":"), sort_keys=True).encode("utf-8")
-    return _PREFIX.pack(MAGIC, len(text), body.getbuffer().nbytes) + text + body.getvalue()
+    return b"".join((_PREFIX.pack(MAGIC, len(text), len(body)), text, body))
 
 
-def decode(header: bytes, body: bytes) -> Tuple[Header, Arrays]:
-    """The header and arrays of a frame's two parts; ProtocolError when they do not fit each other."""
+def body_of(arrays: Iterable[Any]) -> bytes:
+    """Arrays in NumPy's own format, one behind the other."""
+    parts = []
+    for one in arrays:
+        array = np.asarray(one)  # not ascontiguousarray: it would turn a 0-d result into a 1-d one
+        parts += [_array_header(array.dtype, array.shape), array.tobytes()]
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _array_header(dtype: Any, shape: Tuple[int, ...]) -> bytes:
+    """What stands before the elements, as numpy.lib.format writes it."""
+    if dtype.hasobject:
+        raise ValueError("arrays of objects do not travel")
+    stream = io.BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, described)
+    return stream.getvalue()
+
+
+def decode(header: bytes, body: bytes, copies: bool = True) -> Tuple[Header, Arrays]:
+    """The header and arrays of a frame's two parts; ProtocolError when they do not fit each other.
+
+    Without `copies` the arrays are views of the body, which cannot be written into.
+    """
     try:
         parsed = json.loads(header.decode("utf-8"))
-        stream = io.BytesIO(body)
-        names: List[str] = [entry["name"] for entry in parsed.get("arrays", [])]
-        arrays = {name: np.lib.format.read_array(stream, allow_pickle=False) for name in names}
-    except (ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
+        arrays: Arrays = {}
+        offset = 0
+        for name in [entry["name"] for entry in parsed.get("arrays", [])]:
+            array, offset = _array_at(body, offset)
+            arrays[name] = array.copy() if copies else array
+    except (ValueError, KeyError, TypeError, EOFError, AttributeError, OverflowError) as error:
         raise ProtocolError("a frame that does not parse: {}".format(error)) from None
     return parsed, arrays
 
 
+def _array_at(body: bytes, offset: int) -> Tuple[np.ndarray, int]:
+    """The array that starts at an offset, as a view, and where it ends."""
+    if body[offset : offset + 8] != np.lib.format.magic(1, 0):
+        raise ValueError("no array of format 1.0 at byte {}".format(offset))
+    start = offset + 10 + int.from_bytes(body[offset + 8 : offset + 10], "little")
+    dtype, shape, fortran, count = _parsed(body[offset + 8 : start])
+    end = start + count * dtype.itemsize
+    if count < 0 or end > len(body):
+        raise ValueError("an array that is cut short")
+    array = np.frombuffer(body, dtype, count, start) if count else np.empty(0, dtype)
+    return array.reshape(shape, order="F" if fortran else "C"), end
+
+
+@lru_cache(maxsize=1024)
+def _parsed(header: bytes) -> Tuple[Any, Tuple[int, ...], bool, int]:
+    """(dtype, shape, Fortran order, elements) of an array's header behind its magic."""
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(header))
+    if dtype.hasobject:
+        raise ValueError("arrays of objects do not travel")
+    count = 1
+    for size in shape:
+        count *= size
+    return dtype, shape, fortran, count if min(shape, default=0) >= 0 else -1
+
+
 def read_frame(stream: BinaryIO, limit: Optional[int] = None) -> Optional[Tuple[Header, Arrays]]:
-    """The next frame of a blocking stream, or None at its clean end.
+    """The next frame of a blocking stream, or None at its clean end; raises as `read_parts` and `decode`."""
+    parts = read_parts(stream, limit)
+    return None if parts is None else decode(*parts)
+
+
+def read_parts(stream: BinaryIO, limit: Optional[int] = None) -> Optional[Tuple[bytes, bytes]]:
+    """The header and the body of the next frame, or None at the stream's clean end.
 
     Raises ProtocolError for bytes that are no frame, a frame cut short, or a body above `limit` bytes.
     """
@@ -90,7 +149,7 @@ def read_frame(stream: BinaryIO, limit: Optional[int] = None) -> Optional[Tuple[
     header, body = _read_exactly(stream, header_size), _read_exactly(stream, body_size)
     if len(header) < header_size or len(body) < body_size:
         raise ProtocolError("the stream ends inside a frame")
-    return decode(header, body)
+    return header, body
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
@@ -102,4 +161,4 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
             break
         parts.append(part)
         count -= len(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

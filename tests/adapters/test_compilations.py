@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
+import pytest
 from adapters.driving import Client
+
+from conformance.adapters.base import Call
+from conformance.adapters.on_jax import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
 
 RANDOM = np.random.default_rng(11)
 
@@ -56,3 +63,60 @@ def test_torch_compiles_a_program_of_its_own_for_each_shape(tmp_path: Path) -> N
             assert response.header["compilations"] == programs + 1  # one for the question about subnormals
         assert worker.close()[0] == 0
     assert any((tmp_path / "inductor").iterdir())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("operation", ["cross_entropy", "log_softmax", "binary_cross_entropy_with_logits"])
+def test_jax_compiles_formulations_together_to_the_bits_of_each_alone(operation: str, dtype: str) -> None:
+    """The reference is `jax.jit` of one formulation; a lone nan's sign is nobody's business."""
+    adapter = JaxAdapter()
+    x = RANDOM.normal(scale=5, size=(4, 7))
+    x[1, 2], x[2] = np.inf, 30.0
+    target = RANDOM.uniform(size=(4, 7)) if operation.startswith("binary") else RANDOM.integers(0, 7, 4)
+    arrays = {"x" if operation == "log_softmax" else "logits": x, "target": target}
+    if operation == "log_softmax":
+        del arrays["target"]
+    tensors = {name: _stored(value, dtype) for name, value in arrays.items()}
+    wrt = (next(iter(tensors)),)
+    for formulation, function in adapter.formulations[operation].items():
+        call = Call(function, tuple(tensors), (), dtype)
+        named, calls = adapter.beside(call, frozenset(tensors))
+        assert len(calls) == len(adapter.formulations[operation])
+        assert named == f"{operation} {formulation}"
+        value, (gradient,) = adapter.compute(call, dict(tensors), wrt, None)
+        call, traced = normalized(call)
+        with enable_x64() if dtype == "float64" else nullcontext():
+            alone = jax.jit(lambda *arrays, call=call: evaluate(call, wrt, *arrays))
+            expected, (slope,) = alone(tensors, traced, None)
+        for got, right in ((value, expected), (gradient, slope)):
+            numbers = [np.asarray(one).astype(np.float64) for one in (got, right)]
+            np.testing.assert_array_equal(*numbers)
+    assert adapter.compilations() == 1
+
+
+def _stored(array: Any, dtype: str) -> Any:
+    return array.astype(BFLOAT16 if dtype == "bfloat16" else dtype) if array.dtype.kind == "f" else array
+
+
+def test_jax_loads_a_known_program_and_compiles_a_damaged_one_again(tmp_path: Path) -> None:
+    environment = {**os.environ, "JAX_LOG_COMPILES": "1", "CONFORMANCE_CACHE": str(tmp_path)}
+    numbers, logs = [], []
+    for damage in (False, False, True):
+        programs = [path for path in (tmp_path / "jax-programs").rglob("*") if path.is_file()]
+        assert len(programs) == bool(logs)
+        for path in programs if damage else ():
+            path.write_bytes(path.read_bytes()[:1000])
+        with Client("jax", environment=environment) as worker:
+            response = worker.ask(
+                "softmax",
+                "functional",
+                "float32",
+                ["value", "gradient:x"],
+                x=np.eye(3),
+                upstream=np.ones((3, 3)),
+            )
+            numbers.append(response.numbers())
+            logs.append(worker.close()[1].count("Finished XLA compilation of jit(program)"))
+    np.testing.assert_array_equal(numbers[0], numbers[1])
+    np.testing.assert_array_equal(numbers[0], numbers[2])
+    assert logs == [2, 1, 2]  # one for the question about subnormals
