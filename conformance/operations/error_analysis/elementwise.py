@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from conformance.operations.base import direction
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
@@ -29,13 +30,24 @@ def softplus(x: Array) -> Array:
 
 @bounds
 def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
-    """s = 1 / (1 + exp(-x)): (k + 2) u s. Gradient g s (1 - s): (2 k + 6) u of itself, in both tails."""
+    """s = 1 / (1 + exp(-x)): (k + 2) u s. Gradient g s (1 - s): (2 k + 6) u of itself, in both tails.
+
+    Second derivative: times v (1 - 2 s), which the standard algorithm knows to (2 k + 4) u max(s, 1/2).
+    """
     x = floating(arguments, "x")
     s = logistic(x)
     if quantity == "value":
         error = (K + 2) * model.u * s + 2 * model.floor
     elif quantity == "gradient:x":
         error = (2 * K + 6) * model.u * np.abs(g) * s * logistic(-x) + model.floor * (1 + 3 * np.abs(g))
+    elif quantity == "second:x":
+        size = np.abs(g * direction(x.shape)) * s * logistic(-x)
+        odd = np.abs(np.tanh(x / 2))
+        underflow = model.floor * (4 + 12 * np.abs(g))
+        # 1 - 2 s from the rounded s cancels at 0; (1 - e) / (1 + e) by expm1 does not.
+        apart = (2 * K + 4) * model.u * np.maximum(s, 0.5)
+        first = size * ((2 * K + 9) * model.u * odd + apart) + underflow
+        return first, size * (4 * K + 9) * model.u * odd + underflow
     else:
         raise unknown("sigmoid", quantity)
     return error, error
@@ -43,12 +55,15 @@ def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> P
 
 @bounds
 def log_sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
-    """log s: (2 k + 2) u of itself. Gradient g (1 - s): (k + 6) u of itself."""
+    """log s: (2 k + 2) u of itself. Gradient g (1 - s): (k + 6) u of itself; second: (2 k + 7) u."""
     x = floating(arguments, "x")
     if quantity == "value":
         error = (2 * K + 2) * model.u * softplus(-x) + 2 * model.floor
     elif quantity == "gradient:x":
         error = (K + 6) * model.u * np.abs(g) * logistic(-x) + model.floor * (1 + 2 * np.abs(g))
+    elif quantity == "second:x":
+        size = np.abs(g * direction(x.shape)) * logistic(x) * logistic(-x)
+        error = (2 * K + 7) * model.u * size + model.floor * (4 + 12 * np.abs(g))
     else:
         raise unknown("log_sigmoid", quantity)
     return error, error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from conformance.operations.base import direction
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
@@ -24,6 +25,7 @@ from conformance.operations.error_analysis.model import (
 from conformance.operations.error_analysis.normalized import log_softmax_gradient
 from conformance.operations.error_analysis.reduction import Reduction, reduction_of
 from conformance.operations.error_analysis.rows import Rows
+from conformance.operations.error_analysis.second import log_softmax_second
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> 
             picked = np.where(labels.kept, times(labels.weight, labels.pick(x)), 0.0)
         error = np.where(labels.kept, 2 * model.u * np.abs(clean(picked)) + model.floor, 0.0)
         return labels.reduction.value(picked, (error, error))
+    if quantity == "second:log_probs":
+        linear = np.zeros(floating(arguments, "log_probs").shape)
+        return linear, linear
     if quantity != "gradient:log_probs":
         raise unknown("nll_loss", quantity)
     reaching, error = labels.reduction.upstream(g, labels.kept.shape)
@@ -104,7 +109,9 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
     """The errors of log_softmax at the labels, or weighted with class probabilities and summed."""
     x = class_rows(floating(arguments, "logits"))
     probabilities = np.issubdtype(np.asarray(arguments["target"]).dtype, np.floating)
-    if quantity not in ("value", "gradient:logits") and not (probabilities and quantity == "gradient:target"):
+    if quantity not in ("value", "gradient:logits", "second:logits") and not (
+        probabilities and quantity == "gradient:target"
+    ):
         raise unknown("cross_entropy", quantity)
     labels = None if probabilities else Labels.of(arguments, x.shape[-1], model)
     if x.size == 0:
@@ -117,7 +124,7 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
 
 def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
     """No rows, or no classes: a sum or mean over nothing is 0 or nan, without error."""
-    name = "logits" if quantity == "value" else quantity.removeprefix("gradient:")
+    name = "logits" if quantity == "value" else quantity.partition(":")[2]
     shape = np.asarray(arguments[name]).shape
     if quantity == "value":
         shape = rows if reduction_of(arguments) == "none" else ()
@@ -140,11 +147,24 @@ def _hard(rows: Rows, labels: Labels, quantity: str, g: Array) -> Pair:
     upstream = labels.spread(size * reaching, rows.n)
     # One factor for the whole row: its error does not take part in the cancellation.
     factor = (size * (reaching_error + model.u * reaching) + model.floor)[..., None]
+    if quantity == "second:logits":
+        return _second(rows, labels.kept, upstream, 0.0, factor)
     gradient = np.where(upstream > 0, _one_minus(rows), rows.p)
     pair = []
     for best in (False, True):
         error = log_softmax_gradient(rows, upstream, 0.0, best) + factor * gradient
         pair.append(np.where(labels.kept[..., None], error, 0.0))
+    return from_class_rows((pair[0], pair[1]))
+
+
+def _second(rows: Rows, kept: Mask, upstream: Array, error: Array | float, factor: Array) -> Pair:
+    """sum(upstream) p (v - sum p v); `factor` is the error of what multiplies the whole row."""
+    along = class_rows(direction(from_class_rows((upstream, upstream))[0].shape))
+    pair = []
+    for best in (False, True):
+        own = log_softmax_second(rows, upstream, error, along, best)
+        own = own + factor * rows.p * np.abs(along - row_sum(rows.p * along))
+        pair.append(np.where(kept[..., None], own, 0.0))
     return from_class_rows((pair[0], pair[1]))
 
 
@@ -196,7 +216,7 @@ class Soft:
         if quantity == "gradient:target":
             error = self._target_gradient(reaching[..., None], reaching_error[..., None])
             return from_class_rows(error)
-        return from_class_rows(self._logits_gradient(reaching[..., None], reaching_error[..., None]))
+        return self._logits_derivative(quantity, reaching[..., None], reaching_error[..., None])
 
     def _row(self, terms: Array, loss: Array, best: bool) -> Array:
         """Error of each row of the loss; `terms` are its summands' magnitudes."""
@@ -219,16 +239,19 @@ class Soft:
             pair.append(np.where(np.isfinite(y), clean(error) + underflow, 0.0))
         return pair[0], pair[1]
 
-    def _logits_gradient(self, reaching: Array, reaching_error: Array) -> Pair:
-        """p sum(a) - a, times the upstream; the row's common factor keeps out of the cancellation."""
+    def _logits_derivative(self, quantity: str, reaching: Array, reaching_error: Array) -> Pair:
+        """p sum(a) - a, times the upstream, or its derivative; the row's common factor does not cancel."""
         model, rows = self.model, self.rows
         upstream = np.where(self.kept[..., None], self.a * reaching, 0.0)
         error = self.weight * self.t_error * reaching + 2 * model.u * np.abs(upstream)
         error = np.where(upstream != 0, error + model.floor * (1.0 + self.weight), 0.0)
         total = row_sum(self.a)
+        if quantity == "second:logits":
+            factor = (reaching_error + model.u * reaching) * np.abs(total)
+            return _second(rows, self.kept, upstream, error, factor)
         common = (reaching_error + model.u * reaching) * np.abs(self.a - rows.p * total)
         pair = []
         for best in (False, True):
             own = log_softmax_gradient(rows, upstream, error, best) + common
             pair.append(np.where(self.kept[..., None], own, 0.0))
-        return pair[0], pair[1]
+        return from_class_rows((pair[0], pair[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from conformance.operations.base import direction
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
@@ -17,6 +18,7 @@ from conformance.operations.error_analysis.model import (
     unknown,
 )
 from conformance.operations.error_analysis.rows import Rows
+from conformance.operations.error_analysis.second import centred, log_softmax_second, softmax_second
 
 
 def class_axis(arguments: Arguments, dimensions: int) -> int:
@@ -125,6 +127,14 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
         else:
             first, second = (log_softmax_gradient(rows, rows_g, 0.0, best) for best in (False, True))
             pair = first, second
+    elif quantity == "second:x":
+        rows_g = as_rows(np.broadcast_to(g, x.shape), axis)
+        along = as_rows(direction(x.shape), axis)
+        if operation == "softmax":
+            pair = softmax_second(rows, rows_g, along, False), softmax_second(rows, rows_g, along, True)
+        else:
+            first, second = (log_softmax_second(rows, rows_g, 0.0, along, best) for best in (False, True))
+            pair = first, second
     else:
         raise unknown(operation, quantity)
     return from_rows(pair, axis, x.shape)
@@ -147,10 +157,20 @@ def logsumexp(arguments: Arguments, quantity: str, g: Array, model: Rounding) ->
         size = model.u * clean(np.abs(rows.m + rows.l)) + model.floor
         shape = rows.m.shape[:-1] if x.ndim else ()
         return (rows.log_error(False) + size).reshape(shape), (rows.log_error(True) + size).reshape(shape)
+    size = np.abs(g)[..., None] if x.ndim else np.abs(g).reshape(1)
+    if quantity == "second:x":
+        along = as_rows(direction(x.shape), axis)
+        first, second = (_logsumexp_second(rows, size, along, best) for best in (False, True))
+        return from_rows((first, second), axis, x.shape)
     if quantity != "gradient:x":
         raise unknown("logsumexp", quantity)
-    size = np.abs(g)[..., None] if x.ndim else np.abs(g).reshape(1)
     first, second = (
         size * (softmax_value(rows, best) + 2 * model.u * rows.p) + 2 * model.floor for best in (False, True)
     )
     return from_rows((first, second), axis, x.shape)
+
+
+def _logsumexp_second(rows: Rows, g: Array, v: Array, best: bool) -> Array:
+    """g p (v - sum p v)."""
+    size, error = centred(rows, v, rows.softmax_relative_error(best), best)
+    return g * (error + 3 * rows.model.u * size) + 2 * rows.model.floor
