@@ -14,8 +14,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from conformance.api import run
     from conformance.custom import check
-    from conformance.engine import run
     from conformance.operations.public import Exact, exact
     from conformance.regression import diff
     from conformance.results import Run, load
@@ -31,7 +31,7 @@ _HOMES = {
     "diff": "conformance.regression",
     "exact": "conformance.operations.public",
     "load": "conformance.results",
-    "run": "conformance.engine",
+    "run": "conformance.api",
 }
 
 

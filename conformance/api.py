@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance import engine, report
+from conformance import engine, regression, report
 from conformance.results import Run
 
 
-def run(paths: Sequence[str | Path] = (), **options: Any) -> Run:
+def run(paths: Sequence[str | Path] = (), *, baseline: Run | None = None, **options: Any) -> Run:
     """Runs cases through subjects, judges every check and, with `output`, writes the whole report there.
 
-    Takes the arguments of `conformance.engine.run` and returns its Run.
+    Takes the arguments of `conformance.engine.run` and returns its Run. The report says what changed since
+    `baseline`; without one, since the run that `output` holds.
     """
-    return engine.run(paths, **{"publish": report.write, **options})
+    output, resume = options.get("output"), options.get("resume")
+    before = regression.last(output) if baseline is None and output and not resume else baseline
+
+    def publish(result: Run, directory: Path) -> None:
+        result.since = regression.since(before, result)
+        report.write(result, directory)
+
+    return engine.run(paths, **{"publish": publish, **options})

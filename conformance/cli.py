@@ -61,6 +61,13 @@ def _selection(command: Any) -> Any:
     "--output", default="reports/latest", show_default=True, help="The directory that receives the run."
 )
 @click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in --output.")
+@click.option(
+    "--profile",
+    type=click.Choice(["default", "full"]),
+    default="default",
+    show_default=True,
+    help="full: every mode and device, and the cases tagged `large`.",
+)
 @click.option("--time-limit", default=60.0, show_default=True, help="Seconds that one check may take.")
 @click.option("--memory-limit", type=int, default=None, help="MiB that a worker may use; default: no limit.")
 @click.option(
@@ -90,6 +97,7 @@ def run(
             limit=limit,
             memory=None if memory is None else memory << 20,
             progress=shown,
+            baseline=before,
             **options,
         )
     report.terminal(result, console())

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from conformance import custom_report, engine, report
+from conformance import custom_report, engine, regression, report
 from conformance.case import Case, load_cases
 from conformance.diagnosis import Diagnosis, diagnose
 from conformance.errors import RunError, SubjectError
@@ -37,8 +37,7 @@ class CheckRun(Run):
     """The run of one function and its control.
 
     subject, control: their names in the frame. strict: whether what both fail alike counts too. `diagnosis`
-    says in words where the function fails, `where` is its FILE_OR_MODULE:FUNCTION, and `arguments` gives
-    those of a case in a dtype.
+    says in words where the function fails, and `where` is its FILE_OR_MODULE:FUNCTION.
     """
 
     subject: str = ""
@@ -46,7 +45,6 @@ class CheckRun(Run):
     strict: bool = False
     diagnosis: Diagnosis | None = None
     where: str = ""
-    arguments: Callable[[str, str], Mapping[str, object]] | None = None
 
     @property
     def own(self) -> pd.DataFrame:
@@ -110,6 +108,7 @@ def check(
     user, control = subjects(function, operation, framework, mode)
     cases = pick(load_cases([Path(path) for path in paths] or None), operation, control.framework, tags)
     held: dict[str, CheckRun] = {}
+    before = regression.last(output) if output else None
 
     def finish(run: Run, directory: Path | None = None) -> CheckRun:
         if "run" not in held:
@@ -117,7 +116,8 @@ def check(
         finished = held["run"]
         if directory is not None:
             finished.save(directory)
-            report.write(finished, directory, inputs_of=finished.arguments)
+            finished.since = regression.since(before, finished)
+            report.write(finished, directory, custom_report.program)
             summary = (directory / "summary.md").read_text("utf-8")
             write_whole(directory / "summary.md", summary + custom_report.markdown(finished))
         return finished
@@ -229,7 +229,9 @@ def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], str
         "stale_known": [],
         "settings": {**run.environment["settings"], "strict": strict},
     }
-    finished = CheckRun(frame, environment, run.frames, run.directory, user.name, control.name, strict)
+    finished = CheckRun(
+        frame, environment, run.frames, run.directory, subject=user.name, control=control.name, strict=strict
+    )
     finished.where = user.function or ""
     finished.arguments = lambda case, dtype: by_id[case].arguments(dtype)
     counted = [row for row in own if strict or not row["known"]]

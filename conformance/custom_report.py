@@ -90,11 +90,16 @@ def line(row: Row) -> str:
 def reproductions(run: CheckRun) -> list[tuple[dict[str, Any], str | None]]:
     """The worst checks, each with a program that shows it and imports nothing of ours."""
     chosen = worst(run)
-    return [(row, _program(run, row)) for row in chosen]
+    return [(row, program(run, row)) for row in chosen]
 
 
-def _program(run: CheckRun, row: Row) -> str | None:
-    if run.arguments is None or not run.where:
+def program(run: CheckRun, row: Row) -> str | None:
+    """A check of the function as a program that imports it; of its control as one of the framework alone."""
+    if run.arguments is None:
+        return None
+    if row["subject"] != run.subject:
+        return reproduce(check_of(row, run.environment), run.arguments(str(row["case"]), str(row["dtype"])))
+    if not run.where:
         return None
     check = check_of({**row, "subject": run.control}, run.environment)
     return reproduce(check, run.arguments(str(row["case"]), str(row["dtype"])), imported(run.where))

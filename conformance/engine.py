@@ -366,7 +366,8 @@ class _Session:
             "checks_planned": the_plan.checks,
             "stale_known": collect.stale(chosen, collector.known_used) if complete else [],
         }
-        return Run(frame, environment, frames)
+        by_id = {case.id: case for case in chosen}
+        return Run(frame, environment, frames, arguments=lambda case, dtype: by_id[case].arguments(dtype))
 
     def _about(self, subject: Subject) -> dict[str, Any]:
         hello = {

@@ -154,6 +154,26 @@ def baseline(stored: str | Path, output: str | Path) -> Run:
     return run
 
 
+def last(output: str | Path) -> Run | None:
+    """The complete run that `output` holds before another one is written there; None where there is none."""
+    try:
+        run = results.load(output, ("results", "relations"))
+    except RunError:
+        return None
+    run.directory = None  # Its observations will be overwritten.
+    return run if run.complete else None
+
+
+def since(before: Run | None, run: Run) -> Difference | None:
+    """What changed since `before`; None where either is no whole run, or they share no subject."""
+    if before is None or not run.complete:
+        return None
+    try:
+        return diff(before, run, elements=False)
+    except RunError:
+        return None
+
+
 def _joined(old: pd.DataFrame, new: pd.DataFrame, keys: list[str], paired: list[Pair]) -> pd.DataFrame:
     """Both runs' rows side by side (`_old`, `_new`), by `keys`; `subject` is the pair's."""
     sides = []

@@ -6,15 +6,18 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from conformance.errors import RunError
+
+if TYPE_CHECKING:
+    from conformance.regression import Difference
 
 #: The format of a run's directory: raised when a reader of the old one could misread the new one.
 FORMAT = 1
@@ -151,6 +154,12 @@ class Run:
     environment: dict[str, Any]
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     directory: Path | None = None
+    #: (case, dtype) -> the case's arguments, rounded to the dtype; a run that was loaded has lost them.
+    arguments: Callable[[str, str], Mapping[str, object]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    #: What changed since the baseline, or since the run that lay in the output directory; None without one.
+    since: Difference | None = field(default=None, repr=False, compare=False)
 
     def relations(self) -> pd.DataFrame:
         """Every identity on every case: columns `RELATIONS`, distances in ulps of the dtype."""
@@ -281,8 +290,8 @@ def _write_csv(frame: pd.DataFrame, stream: io.BufferedWriter) -> None:
     stream.write(frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL).encode("utf-8"))
 
 
-def load(directory: str | Path) -> Run:
-    """The run that `directory` holds (as `Run.save` wrote it).
+def load(directory: str | Path, names: Collection[str] = FRAMES) -> Run:
+    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one.
 
     Raises RunError where there is none, or where it is of a format that this version does not read.
     """
@@ -294,7 +303,9 @@ def load(directory: str | Path) -> Run:
                 f"{folder}: a run of format {environment.get('format')}; this version reads format {FORMAT}: "
                 "run it again, or read it with the version that wrote it"
             )
-        frames = {name: _read(folder / f"{name}.csv", columns) for name, columns in FRAMES.items()}
+        frames = {
+            name: _read(folder / f"{name}.csv", columns) for name, columns in FRAMES.items() if name in names
+        }
     except FileNotFoundError as error:
         raise RunError(f"{folder}: no run here ({Path(error.filename).name} is missing)") from None
     except (OSError, ValueError, KeyError) as error:

@@ -56,6 +56,7 @@ def upgrade(
             drawn[folder / where] = _part(result, side, folder / where)
         difference = diff(drawn[folder / "old"], drawn[folder / "new"], factor=factor)
         difference.save(folder)
+        difference.new.since = difference
     for path, run in drawn.items():
         report.write(run, path)
     return result, difference
@@ -123,7 +124,7 @@ def _part(run: Run, names: Sequence[str], folder: Path) -> Run:
         "counts": {str(name): int(counts[name]) for name in sorted(map(str, counts))},
         "checks_planned": len(results),
     }
-    part = Run(results, environment, frames)
+    part = Run(results, environment, frames, arguments=run.arguments)
     try:
         part.save(folder)
         record = (run.directory or folder) / OBSERVATIONS

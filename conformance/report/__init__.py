@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from conformance.errors import ConformanceError
 from conformance.report.badge import badge
@@ -11,24 +12,32 @@ from conformance.report.files import write_whole
 from conformance.report.findings import Row
 from conformance.report.html import page
 from conformance.report.pages import render
-from conformance.report.protocol import InputsOf, RunLike
+from conformance.report.protocol import RunLike
 from conformance.report.reproduce import check_of, reproduce
 from conformance.report.sarif import sarif
 from conformance.report.story import tell
 from conformance.report.terminal import terminal
 
-__all__ = ["InputsOf", "RunLike", "terminal", "write"]
+__all__ = ["RunLike", "terminal", "write"]
+
+T = TypeVar("T", bound=RunLike)
 
 
-def write(
-    run: RunLike, directory: Path, previous: RunLike | None = None, inputs_of: InputsOf | None = None
-) -> None:
+def write(run: T, directory: Path, reproduction: Callable[[T, Row], str | None] | None = None) -> None:
     """Writes report.html, summary.md, badge.svg and results.sarif of a run into `directory`.
 
-    `previous` is the run to compare with, `inputs_of(case, dtype)` gives a case's arguments for the
-    reproductions. Every file appears whole: a reader never sees half of one.
+    `reproduction` writes the program of one check, given its row; without it the cases' inputs and the
+    adapters' text make it. Every file appears whole: a reader never sees half of one.
     """
-    story = tell(run, previous, _snippets(run, inputs_of) if inputs_of else None)
+    program = reproduction or _program
+
+    def snippet(row: Row) -> str | None:
+        try:
+            return program(run, row)
+        except (ConformanceError, KeyError):  # a check whose inputs are no longer to be had
+            return None
+
+    story = tell(run, snippet)
     directory.mkdir(parents=True, exist_ok=True)
     write_whole(directory / "report.html", page(story))
     write_whole(directory / "summary.md", render("summary.md", story=story))
@@ -36,14 +45,9 @@ def write(
     write_whole(directory / "results.sarif", sarif(story))
 
 
-def _snippets(run: RunLike, inputs_of: InputsOf) -> Callable[[Row], str | None]:
-    """Writes the reproduction of a row; None for a check whose inputs are no longer to be had."""
-
-    def snippet(row: Row) -> str | None:
-        check = check_of(row, run.environment)
-        try:
-            return reproduce(check, inputs_of(str(row["case"]), check.dtype))
-        except (ConformanceError, KeyError):
-            return None
-
-    return snippet
+def _program(run: RunLike, row: Row) -> str | None:
+    """The reproduction of a row in its framework alone."""
+    if run.arguments is None:
+        return None
+    check = check_of(row, run.environment)
+    return reproduce(check, run.arguments(check.case, check.dtype))

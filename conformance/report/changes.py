@@ -1,4 +1,4 @@
-"""What changed since the previous run: verdicts that got better or worse, bits, checks that came and went."""
+"""What changed since an earlier run: a difference's counts, and its rows that ask for attention first."""
 
 from __future__ import annotations
 
@@ -6,97 +6,111 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
+from conformance.report.figures import count, plain, ulps
+from conformance.report.protocol import DifferenceLike
+from conformance.report.verdicts import Look, look
 
-from conformance.report.figures import ulps
-from conformance.report.summary import discrepancies
-from conformance.report.verdicts import SEVERITY, Look, look
-
-KEY = ["case", "dtype", "formulation", "quantity", "subject"]
+# The changes that are listed check by check; the others are counted.
+LISTED = ("regressed", "worse", "changed error", "fixed", "better")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One check whose verdict differs between the two runs."""
+    """One check that changed, by its verdicts and errors in ulps before and after."""
 
+    change: str
     case: str
     dtype: str
     formulation: str
     quantity: str
     subject: str
     operation: str
-    before: Look
-    after: Look
+    before: Look | None
+    after: Look | None
     ulps_before: str
     ulps_after: str
-    worse: bool
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Counts of everything, and the changed verdicts, what is worse first."""
+    """Counts by change, textbook formulations apart, and the changed checks."""
 
-    previous: str
+    previous: str  # the earlier run's name
+    started: str
     versions: tuple[tuple[str, str, str], ...]  # subject, before, after
-    added: int
-    removed: int
-    bits: int
-    new_discrepancies: int
-    gone_discrepancies: int
-    better: int
-    worse: int
+    counts: tuple[tuple[str, int], ...]
+    textbook: tuple[tuple[str, int], ...]
+    broken: int  # relations that held
     changed: tuple[Change, ...]
+    more: int  # changed checks that are not in `changed`
 
     @property
     def nothing(self) -> bool:
         """Whether the runs agree in every check and version."""
-        return not (self.added or self.removed or self.bits or self.changed or self.versions)
+        return not (self.counts or self.textbook or self.broken or self.versions)
+
+    @property
+    def sentence(self) -> str:
+        """The changes in one sentence: `2 regressed, 14 fixed; torch 2.12.0 → 2.13.0.`"""
+        if self.nothing:
+            return "Nothing changed: the same checks, the same verdicts, the same bits."
+        parts = [f"{number:,} {change}" for change, number in self.counts] or ["No check changed"]
+        if self.broken:
+            parts.append(f"{count(self.broken, 'relation')} broken")
+        if self.textbook:
+            parts.append(f"{count(sum(dict(self.textbook).values()), 'change')} of textbook formulations")
+        versions = [f"{subject} {before} → {after}" for subject, before, after in self.versions]
+        return "; ".join([", ".join(parts), *versions]) + "."
 
 
-def changes(frame: pd.DataFrame, previous: pd.DataFrame, previous_id: str, limit: int = 50) -> Changes:
-    """Compares two runs' checks by case, dtype, formulation, quantity and subject."""
-    columns = [*KEY, "operation", "verdict", "ulp_error", "bits", "framework_version"]
-    new = frame[columns].assign(gates=discrepancies(frame)).drop_duplicates(KEY)
-    old = previous[columns].assign(gates=discrepancies(previous)).drop_duplicates(KEY)
-    both = new.merge(old, on=KEY, how="outer", suffixes=("", "_old"), indicator=True)
-    shared = both[both["_merge"].eq("both")]
-    moved = shared[shared["verdict"].ne(shared["verdict_old"])]
-    rank = moved["verdict"].map(SEVERITY).fillna(99)
-    delta = rank - moved["verdict_old"].map(SEVERITY).fillna(99)
-    bits = shared["bits"].fillna("").astype(str).ne(shared["bits_old"].fillna("").astype(str))
-    gates = shared["gates"].fillna(False).astype(bool)
-    gates_old = shared["gates_old"].fillna(False).astype(bool)
-    first = moved.assign(delta=delta).sort_values("delta", ascending=False, kind="stable").head(limit)
-    versions = shared.loc[
-        shared["framework_version"].ne(shared["framework_version_old"]),
-        ["subject", "framework_version_old", "framework_version"],
-    ].drop_duplicates()
+def changes(difference: DifferenceLike, limit: int = 50) -> Changes:
+    """The changes of a difference, with at most `limit` rows."""
+    frame = difference.frame
+    textbook = frame["textbook"].fillna(False).astype(bool)
+    moved = frame["kind"].eq("check") & frame["change"].ne("unchanged")
+    counts = [
+        tuple(
+            (str(name), int(number))
+            for name, number in frame.loc[rows, "change"].value_counts(sort=False).items()
+        )
+        for rows in (moved & ~textbook, moved & textbook)
+    ]
+    broken = frame["kind"].eq("relation") & frame["change"].eq("regressed") & ~textbook
+    listed = frame[moved & ~textbook & frame["change"].isin(LISTED)]
+    environment = difference.old.environment
     return Changes(
-        previous_id,
-        tuple((str(a), str(b), str(c)) for a, b, c in versions.itertuples(index=False)),
-        added=int(both["_merge"].eq("left_only").sum()),
-        removed=int(both["_merge"].eq("right_only").sum()),
-        bits=int(bits.sum()),
-        new_discrepancies=int((gates & ~gates_old).sum()),
-        gone_discrepancies=int((gates_old & ~gates).sum()),
-        better=int((delta < 0).sum()),
-        worse=int((delta > 0).sum()),
-        changed=tuple(_change(row) for row in first.to_dict("records")),
+        previous=str(environment.get("id") or "the previous run"),
+        started=str(environment.get("started") or "")[:16].replace("T", " "),
+        versions=_versions(difference),
+        counts=counts[0],
+        textbook=counts[1],
+        broken=int(broken.sum()),
+        changed=tuple(_change(row) for row in listed.head(limit).to_dict("records")),
+        more=max(0, len(listed) - limit),
     )
 
 
+def _versions(difference: DifferenceLike) -> tuple[tuple[str, str, str], ...]:
+    """The subjects whose version is another one now."""
+    found = []
+    for pair in difference.pairs:
+        before, after = (
+            str((run.environment.get("subjects") or {}).get(name, {}).get("version") or "")
+            for run, name in ((difference.old, pair.old), (difference.new, pair.new))
+        )
+        if before != after:
+            found.append((pair.label, before, after))
+    return tuple(found)
+
+
 def _change(row: Mapping[Any, Any]) -> Change:
-    before, after = look(str(row["verdict_old"])), look(str(row["verdict"]))
+    verdicts = [plain(row[f"verdict_{side}"]) for side in ("old", "new")]
+    before, after = (look(verdict) if verdict else None for verdict in verdicts)
     return Change(
-        case=str(row["case"]),
-        dtype=str(row["dtype"]),
-        formulation=str(row["formulation"]),
-        quantity=str(row["quantity"]),
-        subject=str(row["subject"]),
-        operation=str(row["operation"]),
+        *(plain(row[name]) for name in ("change", "case", "dtype", "formulation", "quantity", "subject")),
+        operation=plain(row["operation"]),
         before=before,
         after=after,
         ulps_before=ulps(row["ulp_error_old"]),
-        ulps_after=ulps(row["ulp_error"]),
-        worse=bool(row["delta"] > 0),
+        ulps_after=ulps(row["ulp_error_new"]),
     )

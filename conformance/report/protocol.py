@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import pandas as pd
 
 Arguments = Mapping[str, object]
 InputsOf = Callable[[str, str], Arguments]  # (case, dtype) -> the case's arguments, rounded to the dtype
+
+
+class DifferenceLike(Protocol):
+    """What changed between two runs, as `conformance/regression.py` finds it."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row for each check and relation with its `change`, what asks for attention first."""
+
+    @property
+    def old(self) -> RunLike:
+        """The earlier run."""
+
+    @property
+    def new(self) -> RunLike:
+        """The later run."""
+
+    @property
+    def pairs(self) -> Sequence[PairLike]:
+        """The subjects that were compared."""
+
+
+class PairLike(Protocol):
+    """A subject's names in both runs."""
+
+    @property
+    def old(self) -> str:
+        """In the earlier run."""
+
+    @property
+    def new(self) -> str:
+        """In the later run."""
+
+    @property
+    def label(self) -> str:
+        """The pair's own name."""
 
 
 class RunLike(Protocol):
@@ -21,6 +57,14 @@ class RunLike(Protocol):
     @property
     def environment(self) -> Mapping[str, Any]:
         """Versions, hardware, settings and times (`run.json`)."""
+
+    @property
+    def arguments(self) -> InputsOf | None:
+        """The cases' inputs, for the reproductions; None where they are no longer at hand."""
+
+    @property
+    def since(self) -> DifferenceLike | None:
+        """What changed since an earlier run; None without one."""
 
     def tolerance(self) -> pd.DataFrame:
         """Per operation, formulation, quantity, dtype and subject: counts, ulps and the worst case."""

@@ -44,9 +44,7 @@ class Story:
         return [subject.name for subject in self.summary.subjects]
 
 
-def tell(
-    run: RunLike, previous: RunLike | None = None, snippet: Callable[[Row], str | None] | None = None
-) -> Story:
+def tell(run: RunLike, snippet: Callable[[Row], str | None] | None = None) -> Story:
     """Sums a run up. `snippet` writes the reproduction of one check, given its row of the frame."""
     frame = light(run.frame)
     summary = summarise(frame, run.environment)
@@ -54,15 +52,12 @@ def tell(
     write = snippet or (lambda row: None)
     findings, findings_total = open_findings(frame, write)
     known, known_total = known_findings(frame, write)
-    since = None
-    if previous is not None:
-        since = changes(frame, light(previous.frame), str(previous.environment.get("id", "the previous run")))
     sweep = light(run.sweep())
     return Story(
         frame,
         sweep,
         summary,
-        since,
+        None if run.since is None else changes(run.since),
         heat(frame, subjects),
         claims(frame, light(run.relations()), light(run.breaks()), light(run.printed())),
         frontier(sweep),

@@ -48,6 +48,8 @@ class Summary:
     outcomes: Mapping[str, Mapping[str, int]]  # discrepancy, known, textbook -> subject -> checks
     subjects: tuple[Subject, ...]
     facts: tuple[tuple[str, str], ...]
+    machines: tuple[str, ...]
+    stale: tuple[str, ...]  # known deviations that deviate no longer
     run_id: str
 
 
@@ -100,6 +102,8 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         outcomes=outcomes,
         subjects=subjects,
         facts=_facts(environment),
+        machines=_machines(environment),
+        stale=tuple(str(line) for line in environment.get("stale_known") or ()),
         run_id=str(environment.get("id", "")),
     )
 
@@ -189,6 +193,20 @@ def _facts(environment: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     facts += [(key, _plain(value)) for key, value in (environment.get("hardware") or {}).items() if value]
     facts += [(key, _plain(value)) for key, value in (environment.get("settings") or {}).items() if value]
     return tuple(facts)
+
+
+def _machines(environment: Mapping[str, Any]) -> tuple[str, ...]:
+    """The processors that the subjects ran on and the operating system, each once, in a few words."""
+    shared = environment.get("hardware") or {}
+    found = []
+    for subject in (environment.get("subjects") or {}).values():
+        own = subject.get("hardware") or {}
+        cores = own.get("cores") or shared.get("cpus")
+        parts = [str(own.get(key)) for key in ("device", "gpu", "accelerator", "cpu") if own.get(key)]
+        parts = parts or [str(shared.get("machine") or "")]
+        found.append(", ".join([*parts, count(int(cores), "core") if cores else ""]).strip(", "))
+    system = str(shared.get("system") or "").partition("-with-")[0]
+    return tuple(dict.fromkeys(name for name in [*found, system] if name))
 
 
 def _plain(value: object) -> str:

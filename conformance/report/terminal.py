@@ -74,6 +74,8 @@ def print_story(story: Story, console: Console) -> None:
     summary = story.summary
     console.print(Text(summary.sentence, style=SENTENCE[summary.state]))
     console.print(Text(summary.detail, style="dim"))
+    if story.changes:
+        console.print(Text(f"Since run {story.changes.previous}: {story.changes.sentence}", style="bold"))
     console.print(_map(story))
     _claims(story, console)
     for finding in story.findings[:5]:

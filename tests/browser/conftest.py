@@ -17,6 +17,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from conformance.regression import diff
 from conformance.report import write
 from conformance.results import Run
 
@@ -127,7 +128,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     """A report of a made-up run, hostile texts included, and the run."""
     folder = tmp_path_factory.mktemp("report")
     run = fabricate(CHECKS)
-    write(run, folder, previous=fabricate(CHECKS, seed=2), inputs_of=inputs_of)
+    run.arguments, run.since = inputs_of, diff(fabricate(CHECKS, seed=2), run, elements=False)
+    write(run, folder)
     return folder / "report.html", run
 
 

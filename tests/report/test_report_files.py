@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from report.fabricate import HOSTILE, SUBJECTS, fabricate, inputs_of
 
+from conformance.regression import diff
 from conformance.report import write
 from conformance.report.annotations import commands
 from conformance.report.badge import badge
@@ -31,15 +32,17 @@ FILES = {"report.html", "summary.md", "badge.svg", "results.sarif"}
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    """A run with discrepancies, known deviations and hostile texts."""
-    return fabricate(2_000)
+    """A run with discrepancies, known deviations and hostile texts, and another one before it."""
+    run = fabricate(2_000)
+    run.arguments, run.since = inputs_of, diff(fabricate(2_000, seed=2), run, elements=False)
+    return run
 
 
 @pytest.fixture(scope="module")
 def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of its report."""
     folder = tmp_path_factory.mktemp("run")
-    write(run, folder, previous=fabricate(2_000, seed=2), inputs_of=inputs_of)
+    write(run, folder)
     return folder
 
 
@@ -101,7 +104,7 @@ class TestWrite:
     @pytest.mark.parametrize("name", sorted(FILES))
     def test_two_writes_are_the_same(self, run: Run, written: Path, tmp_path: Path, name: str) -> None:
         """The same run gives the same bytes."""
-        write(run, tmp_path, previous=fabricate(2_000, seed=2), inputs_of=inputs_of)
+        write(run, tmp_path)
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
 
     def test_an_empty_run_is_drawn_too(self, tmp_path: Path) -> None:

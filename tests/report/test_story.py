@@ -9,10 +9,10 @@ import pytest
 from report.fabricate import fabricate
 from rich.console import Console
 
+from conformance.regression import diff
 from conformance.report import terminal
 from conformance.report.changes import changes
 from conformance.report.figures import link, names, shorten, source_name, ulps
-from conformance.report.frames import light
 from conformance.report.story import Story, tell
 from conformance.results import Run
 
@@ -150,28 +150,44 @@ class TestFindings:
 
 
 class TestChanges:
-    """What changed since the previous run."""
+    """What changed since an earlier run, in the words of `conformance diff`."""
 
     def test_nothing_changed(self, run: Run) -> None:
         """A run compared with itself."""
-        since = changes(light(run.frame), light(run.frame), "before")
+        since = changes(diff(run, run, elements=False))
         assert since.nothing
-        assert not tell(run, run).changes.changed  # type: ignore[union-attr]
+        assert since.sentence == "Nothing changed: the same checks, the same verdicts, the same bits."
 
     def test_verdicts_bits_and_versions(self, run: Run) -> None:
         """One verdict worse, one check gone, one version newer."""
-        frame = light(run.frame)
-        new = frame.iloc[1:].copy()
+        new = run.frame.iloc[1:].copy()
         row = new.index[new["verdict"].eq("exact") & ~new["textbook"].astype(bool)][0]
         new.loc[row, ["verdict", "bits"]] = ["wrong", "0"]
-        new["conforms"] = new["conforms"].where(new.index != row, False)
-        new["framework_version"] = new["framework_version"].replace("2.13.0", "2.14.0")
-        since = changes(new, frame, "before")
-        assert (since.added, since.removed, since.bits, since.worse, since.better) == (0, 1, 1, 1, 0)
-        assert (since.new_discrepancies, since.gone_discrepancies) == (1, 0)
+        new.loc[row, "conforms"] = False
+        subjects = run.environment["subjects"]
+        later = {**subjects, "torch": {**subjects["torch"], "version": "2.14.0"}}
+        frame = new.reset_index(drop=True)
+        after = Run(frame, {**run.environment, "subjects": later}, run.frames)
+        after.since = diff(run, after, elements=False)
+        since = tell(after).changes
+        assert since is not None
+        assert dict(since.counts) == {"regressed": 1, "removed": 1}
         assert since.versions == (("torch", "2.13.0", "2.14.0"),)
+        assert since.sentence == "1 regressed, 1 removed; torch 2.13.0 → 2.14.0."
         (changed,) = since.changed
-        assert (changed.before.name, changed.after.name, changed.worse) == ("exact", "wrong", True)
+        assert changed.before is not None
+        assert changed.after is not None
+        assert (changed.change, changed.before.name, changed.after.name) == ("regressed", "exact", "wrong")
+
+    def test_textbook_formulations_are_counted_apart(self, run: Run) -> None:
+        """What only textbook formulations do is no news of the stack."""
+        new = run.frame.copy()
+        row = new.index[new["conforms"].eq(True).fillna(False) & new["textbook"].astype(bool)][0]
+        new.loc[row, "verdict"] = "wrong"
+        new.loc[row, "conforms"] = False
+        since = changes(diff(run, Run(new, run.environment, run.frames), elements=False))
+        assert (since.counts, dict(since.textbook), since.changed) == ((), {"regressed": 1}, ())
+        assert since.sentence == "No check changed, 1 change of textbook formulations."
 
 
 class TestTerminal:
