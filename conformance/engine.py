@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from conformance import collect, deviations, environments, journal, plan, results
+from conformance import collect, deviations, environments, journal, plan, profiles, results
 from conformance.breaks import Search
 from conformance.case import Case, load_cases
 from conformance.errors import RunError
@@ -43,6 +43,7 @@ def run(
     python: str | None = None,
     subjects_file: str | Path | None = None,
     large: bool = False,
+    profile: str = "default",
     progress: Progress | None = None,
     wanted: Wanted | None = None,
     cases: Sequence[Case] | None = None,
@@ -53,7 +54,8 @@ def run(
 
     `paths`: case files or folders (default: the suite's corpus). `subjects`: as ``torch`` or
     ``torch:compile`` (default: every installed framework). `operations`, `dtypes`, `tags` select cases;
-    `large` adds those that run only on demand.
+    `large` adds those that run only on demand; `profile` ``full`` does so too and, where no subjects are
+    named, adds every mode and device of each framework.
     `output`: the directory that receives the run's files (None: nothing is written). `resume` goes on with
     the run that was interrupted there. `limit`: seconds a check; `memory`: bytes a worker. `python`: the
     interpreter of the subjects that state none; `subjects_file`: a `subjects.yaml`. `cases` and
@@ -74,6 +76,7 @@ def run(
         python,
         None if subjects_file is None else str(subjects_file),
         large,
+        profile,
     )
     session = _Session(settings, progress or Silent(), wanted)
     if output is None:
@@ -133,7 +136,8 @@ class _Session:
             self._start(subjects)
             cases = self._load(cases)
             chosen = pick(cases, self.settings)
-            the_plan = plan.make(chosen, [one.name for one in subjects], self.settings.dtypes, self.wanted)
+            wanted = self.wanted or profiles.wanted_by(self.settings.profile)
+            the_plan = plan.make(chosen, [one.name for one in subjects], self.settings.dtypes, wanted)
             if directory is not None:  # Only now: a call at fault must not cost an interrupted run's journal.
                 directory.open_journal({"settings": vars(self.settings)}, resume)
             return self._drive(the_plan, subjects)
@@ -147,7 +151,8 @@ class _Session:
         subjects, notes = select(self.settings.subjects, self.settings.python, self.settings.subjects_file)
         for note in notes:
             self.progress.note(note)
-        return subjects
+        full = self.settings.profile == "full" and not self.settings.subjects
+        return profiles.expanded(subjects) if full else subjects
 
     def _load(self, cases: Sequence[Case] | None) -> Sequence[Case]:
         return load_cases([Path(path) for path in self.settings.paths] or None) if cases is None else cases

@@ -27,6 +27,7 @@ class Settings:
     python: str | None = None
     subjects_file: str | None = None
     large: bool = False
+    profile: str = "default"
 
 
 def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
@@ -35,6 +36,7 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
     Raises RunError for an operation that does not exist, and where no case is left.
     """
     operations, tags = settings.operations, settings.tags
+    large = settings.large or settings.profile == "full"
     for name in operations:
         if name not in OPERATIONS:
             raise RunError(f"--operation {name}: no such operation (there are {', '.join(OPERATIONS)})")
@@ -43,7 +45,7 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
         for case in cases
         if (not operations or case.operation in operations)
         and (not tags or set(tags) & set(case.tags))
-        and (settings.large or ON_DEMAND in tags or ON_DEMAND not in case.tags)
+        and (large or ON_DEMAND in tags or ON_DEMAND not in case.tags)
     ]
     if not chosen:
         raise RunError("no case is left by this selection; `conformance list cases` shows what there is")

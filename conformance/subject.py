@@ -25,7 +25,7 @@ FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 #: A framework's modes, its default first.
 MODES = {
     "numpy": ("reference",),
-    "torch": ("eager", "compile"),
+    "torch": ("eager", "compile", "vmap"),
     "tensorflow": ("eager", "function", "xla"),
     "jax": ("jit", "eager"),
 }

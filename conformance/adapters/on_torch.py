@@ -1,4 +1,4 @@
-"""PyTorch: eager, or compiled by ``torch.compile``."""
+"""PyTorch: eager, compiled by ``torch.compile``, or row by row under ``torch.func.vmap``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .base import NO_LABEL, Adapter, Array, Call, Function, Tensor, Unavailable, Unsupported
+from .by_rows import row_call
 from .storage import narrow, widen
 
 # Workers share the cores: OpenMP threads that wait by spinning make a call of 60 us take 20 ms.
@@ -24,7 +25,7 @@ class TorchAdapter(Adapter):
     """PyTorch 1.4 and newer. ``torch.compile`` is asked for static shapes: one program a shape, as XLA's."""
 
     framework = "torch"
-    modes = ("eager", "compile")
+    modes = ("eager", "compile", "vmap")
     devices = ()
     formulations = FUNCTIONS
     implicit_axis = frozenset(("functional", "module", "naive"))
@@ -40,6 +41,12 @@ class TorchAdapter(Adapter):
         self.programs: Dict[Any, Function] = {}
         if self.mode == "compile":
             prepare_compilation()
+        if self.mode == "vmap" and not hasattr(torch, "func"):
+            raise Unavailable("torch {} has no mode 'vmap': it came with 2.0".format(torch.__version__))
+
+    def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
+        call = super().call(request, arrays)
+        return row_call(request["operation"], call, arrays) if self.mode == "vmap" else call
 
     def load(self, array: Array, dtype: str) -> Tensor:
         if dtype == "bfloat16":
@@ -71,11 +78,22 @@ class TorchAdapter(Adapter):
         self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
     ) -> Tuple[Tensor, Sequence[Tensor]]:
         sources = [tensors[name].requires_grad_() for name in wrt]
-        value = call(tensors) if self.mode == "eager" else self.program(call, tensors, wrt)(tensors)
+        value = self.carry_out(call, tensors, wrt)
         if not sources:
             return value, ()
         upstream = torch.ones_like(value) if upstream is None else upstream
         return value, torch.autograd.grad(value, sources, upstream)
+
+    def carry_out(self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...]) -> Tensor:
+        """The call's value in this mode."""
+        if self.mode == "compile":
+            return self.program(call, tensors, wrt)(tensors)
+        if self.mode == "eager":
+            return call(tensors)
+        rest = {name: tensor for name, tensor in tensors.items() if name not in call.inputs}
+        return torch.func.vmap(lambda *rows: call(dict(zip(call.inputs, rows), **rest)))(
+            *[tensors[name] for name in call.inputs]
+        )
 
     def program(self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...]) -> Function:
         """The call compiled for these shapes and dtypes.

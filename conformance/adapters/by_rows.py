@@ -1,0 +1,34 @@
+"""What ``vmap`` maps over: a call on a batch, as a call on each of its rows."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from .base import Array, Call, Unsupported
+
+#: Operations that work along an axis, and those whose class axis a row must keep alone.
+ALONG_AN_AXIS = ("softmax", "log_softmax", "logsumexp")
+OF_CLASSES = ("nll_loss", "cross_entropy")
+
+
+def row_call(operation: str, call: Call, arrays: Dict[str, Array]) -> Call:
+    """The call on one row; its inputs are mapped along their first axis, weights are shared.
+
+    Raises Unsupported for a batch that is no batch of independent rows.
+    """
+    first = arrays[call.inputs[0]]
+    scalars: Dict[str, Any] = dict(call.scalars)
+    if not first.ndim or not first.shape[0]:
+        raise Unsupported("vmap needs rows to map over")
+    if operation in ALONG_AN_AXIS:
+        axis = scalars.get("axis", -1)
+        if axis is None or axis % first.ndim == 0:
+            raise Unsupported("vmap maps over the first axis, and this is the operation's own")
+        scalars["axis"] = axis % first.ndim - 1
+    elif operation in OF_CLASSES and first.ndim != 2:
+        raise Unsupported("vmap maps over rows of classes, of shape (N, C) alone")
+    if "target" in call.inputs and scalars.get("reduction", "mean") != "none":
+        raise Unsupported("vmap keeps rows apart: reduction none alone")
+    if operation.startswith("binary") and not {"weight", "pos_weight"}.isdisjoint(arrays):
+        raise Unsupported("vmap would share the weights of the elements among all rows")
+    return call._replace(scalars=tuple(sorted(scalars.items())))
