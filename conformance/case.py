@@ -15,7 +15,7 @@ import numpy as np
 from conformance.case_file import DTYPES, Equals, Known
 from conformance.errors import CaseError
 from conformance.limits import Limits
-from conformance.operations import OPERATIONS
+from conformance.operations import OPERATIONS, SECOND, upstream
 from conformance.tensors import Tensor, rounded, size
 
 __all__ = ["DTYPES", "Case", "Known", "load_cases", "schema", "validate"]
@@ -33,7 +33,8 @@ class Case:
     (`nan`, `inf`, `-inf`, `zero`). printed: figures as text, in nested lists. decimals: the inputs are known
     to that many decimals only. warns: whether the framework warns; None where it may do either. layout: the
     memory layout of inputs and tensor parameters that are not contiguous, by name. equals: another case whose
-    result this one's must equal. label_dtype: the integers in which labels are handed over.
+    result this one's must equal. label_dtype: the integers in which labels are handed over. upstream: the
+    upstream gradient; None for the suite's own.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Case:
     layout: Mapping[str, str] = field(default_factory=dict)
     equals: Equals | None = None
     label_dtype: str = "int64"
+    upstream: Tensor | None = None
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def tensors(self) -> Iterator[Tensor]:
@@ -96,13 +98,44 @@ class Case:
             self._built[dtype] = built
         return dict(built)
 
+    def flow(self, dtype: str, shape: tuple[int, ...]) -> Any:
+        """The upstream gradient of a result of that shape: the case's own, rounded, else the suite's.
+
+        Raises CaseError where the case's own has another shape, or a number that is not finite in the dtype.
+        """
+        try:
+            return self.build_flow(dtype, shape)
+        except ValueError as error:
+            raise CaseError(f"{self.file}:{self.line}: {self.id}: {error}") from None
+
+    def build_flow(self, dtype: str, shape: tuple[int, ...]) -> Any:
+        """As `flow`, with the bare ValueError."""
+        if self.upstream is None:
+            return upstream(shape)
+        if self.upstream.shape != shape:
+            raise ValueError(f"upstream has the shape {list(self.upstream.shape)}, the result {list(shape)}")
+        found = _floats(self.upstream, dtype)
+        if not np.isfinite(found).all():
+            raise ValueError("upstream holds an infinity or nan")
+        return found
+
+    def with_upstream(self, dtype: str) -> dict[str, Any]:
+        """As `arguments`, and under `upstream` the upstream gradient where the case states its own."""
+        arguments = self.arguments(dtype)
+        if self.upstream is None or self.expect == "error":
+            return arguments
+        return {**arguments, "upstream": self.flow(dtype, OPERATIONS[self.operation].result_shape(arguments))}
+
     def quantity_names(self, dtype: str) -> tuple[str, ...]:
-        """The case's quantities with their inputs, as `value` and `gradient:logits`."""
-        if "gradient" not in self.quantities:
-            return ("value",)
-        operation = OPERATIONS[self.operation]
-        gradients = tuple(f"gradient:{name}" for name in operation.differentiable(self.arguments(dtype)))
-        return (("value",) if "value" in self.quantities else ()) + gradients
+        """The case's quantities with their inputs, as `value`, `gradient:logits` and `second:logits`."""
+        names = ["value"] if "value" in self.quantities else []
+        if self.quantities != ("value",):
+            operation, arguments = OPERATIONS[self.operation], self.arguments(dtype)
+            if "gradient" in self.quantities:
+                names += [f"gradient:{name}" for name in operation.differentiable(arguments)]
+            if "second" in self.quantities:
+                names += [f"{SECOND}{name}" for name in operation.twice_differentiable(arguments)]
+        return tuple(names)
 
     def variant(
         self, name: str, operation: str, inputs: Mapping[str, Tensor], parameters: Mapping[str, Any]
@@ -122,6 +155,7 @@ class Case:
             warns=None,
             layout={},
             equals=None,
+            upstream=None,
             _built={},
         )
 

@@ -39,8 +39,10 @@ class Checks:
         if arguments and case.expect != "error" and elements <= EAGER:
             self._check_arguments()
         gradients = [f"gradient:{one.name}" for one in operation.inputs if one.kind != "labels"]
-        if case.quantities == ("gradient",) and not gradients:
+        if "value" not in case.quantities and not gradients:
             self._fault("quantities", f"{operation.name} has no gradient", "[value]")
+        if "second" in case.quantities:
+            gradients += [f"second:{operation.inputs[0].name}"]
         for place, known in zip(known_places, case.known, strict=True):
             self._check_known(place, known, ("value", *gradients))
 
@@ -69,10 +71,21 @@ class Checks:
             return
         self._check_layout(arguments)
         self._check_labels(arguments)
+        self._check_upstream(shape)
         found = _printed_shape(case.printed)
         if case.printed is not None and found != shape:
             what = "printed figures " + ("in ragged lists" if found is None else f"of shape {list(found)}")
             self._fault("printed", what, f"{list(shape)}, the shape of the result")
+
+    def _check_upstream(self, shape: tuple[int, ...]) -> None:
+        """Note an upstream gradient that the result cannot have."""
+        if self.case.upstream is None:
+            return
+        try:
+            for dtype in self.case.dtypes:
+                self.case.build_flow(dtype, shape)
+        except ValueError as error:
+            self._fault("upstream", str(error), f"finite numbers of the result's shape {list(shape)}")
 
     def _check_layout(self, arguments: dict[str, Any]) -> None:
         """Note layouts that a tensor cannot have."""

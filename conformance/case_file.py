@@ -13,7 +13,7 @@ from conformance.faults import Faults, meant, shown
 from conformance.yaml_tree import Mapping, Node, Scalar, find, kind, plain
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-QUANTITIES = ("value", "gradient")
+QUANTITIES = ("value", "gradient", "second")
 #: What a case may expect; the special values are checked against the exact value by `conformance validate`.
 EXPECTATIONS = ("value", "error", "nan", "inf", "-inf", "zero")
 
@@ -30,7 +30,8 @@ class _Keys(BaseModel):
 class Known(_Keys):
     """A documented deviation: which checks of the case deviate, why, and who says so.
 
-    `subject`, `dtype`, `formulation` and `quantity` are globs; quantity `gradient` means every gradient.
+    `subject`, `dtype`, `formulation` and `quantity` are globs; quantity `gradient` means every gradient, and
+    `second` every second derivative.
     `versions` is a PEP 440 specifier of the framework's versions, empty for any.
     """
 
@@ -47,7 +48,7 @@ class Known(_Keys):
     @field_validator("quantity")
     @classmethod
     def _every_gradient(cls, value: str) -> str:
-        return "gradient:*" if value == "gradient" else value
+        return f"{value}:*" if value in ("gradient", "second") else value
 
     @field_validator("versions")
     @classmethod
@@ -96,9 +97,12 @@ class CaseEntry(_Keys):
         list[str], Field(min_length=1, description="a list of the operation's formulations; left out: all")
     ] = []
     quantities: Annotated[
-        list[Literal["value", "gradient"]],
-        Field(min_length=1, description="[value], [gradient] or [value, gradient]"),
+        list[Literal["value", "gradient", "second"]],
+        Field(min_length=1, description="a list of value, gradient and second; left out: [value, gradient]"),
     ] = ["value", "gradient"]
+    upstream: Annotated[
+        Any, Field(description="the upstream gradient, a tensor of the result's shape; left out: the suite's")
+    ] = None
     printed: Annotated[Any, Field(description="a figure as the source shows it, or lists of figures")] = None
     decimals: Annotated[
         int, Field(ge=0, le=30, description="how many decimals of the inputs are known, from 0 to 30")

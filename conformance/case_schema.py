@@ -40,6 +40,7 @@ def schema() -> dict[str, Any]:
     definitions = {**file.pop("$defs", {}), **case.pop("$defs", {})}
     case["properties"]["operation"] = {"enum": list(OPERATIONS), "description": "an operation's name"}
     case["properties"]["printed"] = {"$ref": "#/$defs/figures"}
+    case["properties"]["upstream"] = _TENSOR
     case["properties"]["vary"] = _axes(case)
     case["allOf"] = [*(_of_operation(operation) for operation in OPERATIONS.values()), _REDUCTION]
     file["properties"]["cases"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/case"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,10 @@ class _CaseReader:
         printed = self._printed(entry)
         sound = len(faults.found)
         inputs, parameters = self._tensors(entry, operation)
-        case = self._made(entry, formulations, inputs, parameters, printed)
+        case = replace(
+            self._made(entry, formulations, inputs, parameters, printed),
+            upstream=self._upstream(entry, operation),
+        )
         complete = len(faults.found) == sound and len(inputs) == len(operation.inputs)
         Checks(case, operation, self.node, faults).all(complete, self._known_places())
         return case if len(faults.found) == before else None
@@ -252,6 +255,20 @@ class _CaseReader:
                 node = given[parameter.name]
                 parameters[parameter.name] = self._parameter(reader, parameter, node, entry)
         return inputs, parameters
+
+    def _upstream(self, entry: CaseEntry, operation: Operation) -> Tensor | None:
+        """The upstream gradient that the case states; a fault where none of its quantities has one."""
+        node = self.node.entries.get("upstream")
+        if node is None:
+            return None
+        derivatives = {"gradient", "second"}.intersection(entry.quantities)
+        floating = any(one.kind != "labels" for one in operation.inputs)
+        if entry.expect == "error" or not derivatives or not floating:
+            right = "a case with a gradient, or no `upstream`"
+            self.fault("upstream", "upstream: this case has no gradient", right)
+            return None
+        reader = Reader(self.file.path.parent, self.file.limits, self.file.faults, tuple(entry.dtypes))
+        return reader.tensor("upstream", node, labels=False, floating=True)
 
     def _entries(self, key: str, names: list[str], operation: Operation) -> dict[str, Node]:
         """The known entries of `inputs` or `parameters`; a fault for each other."""

@@ -30,6 +30,7 @@ def _check(case: Case) -> Iterable[str]:
             if case.expect == "error":
                 continue
             OPERATIONS[case.operation].check_arguments(arguments)
+            case.build_flow(dtype, OPERATIONS[case.operation].result_shape(arguments))
             unlike = [] if case.expect == "value" else list(_check_special(case, dtype, arguments))
             if unlike:
                 yield unlike[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.operations.base import (
+    SECOND,
     Arguments,
     Input,
     Operation,
@@ -16,6 +17,7 @@ from conformance.operations.evaluation import OPERATIONS, operation_named, refer
 
 __all__ = [
     "OPERATIONS",
+    "SECOND",
     "Arguments",
     "Input",
     "Operation",

@@ -1,4 +1,4 @@
-"""Second derivatives along the suite's direction: as double backward computes them, and the best known way."""
+"""Second derivatives along the suite's direction: by double backward, and the best known way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second derivatives: what is right stays within its bound in every dtype, what is known to be wrong leaves."""
+"""Second derivatives: what is right stays within its bound in every dtype, the known wrong leaves it."""
 
 from __future__ import annotations
 
