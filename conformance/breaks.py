@@ -8,6 +8,7 @@ compiles nothing anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from conformance import relations
 from conformance.collect import digits, embed, sweep_axis
-from conformance.operations import OPERATIONS, reference
+from conformance.operations import OPERATIONS, Reference
 from conformance.plan import Group, Request
 from conformance.worker import Answer
 
@@ -72,6 +73,7 @@ class Search:
     left: str
     right: str
     beyond: npt.NDArray[np.bool_]
+    references: Callable[[Group, str], Reference]
     low: int = field(init=False)
     high: int = field(init=False)
     seen: dict[int, tuple[str, str, str]] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Search:
             return False
         assert self._round is not None
         values = [_values(self._answers[formulation]) for formulation in (self.left, self.right)]
-        truth = reference(self.group.case.operation, self._round.arguments, "value", self.group.dtype)
+        truth = self.references(self._round, "value")
         positions = ordinal(sweep_axis(self._round), self.group.dtype)
         if any(value is None or value.shape != truth.rounded.shape for value in values):
             self.low = self.high - 1

@@ -28,6 +28,9 @@ from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
 from conformance.worker import Answer, Ended, Hello, Limits, Message, Worker
 
+#: Messages that are journalled in one write.
+AT_HAND = 256
+
 
 def run(
     paths: Sequence[str | Path] = (),
@@ -110,6 +113,8 @@ class _Session:
         self.finished_searches: list[Search] = []
         self.recorded: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.directory: journal.RunDirectory | None = None
+        self.spent: dict[str, float] = {}  # seconds in calls
+        self.compiled: dict[str, int] = {}
         self.interrupted = ""
         self.next_index = 0
         self.started = time.time()
@@ -198,7 +203,7 @@ class _Session:
         """Sends requests to their worker, but for those that an interrupted run has answered already."""
         fresh = []
         for request in requests:
-            frame = self.recorded.get((subject, request.key())) if self.recorded else None
+            frame = self.recorded.get((subject, request.key)) if self.recorded else None
             if frame is None:
                 fresh.append(request)
             else:
@@ -221,10 +226,24 @@ class _Session:
                     message = self.inbox.get(timeout=0.2)
                 except queue.Empty:
                     continue
-            if isinstance(message, Ended):
-                open_workers.discard(message.subject)
-            else:
-                yield message
+            batch = [message, *self._at_hand()]
+            self._record(batch)
+            for one in batch:
+                if isinstance(one, Ended):
+                    open_workers.discard(one.subject)
+                else:
+                    yield one
+            self._watch()
+
+    def _at_hand(self) -> list[Message]:
+        """The messages that have come in already."""
+        found: list[Message] = []
+        while len(found) < AT_HAND:
+            try:
+                found.append(self.inbox.get_nowait())
+            except queue.Empty:
+                break
+        return found
 
     def _watch(self) -> None:
         now = time.monotonic()
@@ -232,14 +251,10 @@ class _Session:
             worker.watch(now)
 
     def _handle(self, message: Message, collector: collect.Collector) -> None:
-        if isinstance(message, Hello):
-            self.hellos[message.subject] = message.header
-            self.versions[message.subject] = str(message.header.get("version", ""))
-            return
         if not isinstance(message, Answer):
             return
-        if self.directory is not None and not self._is_recorded(message):
-            self.directory.record(message, message.request.key(), self.versions.get(message.subject, ""))
+        self.spent[message.subject] = self.spent.get(message.subject, 0.0) + message.seconds
+        self.compiled[message.subject] = message.compilations
         search = self.searches.pop((message.subject, message.request.index), None)
         if search is not None:
             if search.take(message):
@@ -250,21 +265,34 @@ class _Session:
             collector.add(message)
         self._close_if_done(message.subject)
 
+    def _record(self, messages: Sequence[Message]) -> None:
+        """Journals the answers among the messages before any of them is judged."""
+        fresh = []
+        for message in messages:
+            if isinstance(message, Hello):
+                self.hellos[message.subject] = message.header
+                self.versions[message.subject] = str(message.header.get("version", ""))
+            elif isinstance(message, Answer) and not self._is_recorded(message):
+                fresh.append((message, self.versions.get(message.subject, "")))
+        if self.directory is not None:
+            self.directory.record(fresh)
+
     def _is_recorded(self, answer: Answer) -> bool:
-        return bool(self.recorded) and (answer.subject, answer.request.key()) in self.recorded
+        return bool(self.recorded) and (answer.subject, answer.request.key) in self.recorded
 
     def _on_group(
         self, collector: collect.Collector, references: References
     ) -> Callable[[Group, list[dict[str, Any]]], None]:
         def judged(group: Group, rows: list[dict[str, Any]]) -> None:
             references.drop(group)
+            group.release()
             self.progress.judged(rows)
             if "frontier" in group.case.tags and not self.interrupted:
-                self._search(group, collector)
+                self._search(group, collector, references)
 
         return judged
 
-    def _search(self, group: Group, collector: collect.Collector) -> None:
+    def _search(self, group: Group, collector: collect.Collector, references: References) -> None:
         operation = OPERATIONS[group.case.operation]
         for relation in operation.relations:
             for subject in self.workers:
@@ -272,7 +300,10 @@ class _Session:
                     beyond = collector.broken.pop((group.index, subject, relation.left, right), None)
                     if beyond is not None:
                         self._search_on(
-                            Search(group, subject, relation.name, relation.left, right, beyond), new=True
+                            Search(
+                                group, subject, relation.name, relation.left, right, beyond, references.once
+                            ),
+                            new=True,
                         )
 
     def _search_on(self, search: Search, new: bool = False) -> None:
@@ -380,7 +411,11 @@ class _Session:
             for name, value in self.hellos.get(subject.name, {}).items()
             if name not in ("kind", "arrays")
         }
-        return {"framework": subject.framework, **hello}
+        spent = {
+            "seconds": round(self.spent.get(subject.name, 0.0), 3),
+            "compilations": self.compiled.get(subject.name, 0),
+        }
+        return {"framework": subject.framework, **hello, **spent}
 
 
 def _sorted(rows: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:

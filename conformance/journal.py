@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -97,20 +98,14 @@ class RunDirectory:
         if not resume:
             self._write(protocol.encode({"kind": "run", "id": self.run_id, **header}))
 
-    def record(self, answer: Answer, key: str, version: str) -> None:
-        """Appends one answer; a kill at any moment loses at most the answer that is being written."""
-        header = {
-            "kind": "answer",
-            "subject": answer.subject,
-            "version": version,
-            "key": key,
-            "request": answer.request.name,
-            "outcomes": answer.outcomes,
-            "warnings": list(answer.warnings),
-            "seconds": answer.seconds,
-            "arrays": [{"name": name, "dtype": answer.dtypes.get(name, "")} for name in answer.arrays],
-        }
-        self._write(protocol.encode(header, answer.arrays))
+    def record(self, answers: Iterable[tuple[Answer, str]]) -> None:
+        """Appends answers, each with its framework's version, in one write.
+
+        A kill at any moment loses at most what is being written.
+        """
+        frames = b"".join(_frame(answer, version) for answer, version in answers)
+        if frames:
+            self._write(frames)
 
     def _write(self, frame: bytes) -> None:
         assert self._journal is not None
@@ -130,6 +125,21 @@ class RunDirectory:
         os.replace(self.path / NAME, self.path / OBSERVATIONS)
 
 
+def _frame(answer: Answer, version: str) -> bytes:
+    header = {
+        "kind": "answer",
+        "subject": answer.subject,
+        "version": version,
+        "key": answer.request.key,
+        "request": answer.request.name,
+        "outcomes": answer.outcomes,
+        "warnings": list(answer.warnings),
+        "seconds": answer.seconds,
+        "arrays": [{"name": name, "dtype": answer.dtypes.get(name, "")} for name in answer.arrays],
+    }
+    return protocol.pack(header, answer.body)
+
+
 def replay(frame: tuple[dict[str, Any], dict[str, Any]], request: Request) -> Answer:
     """The answer that a journal's frame holds, as one to this run's request."""
     header, arrays = frame
@@ -141,4 +151,5 @@ def replay(frame: tuple[dict[str, Any], dict[str, Any]], request: Request) -> An
         {entry["name"]: entry["dtype"] for entry in header["arrays"]},
         tuple(header["warnings"]),
         float(header["seconds"]),
+        protocol.body_of(arrays.values()),
     )

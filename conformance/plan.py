@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from conformance.adapters import protocol
 from conformance.arithmetic import to_storage
 from conformance.case import Case
-from conformance.operations import OPERATIONS, upstream
+from conformance.operations import OPERATIONS, direction
 
+T = TypeVar("T")
+#: Inputs of at most this many bytes stay in memory until their group is judged.
+SMALL = 1 << 16
 #: (subject's name, case, dtype, formulation, quantity) -> whether this check belongs to the run.
 Wanted = Callable[[str, Case, str, str, str], bool]
 
@@ -31,7 +36,11 @@ class Group:
     @property
     def arguments(self) -> dict[str, Any]:
         """The inputs and parameters, rounded to the dtype."""
-        return _latest.of(self)
+        return _arguments.of(self, self._build)
+
+    def _build(self) -> tuple[dict[str, Any], int]:
+        arguments = self.case.arguments(self.dtype)
+        return arguments, sum(value.nbytes for value in arguments.values() if isinstance(value, np.ndarray))
 
     @cached_property
     def result_shape(self) -> tuple[int, ...] | None:
@@ -40,19 +49,39 @@ class Group:
             return None
         return OPERATIONS[self.case.operation].result_shape(self.arguments)
 
-    def upstream(self) -> np.ndarray[Any, Any] | None:
-        """The gradient that flows into the result; None where the result's shape is unknown."""
-        return None if self.result_shape is None else upstream(self.result_shape)
+    @cached_property
+    def flow(self) -> np.ndarray[Any, Any] | None:
+        """The upstream gradient; None where the result's shape is unknown."""
+        return None if self.result_shape is None else self.case.flow(self.dtype, self.result_shape)
 
     def arrays(self) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
         """Every array of the request as (wire dtype, storage array), in the order of the wire."""
         tensors = {name: value for name, value in self.arguments.items() if isinstance(value, np.ndarray)}
-        flow = self.upstream()
-        if flow is not None:
-            tensors["upstream"] = flow
+        if self.flow is not None:
+            tensors["upstream"] = self.flow
+            if "second" in self.case.quantities:
+                first = OPERATIONS[self.case.operation].inputs[0].name
+                tensors["direction"] = direction(np.shape(self.arguments[first]))
         labels = self.case.label_dtype
         return {name: on_the_wire(value, self.dtype, labels) for name, value in tensors.items()}
 
+    def wire(self) -> Wire:
+        """The arrays as every request of the group carries them."""
+        return _wires.of(self, self._encode)
+
+    def _encode(self) -> tuple[Wire, int]:
+        arrays = self.arrays()
+        body = protocol.body_of(array for _, array in arrays.values())
+        entries = [{"name": name, "dtype": dtype} for name, (dtype, _) in arrays.items()]
+        return Wire(entries, body, hashlib.sha256(body).hexdigest()), len(body)
+
+    def release(self) -> None:
+        """The group is judged: its inputs are made again if anybody still asks for them."""
+        _arguments.drop(self)
+        _wires.drop(self)
+        self.__dict__.pop("flow", None)
+
+    @cached_property
     def scalars(self) -> dict[str, Any]:
         """The parameters that the case states and that are no tensors."""
         given = {name: value for name, value in self.arguments.items() if name in self.stated}
@@ -64,23 +93,48 @@ class Group:
         return frozenset(self.case.inputs) | frozenset(self.case.parameters)
 
 
-class _Latest:
-    """The arguments of the group that was asked for last: large ones take seconds to make."""
+@dataclass(frozen=True)
+class Wire:
+    """A group's arrays as its requests carry them: their names and dtypes, their bytes, a digest of those."""
+
+    entries: list[dict[str, str]]
+    body: bytes
+    digest: str
+
+
+class _Held(Generic[T]):
+    """What is made of groups, for all subjects at once: small things stay, of the large ones the last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: tuple[Group, dict[str, Any]] | None = None
+        self._small: weakref.WeakKeyDictionary[Group, T] = weakref.WeakKeyDictionary()
+        self._large: tuple[Group, T] | None = None
 
-    def of(self, group: Group) -> dict[str, Any]:
-        """A group's arguments; several workers' threads ask for the same ones at once."""
+    def of(self, group: Group, make: Callable[[], tuple[T, int]]) -> T:
+        """What `make` gives for a group (and how many bytes that is); several threads ask for the same."""
         with self._lock:
-            if self._held is None or self._held[0] is not group:
-                self._held = None
-                self._held = (group, group.case.arguments(group.dtype))
-            return self._held[1]
+            if group in self._small:
+                return self._small[group]
+            if self._large is not None and self._large[0] is group:
+                return self._large[1]
+            self._large = None
+            made, size = make()
+            if size <= SMALL:
+                self._small[group] = made
+            else:
+                self._large = (group, made)
+            return made
+
+    def drop(self, group: Group) -> None:
+        """Lets go of what is held of a group."""
+        with self._lock:
+            self._small.pop(group, None)
+            if self._large is not None and self._large[0] is group:
+                self._large = None
 
 
-_latest = _Latest()
+_arguments: _Held[dict[str, Any]] = _Held()
+_wires: _Held[Wire] = _Held()
 
 
 def on_the_wire(
@@ -110,27 +164,29 @@ class Request:
 
     def payload(self) -> bytes:
         """The request's frame."""
-        arrays = self.group.arrays()
+        wire = self.group.wire()
+        return protocol.pack({"id": self.index, **self._about(), "arrays": wire.entries}, wire.body)
+
+    def _about(self) -> dict[str, Any]:
         header = {
             "kind": "request",
-            "id": self.index,
             "operation": self.group.case.operation,
             "formulation": self.formulation,
             "dtype": self.group.dtype,
             "quantities": list(self.quantities),
-            "parameters": self.group.scalars(),
-            "arrays": [{"name": name, "dtype": dtype} for name, (dtype, _) in arrays.items()],
+            "parameters": self.group.scalars,
         }
-        if self.group.case.layout:
-            header["layouts"] = dict(self.group.case.layout)
-        return protocol.encode(header, {name: array for name, (_, array) in arrays.items()})
+        return header | ({"layouts": dict(self.group.case.layout)} if self.group.case.layout else {})
 
+    @cached_property
     def key(self) -> str:
-        """A digest of the operation, formulation, dtype, quantities, parameters and every input bit."""
-        header_and_body = self.payload()
-        # The id says where in this run's plan the request stands; another plan may hold the same request.
-        neutral = header_and_body.replace(f'"id":{self.index},'.encode(), b'"id":0,', 1)
-        return hashlib.sha256(neutral[16:] + self.group.case.id.encode()).hexdigest()[:32]
+        """A digest of the operation, formulation, dtype, quantities, parameters and every input bit.
+
+        Not of the id, which says where in this run's plan the request stands.
+        """
+        wire = self.group.wire()
+        about = [self.group.case.id, self._about(), wire.entries, wire.digest]
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ from conformance.plan import Group
 _AHEAD = 1 << 22
 #: A result of more elements than this is not kept on disk: reading it back saves too little.
 _KEPT = 1 << 16
+#: Bytes of new exact values that are held before they are written.
+_UNWRITTEN = 1 << 24
 
 
 def cache_directory() -> Path:
@@ -46,6 +48,10 @@ class References:
             self._memory[key] = found = self._store.get_or_compute(group, quantity)
             self._elements += found.rounded.size
         return self._memory[key]
+
+    def once(self, group: Group, quantity: str) -> Reference:
+        """The reference of a group that is no part of the plan: nothing is held of it in memory."""
+        return self._store.get_or_compute(group, quantity)
 
     def ahead(self, groups: Sequence[Group]) -> Iterator[None]:
         """Computes one reference a step, in the order of the groups, while there is room for it."""
@@ -75,7 +81,8 @@ class _Store:
     """References on disk: one SQLite file; a cache that cannot be used is done without."""
 
     def __init__(self, directory: Path) -> None:
-        self._new: list[tuple[str, bytes]] = []
+        self._new: dict[str, bytes] = {}
+        self._bytes = 0
         self._connection: sqlite3.Connection | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -91,12 +98,17 @@ class _Store:
         key = _key(group, quantity)
         found = self._read(key)
         if found is None:
-            found = reference(group.case.operation, group.arguments, quantity, group.dtype, group.upstream())
+            found = reference(group.case.operation, group.arguments, quantity, group.dtype, group.flow)
             if found.rounded.size <= _KEPT:
-                self._new.append((key, _pack(found)))
+                self._new[key] = _pack(found)
+                self._bytes += len(self._new[key])
+                if self._bytes > _UNWRITTEN:
+                    self._write()
         return found
 
     def _read(self, key: str) -> Reference | None:
+        if key in self._new:
+            return _unpack(self._new[key])
         if self._connection is None:
             return None
         try:
@@ -106,15 +118,19 @@ class _Store:
         return None if row is None else _unpack(row[0])
 
     def close(self) -> None:
-        if self._connection is None:
-            return
-        try:
-            with self._connection:
-                self._connection.executemany("INSERT OR REPLACE INTO exact VALUES (?, ?)", self._new)
+        self._write()
+        if self._connection is not None:
             self._connection.close()
+
+    def _write(self) -> None:
+        try:
+            if self._connection is not None:
+                with self._connection:
+                    entries = list(self._new.items())
+                    self._connection.executemany("INSERT OR REPLACE INTO exact VALUES (?, ?)", entries)
         except sqlite3.Error:
             pass  # The next run computes them again.
-        self._new = []
+        self._new, self._bytes = {}, 0
 
 
 @lru_cache(maxsize=1)
@@ -133,16 +149,10 @@ def _key(group: Group, quantity: str) -> str:
     """A digest of all that the reference depends on."""
     digest = hashlib.sha256(_mathematics())
     digest.update(f"{group.case.operation} {quantity} {group.dtype}".encode())
-    arguments = dict(group.arguments)
-    flow = group.upstream()
-    if flow is not None:
-        arguments["upstream"] = flow
-    for name in sorted(arguments):
-        value = arguments[name]
-        if isinstance(value, np.ndarray):
-            digest.update(f"{name} {value.dtype} {value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
-        else:
+    wire = group.wire()
+    digest.update(f"{wire.entries} {wire.digest}".encode())
+    for name, value in sorted(group.arguments.items()):
+        if not isinstance(value, np.ndarray):
             digest.update(f"{name} {value!r}".encode())
     return digest.hexdigest()
 
@@ -159,12 +169,13 @@ def _pack(found: Reference) -> bytes:
 
 def _unpack(frame: bytes) -> Reference | None:
     try:
-        unpacked = protocol.read_frame(io.BytesIO(frame))
-        assert unpacked is not None
-        header, arrays = unpacked
+        parts = protocol.read_parts(io.BytesIO(frame))
+        assert parts is not None
+        header, arrays = protocol.decode(*parts, copies=False)
         outside = {
             int(index): (int(number, 16), int(power)) for index, (number, power) in header["outside"].items()
         }
-        return Reference(header["dtype"], **{name: arrays[name] for name in _ARRAYS}, outside=outside)
+        held: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+        return Reference(header["dtype"], **held, outside=outside)
     except (protocol.ProtocolError, KeyError, ValueError, AssertionError, json.JSONDecodeError):
         return None  # A damaged entry is computed again.

@@ -43,6 +43,8 @@ class Answer:
     dtypes: dict[str, str]
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
+    body: bytes = b""  # the arrays as they came: what the journal keeps
+    compilations: int = 0  # of the whole process so far
 
 
 @dataclass(frozen=True)
@@ -216,22 +218,22 @@ class Worker:
         answered = 0
         while True:
             try:
-                frame = protocol.read_frame(stream, self._limits.response)
+                parts = protocol.read_parts(stream, self._limits.response)
+                if parts is None:
+                    return answered, ""
+                header, arrays = protocol.decode(*parts, copies=False)
             except (protocol.ProtocolError, OSError, ValueError) as error:
                 return answered, str(error)
-            if frame is None:
-                return answered, ""
-            header, arrays = frame
             if header.get("kind") == "hello" and not self._said_hello:
                 self._said_hello, self._since = True, time.monotonic()
                 self._inbox.put(Hello(self.subject.name, header))
                 continue
-            fault = self._take(header, arrays)
+            fault = self._take(header, arrays, parts[1])
             if fault:
                 return answered, fault
             answered += 1
 
-    def _take(self, header: dict[str, Any], arrays: dict[str, Any]) -> str:
+    def _take(self, header: dict[str, Any], arrays: dict[str, Any], body: bytes) -> str:
         """Accepts one response as the answer to the oldest open request; what is wrong with it otherwise."""
         with self._changed:
             if not self._sent or header.get("id") != self._sent[0].index:
@@ -242,10 +244,16 @@ class Worker:
                 return "a response without an outcome for each quantity"
             self._sent.popleft()
             self._since = time.monotonic()
-        dtypes = {str(entry["name"]): str(entry.get("dtype")) for entry in header.get("arrays", [])}
+        named = header.get("arrays", [])
+        if len(named) != len(arrays):
+            return "a response that names an array twice"
+        dtypes = {str(entry["name"]): str(entry.get("dtype")) for entry in named}
         texts = tuple(str(text) for text in header.get("warnings", ()))
         seconds = float(header.get("seconds", 0.0))
-        self._inbox.put(Answer(self.subject.name, request, outcomes, arrays, dtypes, texts, seconds))
+        compilations = int(header.get("compilations", 0))
+        self._inbox.put(
+            Answer(self.subject.name, request, outcomes, arrays, dtypes, texts, seconds, body, compilations)
+        )
         return ""
 
     def _cause_of_death(self, code: int, fault: str, stderr: BinaryIO) -> str:

@@ -75,10 +75,16 @@ class Reference:
     bound: FloatArray
     attainable: FloatArray
     outside: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _texts: dict[tuple[int, int], str] = field(default_factory=dict, repr=False, compare=False)
 
     def text(self, index: tuple[int, ...], digits: int = 25) -> str:
         """The exact value of one element in decimal digits (at most 30), whatever its magnitude."""
         flat = int(np.ravel_multi_index(index, self.high.shape)) if index else 0
+        if (flat, digits) not in self._texts:
+            self._texts[flat, digits] = self._text(flat, index, digits)
+        return self._texts[flat, digits]
+
+    def _text(self, flat: int, index: tuple[int, ...], digits: int) -> str:
         held = self.outside.get(flat)
         value = (
             scaled_power(*held)
