@@ -400,7 +400,7 @@ class _Session:
             },
             "counts": {name: int(counts[name]) for name in sorted(map(str, counts))},
             "checks_planned": the_plan.checks,
-            "stale_known": collect.stale(chosen, collector.known_used) if complete else [],
+            "stale_known": deviations.stale(chosen, collector.known_used) if complete else [],
         }
         by_id = {case.id: case for case in chosen}
         return Run(frame, environment, frames, arguments=lambda case, dtype: by_id[case].arguments(dtype))
