@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import queue
 import signal
@@ -10,24 +12,31 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
+from conformance import pipes, received
 from conformance.adapters import protocol
 from conformance.plan import Request
 from conformance.subject import Subject
 
 #: A subject is given up after this many deaths in a row without one answer in between.
 DEATHS_IN_A_ROW = 8
-#: Seconds in which a worker must have imported its framework and said hello.
-START_LIMIT = 180.0
+#: And after this many that came before it had said hello.
+DEATHS_AT_START = 3
+#: The exit code by which a worker says, in a line, that its framework is not to be had: no second try.
+UNAVAILABLE = 3
+#: Seconds that a process gets to end by itself once its output has ended.
+_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may use: seconds a check, bytes of a response, bytes of memory (None: no limit)."""
+    """What a worker may use: seconds a check and to start, bytes of a response and of memory (None: any)."""
 
     seconds: float = 60.0
+    start: float = 180.0
     response: int = 1 << 31
     memory: int | None = None
 
@@ -91,6 +100,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._since = time.monotonic()
         self._overdue = ""
+        self._late: Request | None = None
         self._said_hello = False
         self._thread = threading.Thread(target=self._live, name=f"worker {subject.name}", daemon=True)
 
@@ -127,34 +137,46 @@ class Worker:
         with self._changed:
             if self._process is None or self._overdue:
                 return
-            limit = self._limits.seconds if self._said_hello else max(START_LIMIT, self._limits.seconds)
+            limit = self._limits.seconds if self._said_hello else self._limits.start
             if (self._sent or not self._said_hello) and now - self._since > limit:
-                self._overdue = f"no answer within {limit:g} s"
+                self._overdue = f"no {'answer' if self._said_hello else 'start'} within {limit:g} s"
+                self._late = self._sent[0] if self._said_hello else None
         if self._overdue:
             self._kill()
 
     # The worker's own thread from here on.
 
     def _live(self) -> None:
-        deaths = 0
-        while not self._stopped:
-            answered, end = self._one_process()
-            if not end or self._stopped:
-                break
-            deaths = 1 if answered else deaths + 1
-            if deaths >= DEATHS_IN_A_ROW or not self._said_hello:
-                self._give_up(end)
-                break
-            self._blame(end)
-        self._inbox.put(Ended(self.subject.name))
+        try:
+            self._live_on()
+        except Exception as error:  # A fault of ours must not leave the run waiting for ever.
+            self._give_up(f"{type(error).__name__}: {error}")
+        finally:
+            self._inbox.put(Ended(self.subject.name))
 
-    def _one_process(self) -> tuple[int, str]:
-        """Lives one process through: how many answers it gave, and how it died (empty: it ended well)."""
-        self._overdue, self._said_hello, self._since = "", False, time.monotonic()
-        with tempfile.TemporaryFile() as stderr:
+    def _live_on(self) -> None:
+        """One process after the other, until all is answered or the subject is given up."""
+        deaths = at_start = 0
+        while not self._stopped:
+            answered, end, final = self._one_process()
+            if not end or self._stopped:
+                return
+            deaths = 1 if answered else deaths + 1
+            at_start = 0 if self._said_hello else at_start + 1
+            if final or deaths >= DEATHS_IN_A_ROW or at_start >= DEATHS_AT_START:
+                self._give_up(end)
+                return
+            self._blame(end)
+
+    def _one_process(self) -> tuple[int, str, bool]:
+        """Lives one process through: its answers, how it died (empty: it did not), whether for good."""
+        self._overdue, self._late, self._said_hello, self._since = "", None, False, time.monotonic()
+        with contextlib.ExitStack() as opened:
             try:
+                stderr = opened.enter_context(tempfile.TemporaryFile())
                 process = subprocess.Popen(
                     self._limited(self.subject.argv()),
+                    bufsize=0,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
@@ -162,24 +184,31 @@ class Worker:
                     start_new_session=True,
                 )
             except OSError as error:
-                return 0, f"cannot start: {error}"
-            self._process = process
-            feeder = threading.Thread(target=self._feed, args=(process,), daemon=True)
-            feeder.start()
+                return 0, f"cannot start: {error}", True
+            assert process.stdin is not None
             assert process.stdout is not None
-            answered, fault = self._read(cast(BinaryIO, process.stdout))
+            self._process = process
+            gone = _gone(process)
+            feeder = threading.Thread(target=self._feed, args=(process, gone), daemon=True)
+            feeder.start()
+            reader = io.BufferedReader(pipes.Reader(process.stdout.fileno(), gone), 1 << 16)
+            answered, fault = self._read(reader)
             with self._changed:
                 self._process = None
                 finished = self._closed and not self._sent and not self._waiting
                 self._changed.notify_all()
-            code = _end(process, 0.0 if fault else 5.0)
+            lived_on = not fault and not _ends(process, _PATIENCE)
+            _kill_group(process)  # Also what it started and left behind.
+            code = process.wait()
             feeder.join()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    _close_quietly(pipe)
+            process.stdin.close()
+            process.stdout.close()
             if finished and not fault:
-                return answered, ""
-            return answered, self._cause_of_death(code, fault, stderr)
+                return answered, "", False
+            if lived_on and not self._overdue:
+                fault = "it closed its output, and lived on"
+            at_start = not self._said_hello and (code == UNAVAILABLE or bool(self._overdue))
+            return answered, self._cause_of_death(code, fault, stderr), at_start
 
     def _limited(self, argv: list[str]) -> list[str]:
         """The command under the operating system's memory limit, where one is set."""
@@ -188,12 +217,13 @@ class Worker:
         kib = self._limits.memory // 1024
         return ["sh", "-c", f'ulimit -v {kib} && exec "$@"', "sh", *argv]
 
-    def _feed(self, process: subprocess.Popen[bytes]) -> None:
+    def _feed(self, process: subprocess.Popen[bytes], gone: pipes.Gone) -> None:
         """Writes requests as fast as the pipe takes them."""
         assert process.stdin is not None
+        descriptor = process.stdin.fileno()
+        os.set_blocking(descriptor, False)
         try:
-            process.stdin.write(self.subject.preamble())
-            process.stdin.flush()
+            pipes.write(descriptor, self.subject.preamble(), gone)
             while True:
                 with self._changed:
                     self._changed.wait_for(
@@ -207,10 +237,9 @@ class Worker:
                     if not self._sent:
                         self._since = time.monotonic() if self._said_hello else self._since
                     self._sent.append(request)
-                process.stdin.write(request.payload())
-                process.stdin.flush()
+                pipes.write(descriptor, request.payload(), gone)
             process.stdin.close()
-        except (OSError, ValueError):
+        except OSError:
             return  # The reader sees the death, and its cause.
 
     def _read(self, stream: BinaryIO) -> tuple[int, str]:
@@ -222,11 +251,11 @@ class Worker:
                 if parts is None:
                     return answered, ""
                 header, arrays = protocol.decode(*parts, copies=False)
-            except (protocol.ProtocolError, OSError, ValueError) as error:
-                return answered, str(error)
+            except Exception as error:  # A header from a broken subject makes NumPy raise what it likes.
+                return answered, str(error) or type(error).__name__
             if header.get("kind") == "hello" and not self._said_hello:
                 self._said_hello, self._since = True, time.monotonic()
-                self._inbox.put(Hello(self.subject.name, header))
+                self._inbox.put(Hello(self.subject.name, received.hello(header)))
                 continue
             fault = self._take(header, arrays, parts[1])
             if fault:
@@ -235,22 +264,21 @@ class Worker:
 
     def _take(self, header: dict[str, Any], arrays: dict[str, Any], body: bytes) -> str:
         """Accepts one response as the answer to the oldest open request; what is wrong with it otherwise."""
-        with self._changed:
-            if not self._sent or header.get("id") != self._sent[0].index:
-                return "a response that answers no open request"
-            request = self._sent[0]
-            outcomes = header.get("outcomes")
-            if not isinstance(outcomes, dict) or set(outcomes) != set(request.quantities):
-                return "a response without an outcome for each quantity"
-            self._sent.popleft()
-            self._since = time.monotonic()
         named = header.get("arrays", [])
         if len(named) != len(arrays):
             return "a response that names an array twice"
-        dtypes = {str(entry["name"]): str(entry.get("dtype")) for entry in named}
-        texts = tuple(str(text) for text in header.get("warnings", ()))
-        seconds = float(header.get("seconds", 0.0))
-        compilations = int(header.get("compilations", 0))
+        dtypes = {str(entry["name"]): received.text(entry.get("dtype"), 40) for entry in named}
+        texts, seconds = received.warnings(header), received.number(header, "seconds")
+        compilations = int(received.number(header, "compilations"))
+        with self._changed:  # From here on nothing fails: a request that is taken must be answered.
+            if not self._sent or header.get("id") != self._sent[0].index:
+                return "a response that answers no open request"
+            request = self._sent[0]
+            outcomes = received.outcomes(header, request.quantities)
+            if outcomes is None:
+                return "a response without an outcome for each quantity"
+            self._sent.popleft()
+            self._since = time.monotonic()
         self._inbox.put(
             Answer(self.subject.name, request, outcomes, arrays, dtypes, texts, seconds, body, compilations)
         )
@@ -263,11 +291,9 @@ class Worker:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         stderr.seek(0, os.SEEK_END)
         stderr.seek(max(0, stderr.tell() - 2000))
-        lines = [
-            line.strip() for line in stderr.read().decode("utf-8", "replace").splitlines() if line.strip()
-        ]
-        parts = [fault or how, *lines[-3:]]
-        return " | ".join(parts)
+        written = stderr.read().decode("utf-8", "replace").splitlines()
+        lines = [line.strip() for line in written if line.strip()]
+        return received.text(" | ".join([fault or how, *lines[-3:]]))
 
     def _blame(self, cause: str) -> None:
         """Gives the oldest open request another try, or, the second time, the verdict.
@@ -277,7 +303,9 @@ class Worker:
         with self._changed:
             open_requests = list(self._sent)
             self._sent.clear()
-            culprit = open_requests[0] if open_requests else None
+            culprit = open_requests[0] if open_requests and self._said_hello else None
+            if self._overdue and culprit is not self._late:
+                culprit = None  # Its answer came while it was being stopped.
             if culprit is not None and (self._overdue or culprit.attempts):
                 open_requests.pop(0)
             elif culprit is not None:
@@ -318,17 +346,18 @@ class Worker:
             _kill_group(process)
 
 
-def _end(process: subprocess.Popen[bytes], patience: float) -> int:
-    """The exit code of a process whose output has ended; one that lives on is killed."""
+def _gone(process: subprocess.Popen[bytes]) -> Callable[[], bool]:
+    """Whether the process has ended."""
+    return lambda: process.poll() is not None
+
+
+def _ends(process: subprocess.Popen[bytes], patience: float) -> bool:
+    """Whether a process ends by itself within that many seconds."""
     try:
-        return process.wait(patience) if patience else _killed(process)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
-        return _killed(process)
-
-
-def _killed(process: subprocess.Popen[bytes]) -> int:
-    _kill_group(process)
-    return process.wait()
+        return False
+    return True
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -337,10 +366,3 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         process.kill()
-
-
-def _close_quietly(pipe: Any) -> None:
-    try:
-        pipe.close()
-    except OSError:
-        pass  # A pipe whose other end is gone has nothing left to flush.

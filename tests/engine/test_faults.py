@@ -60,7 +60,7 @@ def run(cases: Path, fault: str, **options: Any) -> Run:
         ("wrong id", "crashed", "answers no open request"),
         ("no outcomes", "crashed", "without an outcome"),
         ("hang", "timed out", "no answer within 1 s"),
-        ("closes stdout", "crashed", "SIGKILL"),
+        ("closes stdout", "crashed", "closed its output"),
         ("wrong shape", "wrong", "shape [2]"),
         ("wrong dtype", "wrong", "dtype float64"),
         ("integers", "wrong", "dtype int32"),
