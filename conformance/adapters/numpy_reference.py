@@ -138,6 +138,15 @@ def one_hot(target: Array, *, num_classes: int) -> Array:
     return (target[..., np.newaxis] == np.arange(num_classes)).astype(np.int64)
 
 
+def check_rows(log_probs: Array, target: Array, weight: Optional[Array], axis: int) -> None:
+    """ValueError for labels, probabilities or class weights of another shape: some would be broadcast."""
+    rows = log_probs.shape[:axis] + log_probs.shape[axis + 1 :]
+    if target.shape != (log_probs.shape if target.dtype.kind == "f" else rows):
+        raise ValueError("a target of shape {} for {}".format(target.shape, log_probs.shape))
+    if weight is not None and weight.shape != log_probs.shape[axis : axis + 1]:
+        raise ValueError("a weight of shape {} for {}".format(weight.shape, log_probs.shape))
+
+
 # Losses over classes: each row is - sum over c of coefficient_c log p_c.
 
 
@@ -154,6 +163,9 @@ class Terms:
         kind = log_probs.dtype
         self.axis = 1 if log_probs.ndim > 1 else 0
         classes = log_probs.shape[self.axis]
+        check_rows(log_probs, target, weight, self.axis)
+        if not 0 <= smoothing <= 1:
+            raise ValueError("a label smoothing of {} lies outside 0 .. 1".format(smoothing))
         weight = np.ones(classes, kind) if weight is None else weight
         along = weight.reshape([classes if i == self.axis else 1 for i in range(log_probs.ndim)])
         left = kind.type(1 - smoothing)
