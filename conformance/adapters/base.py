@@ -39,6 +39,9 @@ INPUTS: Dict[str, Tuple[str, ...]] = {
     "binary_cross_entropy_with_logits": ("logits", "target"),
 }
 
+#: The arrays of a request that are no arguments: the upstream gradient, the direction of second derivatives.
+FLOWS = ("upstream", "direction")
+
 #: The parameters' defaults in the canonical signatures: at these they ask for nothing special.
 DEFAULTS: Dict[str, Any] = {
     "axis": -1,
@@ -131,6 +134,20 @@ class Adapter:
 
     # What an adapter may write.
 
+    def second(
+        self,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        name: str,
+        upstream: Optional[Tensor],
+        direction: Tensor,
+    ) -> Tensor:
+        """The derivative of <gradient, direction> with respect to the input `name`, from the same upstream.
+
+        Zeros where the gradient does not depend on the input. Unsupported where there is none.
+        """
+        raise Unsupported("the adapter of {} computes no second derivatives".format(self.framework))
+
     #: Whether a function could write into its inputs: they are then compared with what was sent.
     overwritable: bool = False
 
@@ -165,13 +182,13 @@ class Adapter:
         operation, formulation = request["operation"], request["formulation"]
         function = self.find(operation, formulation)
         signature = signature_of(function)
-        inputs = INPUTS.get(operation) or tuple(name for name in arrays if name != "upstream")
+        inputs = INPUTS.get(operation) or tuple(name for name in arrays if name not in FLOWS)
         scalars = dict(request["parameters"])
         needed = {name for name, value in scalars.items() if value != DEFAULTS.get(name, _NO_DEFAULT)}
         if signature.ignore_index != DEFAULTS["ignore_index"] and has_ignored_label(scalars, arrays):
             scalars.setdefault("ignore_index", DEFAULTS["ignore_index"])
             needed.add("ignore_index")
-        needed.update(name for name in arrays if name not in inputs and name != "upstream")
+        needed.update(name for name in arrays if name not in inputs and name not in FLOWS)
         if not signature.anything:
             for name in sorted(needed - signature.parameters):
                 raise Unsupported("{} {} has no parameter {}".format(formulation, operation, name))

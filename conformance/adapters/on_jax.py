@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import DEFAULTS, Adapter, Array, Call, Function, Tensor, Unavailable, signature_of
+from .base import DEFAULTS, FLOWS, Adapter, Array, Call, Function, Tensor, Unavailable, signature_of
 from .jax_functions import FUNCTIONS
 from .jax_programs import Programs
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
+SECOND = "second:"
 #: Parameters that our own formulations take as traced numbers: one compilation serves all their values.
 TRACED = ("ignore_index", "label_smoothing")
 #: Parameters that are filled in where a request leaves them out: saying the default compiles nothing new.
@@ -61,6 +62,23 @@ class JaxAdapter(Adapter):
         self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
     ) -> Tuple[Tensor, Sequence[Tensor]]:
         """Value and gradients out of one compiled program."""
+        return self.carry_out(call, wrt, tensors, upstream)  # type: ignore[no-any-return]
+
+    def second(
+        self,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        name: str,
+        upstream: Optional[Tensor],
+        direction: Tensor,
+    ) -> Tensor:
+        """By the pullback of the pullback, which a function of one's own with a custom_vjp has too."""
+        return self.carry_out(call, (SECOND + name,), dict(tensors, direction=direction), upstream)
+
+    def carry_out(
+        self, call: Call, wrt: Tuple[str, ...], tensors: Dict[str, Tensor], upstream: Optional[Tensor]
+    ) -> Any:
+        """What `evaluate` gives, in this mode."""
         with enable_x64() if call.dtype == "float64" else nullcontext():
             users = call.function is self.users_function
             call, traced = (call, {}) if users else normalized(call)
@@ -69,8 +87,8 @@ class JaxAdapter(Adapter):
                 return evaluate(call, wrt, tensors, traced, upstream)
             if users:
                 return self.compute_users(call, wrt, (tensors, traced, upstream))
-            name, calls = self.beside(call, frozenset(traced).union(tensors))
-            return self.programs.run(name, calls, wrt, (tensors, traced, upstream))  # type: ignore[no-any-return]
+            name, calls = self.beside(call, frozenset(traced).union(tensors).difference(FLOWS))
+            return self.programs.run(name, calls, wrt, (tensors, traced, upstream))
 
     def compute_users(
         self, call: Call, wrt: Tuple[str, ...], arguments: Tuple[Any, ...]
@@ -125,16 +143,32 @@ def evaluate(
     tensors: Dict[str, Tensor],
     traced: Dict[str, Any],
     upstream: Optional[Tensor],
-) -> Tuple[Tensor, Sequence[Tensor]]:
-    """The value, and its gradients with respect to the tensors named in `wrt`."""
+) -> Any:
+    """The value, and its gradients with respect to the tensors named in `wrt`.
+
+    Where that is `second:<input>`: the derivative of <gradient, direction>; `direction` is among the tensors.
+    """
     whole = call._replace(scalars=call.scalars + tuple(traced.items()))
     if not wrt:
         return whole(tensors), ()
+    if wrt[0].startswith(SECOND):
+        return pulled_back_twice(whole, wrt[0][len(SECOND) :], dict(tensors), upstream)
     rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
     value, pullback = jax.vjp(
         lambda *sources: whole(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
     )
     return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
+
+
+def pulled_back_twice(whole: Call, name: str, tensors: Dict[str, Tensor], upstream: Optional[Tensor]) -> Any:
+    """The derivative of <gradient, direction> with respect to the tensor `name`."""
+    direction = tensors.pop("direction")
+
+    def gradient(source: Tensor) -> Tensor:
+        value, pullback = jax.vjp(lambda x: whole(dict(tensors, **{name: x})), source)
+        return pullback(jnp.ones_like(value) if upstream is None else upstream)[0]
+
+    return jax.vjp(gradient, tensors[name])[1](direction)[0]
 
 
 def normalized(call: Call) -> Tuple[Call, Dict[str, Any]]:

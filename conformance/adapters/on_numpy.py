@@ -8,6 +8,7 @@ import numpy as np
 
 from .base import NO_LABEL, Adapter, Array, Call, Unsupported
 from .numpy_functions import FUNCTIONS
+from .numpy_second import SECOND
 from .storage import narrow, widen
 
 
@@ -65,6 +66,27 @@ class NumpyAdapter(Adapter):
             return value, gradients
         return narrowed(value, call.dtype), [narrowed(array, call.dtype) for array in gradients]
 
+    def second(
+        self,
+        call: Call,
+        tensors: Dict[str, Array],
+        name: str,
+        upstream: Optional[Array],
+        direction: Array,
+    ) -> Array:
+        by_hand = SECONDS.get(call.function) or getattr(call.function, "second", None)
+        if by_hand is None:
+            raise Unsupported("NumPy has no autograd, and this formulation no second derivative by hand")
+        users = call.function is self.users_function
+        if users and call.dtype == "bfloat16":
+            raise Unsupported("NumPy has no bfloat16")
+        upstream = np.ones_like(call(tensors)) if upstream is None else upstream
+        tensors = dict(tensors, upstream=upstream, direction=direction)
+        if users:
+            tensors = {name: narrowed(tensor, call.dtype) for name, tensor in tensors.items()}
+        result = call._replace(function=by_hand, inputs=("upstream", "direction") + call.inputs)(tensors)
+        return result if users else narrowed(result, call.dtype)
+
     def describe(self) -> Dict[str, Any]:
         return {"version": np.__version__, "versions": {}, "hardware": {}, "settings": {}}
 
@@ -85,5 +107,12 @@ def named(gradients: Any, name: str, inputs: Tuple[str, ...]) -> Array:
         raise Unsupported("the gradient by hand leaves out {}".format(name))
     return gradients[name]
 
+
+#: Function -> its second derivative by hand.
+SECONDS = {
+    FUNCTIONS[operation][name]: second
+    for operation, table in SECOND.items()
+    for name, second in table.items()
+}
 
 ADAPTER = NumpyAdapter

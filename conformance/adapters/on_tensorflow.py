@@ -54,21 +54,43 @@ class TensorflowAdapter(Adapter):
     def compute(
         self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
     ) -> Tuple[Tensor, Sequence[Tensor]]:
-        """Value and gradients under one tape, in one function where functions are the mode."""
+        """Value and gradients under one tape."""
+        value, gradients = self.carry_out(taped, call, tensors, wrt, upstream)
+        return value, gradients
+
+    def second(
+        self,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        name: str,
+        upstream: Optional[Tensor],
+        direction: Tensor,
+    ) -> Tensor:
+        """By a tape around the gradient's."""
+        return self.carry_out(twice_taped, call, dict(tensors, direction=direction), (name,), upstream)
+
+    def carry_out(
+        self,
+        evaluate: Function,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        wrt: Tuple[str, ...],
+        upstream: Optional[Tensor],
+    ) -> Any:
+        """What `evaluate` gives, in one function where functions are the mode."""
         if self.mode == "eager":
-            return taped(call, tensors, wrt, upstream)
-        key = (call, wrt, tuple(tensors), upstream is None)
+            return evaluate(call, tensors, wrt, upstream)
+        key = (evaluate, call, wrt, tuple(tensors), upstream is None)
         if key not in self.functions:
 
             def function(tensors: Dict[str, Tensor], upstream: Optional[Tensor]) -> Any:
-                return taped(call, tensors, wrt, upstream)
+                return evaluate(call, tensors, wrt, upstream)
 
             options = {"jit_compile": True} if self.mode == "xla" else {}
             users = call.function is self.users_function
             self.functions[key] = tf.function(function, autograph=users, **options)
         self.compiled.add((key, tuple((tensor.shape, tensor.dtype) for tensor in tensors.values())))
-        value, gradients = self.functions[key](tensors, upstream)
-        return value, gradients
+        return self.functions[key](tensors, upstream)
 
     def lacks(self, error: Exception) -> Optional[str]:
         """Kernels missing for a half type or a small integer."""
@@ -113,6 +135,19 @@ def taped(
         if gradient is None:
             raise ValueError("the tape holds no gradient with respect to {}".format(name))
     return value, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def twice_taped(
+    call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
+) -> Tensor:
+    """The derivative of <gradient, direction> by two tapes; `direction` is among the tensors."""
+    tensors = dict(tensors)
+    direction, source = tensors.pop("direction"), tensors[wrt[0]]
+    with tf.GradientTape() as tape:
+        tape.watch(source)
+        _, (gradient,) = taped(call, tensors, wrt, upstream)
+    zero = tf.UnconnectedGradients.ZERO
+    return tf.convert_to_tensor(tape.gradient(gradient, source, direction, unconnected_gradients=zero))
 
 
 ADAPTER = TensorflowAdapter

@@ -84,6 +84,25 @@ class TorchAdapter(Adapter):
         upstream = torch.ones_like(value) if upstream is None else upstream
         return value, torch.autograd.grad(value, sources, upstream)
 
+    def second(
+        self,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        name: str,
+        upstream: Optional[Tensor],
+        direction: Tensor,
+    ) -> Tensor:
+        """By double backward."""
+        source = tensors[name].requires_grad_()
+        value = self.carry_out(call, tensors, (name,))
+        upstream = torch.ones_like(value) if upstream is None else upstream
+        (gradient,) = torch.autograd.grad(value, [source], upstream, create_graph=True)
+        found = None
+        if gradient.requires_grad:
+            (found,) = torch.autograd.grad(gradient, [source], direction, allow_unused=True)
+        # Autograd knows a gradient that does not depend on its input by the missing graph alone.
+        return torch.zeros_like(source) if found is None else found
+
     def carry_out(self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...]) -> Tensor:
         """The call's value in this mode."""
         if self.mode == "compile":
@@ -135,7 +154,7 @@ class TorchAdapter(Adapter):
 
 NO_KERNEL = re.compile(
     r"not (implemented|supported)\b.* for '?(Half|BFloat16)\b|can't convert np.ndarray of type"
-    r"|the derivative for '\w+' is not implemented",
+    r"|the derivative for '\w+' is not implemented|does not currently support double backward",
     re.IGNORECASE,
 )
 

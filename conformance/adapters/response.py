@@ -9,10 +9,11 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from .base import Adapter, Array, Call, Tensor
+from .base import FLOWS, Adapter, Array, Call, Tensor
 from .storage import cast
 
 GRADIENT = "gradient:"
+SECOND = "second:"
 LONGEST_MESSAGE = 2000
 COLOURS = re.compile("\x1b\\[[0-9;]*m")  # Keras paints its messages
 
@@ -89,14 +90,36 @@ def _observe(
 def _evaluate(
     adapter: Adapter, call: Call, request: Header, arrays: Arrays, quantities: Sequence[str]
 ) -> Tuple[Dict[str, Stored], List[str]]:
-    """The storage arrays of the quantities, all from one call; and the inputs that the call wrote into."""
+    """The storage arrays of the quantities, and the inputs that a call wrote into.
+
+    All come from one call; a second derivative from one of its own.
+    """
     dtypes = {entry["name"]: entry["dtype"] for entry in request["arrays"]}
     tensors = {name: adapter.load(array, dtypes[name]) for name, array in arrays.items()}
     for name, layout in request.get("layouts", {}).items():
         tensors[name] = adapter.lay_out(tensors[name], layout)
     loaded = dict(tensors) if adapter.overwritable else {}
     sent = {name: _sum_of_bits(adapter, tensor) for name, tensor in loaded.items()}
-    upstream = tensors.pop("upstream", None)
+    upstream, direction = (tensors.pop(name, None) for name in FLOWS)
+    second = [quantity for quantity in quantities if quantity.startswith(SECOND)]
+    returned: Dict[str, Stored] = {}
+    if len(second) < len(quantities):
+        returned = _value_and_gradients(adapter, call, request, dict(tensors), upstream, quantities)
+    for quantity in second:
+        found = adapter.second(call, dict(tensors), quantity[len(SECOND) :], upstream, direction)
+        returned[quantity] = adapter.store(found)
+    return returned, [name for name, tensor in loaded.items() if _sum_of_bits(adapter, tensor) != sent[name]]
+
+
+def _value_and_gradients(
+    adapter: Adapter,
+    call: Call,
+    request: Header,
+    tensors: Dict[str, Tensor],
+    upstream: Tensor,
+    quantities: Sequence[str],
+) -> Dict[str, Stored]:
+    """The storage arrays of the value and of the gradients among the quantities."""
     wrt = [quantity for quantity in quantities if quantity.startswith(GRADIENT)]
     value, gradients = adapter.compute(call, tensors, tuple(name[len(GRADIENT) :] for name in wrt), upstream)
     returned = {}
@@ -107,7 +130,7 @@ def _evaluate(
         returned["value"] = (array, dtype)
     for quantity, gradient in zip(wrt, gradients):
         returned[quantity] = adapter.store(gradient)
-    return returned, [name for name, tensor in loaded.items() if _sum_of_bits(adapter, tensor) != sent[name]]
+    return returned
 
 
 def _sum_of_bits(adapter: Adapter, tensor: Tensor) -> int:
