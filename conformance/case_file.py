@@ -193,6 +193,7 @@ def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str
         value = replace(value, line=key.line, column=key.column)  # nothing stands nowhere: at its key
     owner, described = _field(model, path)
     name = next((step for step in reversed(path) if isinstance(step, str)), getattr(model, "name", ""))
+    name = name if name.isidentifier() and name.isascii() else shown(name)
     kind_of = error["type"]
     if kind_of == "extra_forbidden":
         return key, f"unknown key {shown(str(path[-1]))}", meant(str(path[-1]), owner.model_fields)

@@ -16,7 +16,8 @@ LONGEST = 2000
 MOST_WARNINGS = 20
 #: Outcomes that a worker may report; the others are the engine's own words about a worker.
 STATUSES = ("returned", "raised", "unsupported")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+#: What no file of UTF-8 holds, what a terminal obeys, what turns a line around.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Outcomes = dict[str, dict[str, str]]
 
@@ -24,7 +25,7 @@ Outcomes = dict[str, dict[str, str]]
 def text(value: object, longest: int = LONGEST) -> str:
     """A value as text, cut; control characters and lone surrogates as escapes, lines and tabs kept."""
     cut = str(value)[:longest].replace("\r\n", "\n")
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), cut)
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), cut)
 
 
 def plain(value: Any, depth: int = 8) -> Any:

@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from conformance.faults import Faults, shown
 from conformance.limits import Limits
+from conformance.received import CONTROL
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -208,6 +209,12 @@ class _Builder:
             self.unread = True
             self.faults.add(line, column, f"the alias {shown('*' + event.anchor)}", "the value itself")
             return
+        odd = CONTROL.search(getattr(event, "value", None) or "")
+        if odd is not None:
+            self.unread = True
+            self.faults.add(
+                line, column, f"a text with U+{ord(odd[0]):04X} in it", "characters that are shown"
+            )
         if event.anchor is not None:
             self.faults.add(line, column, f"the anchor {shown('&' + event.anchor)}", "the value alone")
         if event.tag is not None:

@@ -336,12 +336,13 @@ class TestNpyFiles:
         (inside / "folder").symlink_to(tmp_path)
         assert "leads out of the case file's folder" in self.fault(inside, name)
 
-    @pytest.mark.parametrize(
-        "name", ["/etc/passwd", "/x.npy", "x.txt", "''", '"a\\0.npy"', "~/x.npy", "a.npy/b.npy"]
-    )
+    @pytest.mark.parametrize("name", ["/etc/passwd", "/x.npy", "x.txt", "''", "~/x.npy", "a.npy/b.npy"])
     def test_other_names(self, tmp_path: Path, name: str) -> None:
         found = self.fault(tmp_path, name)
         assert "is no name of a .npy file" in found or "there is no file" in found
+
+    def test_a_name_with_nul(self, tmp_path: Path) -> None:
+        assert "a text with U+0000 in it" in self.fault(tmp_path, '"a\\0.npy"')
 
     def test_a_name_that_is_too_long_and_a_circle_of_links(self, tmp_path: Path) -> None:
         (tmp_path / "a.npy").symlink_to("a.npy")
