@@ -69,6 +69,12 @@ def _selection(command: Any) -> Any:
     help="full: every mode and device, and the cases tagged `large`.",
 )
 @click.option("--time-limit", default=60.0, show_default=True, help="Seconds that one check may take.")
+@click.option(
+    "--start-limit", default=180.0, show_default=True, help="Seconds until a framework must be imported."
+)
+@click.option(
+    "--repeat", type=click.IntRange(1), default=1, show_default=True, help="How often each check is asked."
+)
 @click.option("--memory-limit", type=int, default=None, help="MiB that a worker may use; default: no limit.")
 @click.option(
     "--strict", is_flag=True, help="Also fail where a known deviation is gone, or an error has grown."

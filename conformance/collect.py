@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -13,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from conformance import printed, relations, verdict
+from conformance import printed, relations, repeats, verdict
 from conformance.case import Case, Known
 from conformance.deviations import matches
 from conformance.identities import Identities
@@ -52,25 +53,6 @@ class Observation:
 
 
 @dataclass
-class EquivalenceTally:
-    """Two subjects over the checks that both answered."""
-
-    checks: int = 0
-    identical: int = 0
-    largest: float = 0.0
-    beyond: int = 0
-    worst_case: str = ""
-
-    def add(self, apart: relations.Distance, case: str) -> None:
-        """Counts one more shared check."""
-        self.checks += 1
-        self.identical += apart.identical
-        self.beyond += apart.beyond
-        if apart.largest > self.largest or not self.worst_case:
-            self.largest, self.worst_case = max(apart.largest, self.largest), case
-
-
-@dataclass
 class Collector:
     """Takes answers in any order; holds what the frames of a run are made from."""
 
@@ -83,9 +65,10 @@ class Collector:
     relation_rows: list[Row] = field(default_factory=list)
     sweep_rows: list[Row] = field(default_factory=list)
     printed_rows: list[Row] = field(default_factory=list)
-    tallies: dict[tuple[str, ...], EquivalenceTally] = field(default_factory=dict)
+    tallies: dict[tuple[str, ...], relations.EquivalenceTally] = field(default_factory=dict)
     broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
     known_used: dict[Known, bool] = field(default_factory=dict)
+    unsteady: Counter[str] = field(default_factory=Counter)
     _open: dict[int, dict[tuple[str, int], Answer]] = field(default_factory=dict)
 
     @cached_property
@@ -134,14 +117,24 @@ class Collector:
             reference = self.references(group, quantity)
             sound = _sound(returned, reference)
             _judge_in_steps(sound, reference)
+            sound = [one for one in sound if not one.request.repetition]
             self._compare(group, quantity, sound, reference)
             self._compare_cases(group, quantity, sound, reference)
             if quantity == "value":
                 self._confirm_printed(group, sound)
             if "frontier" in group.case.tags and quantity == "value":
                 self._record_sweep(group, sound, reference)
-        self._relate_errors(group, quantity, found)
-        return [self._row(group, quantity, one) for one in found]
+        first = [one for one in found if not one.request.repetition]
+        self._relate_errors(group, quantity, first)
+        return [self._row(group, quantity, self._worst(one, found)) for one in first]
+
+    def _worst(self, one: Observation, found: Sequence[Observation]) -> Observation:
+        """The observation that stands for all repeats of a check."""
+        mine = (one.subject, one.request.formulation)
+        again = [other for other in found if (other.subject, other.request.formulation) == mine]
+        worst, unsteady = repeats.worst(one, [other for other in again if other is not one])
+        self.unsteady[one.subject] += unsteady
+        return worst
 
     def _row(self, group: Group, quantity: str, one: Observation) -> Row:
         case, judgement = group.case, one.judgement
@@ -232,7 +225,7 @@ class Collector:
                 assert a.values is not None
                 assert b.values is not None
                 key = (group.case.operation, formulation, quantity, group.dtype, a.subject, b.subject)
-                tally = self.tallies.setdefault(key, EquivalenceTally())
+                tally = self.tallies.setdefault(key, relations.EquivalenceTally())
                 tally.add(relations.distance(a.values, b.values, reference), group.case.id)
 
     def _compare_cases(

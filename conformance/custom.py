@@ -115,7 +115,7 @@ def check(
             held["run"] = judged(run, user, control, cases, strict)
         finished = held["run"]
         if directory is not None:
-            finished.save(directory)
+            finished.write(directory)
             finished.since = regression.since(before, finished)
             report.write(finished, directory, custom_report.program)
             summary = (directory / "summary.md").read_text("utf-8")
@@ -135,7 +135,9 @@ def check(
         ),
         publish=lambda run, directory: (finish(run, directory), None)[1],
     )
-    return finish(run)
+    finished = finish(run)
+    finished.directory = run.directory
+    return finished
 
 
 def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[str]) -> list[Case]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
 import queue
 import signal
 import threading
@@ -15,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from conformance import collect, deviations, environments, journal, plan, profiles, results
+from conformance import assembly, collect, deviations, environments, journal, plan, profiles
 from conformance.breaks import Search
 from conformance.case import Case, load_cases
 from conformance.errors import RunError
@@ -42,11 +39,13 @@ def run(
     output: str | Path | None = None,
     resume: bool = False,
     limit: float = 60.0,
+    start_limit: float = 180.0,
     memory: int | None = None,
     python: str | None = None,
     subjects_file: str | Path | None = None,
     large: bool = False,
     profile: str = "default",
+    repeat: int = 1,
     progress: Progress | None = None,
     wanted: Wanted | None = None,
     cases: Sequence[Case] | None = None,
@@ -60,10 +59,12 @@ def run(
     `large` adds those that run only on demand; `profile` ``full`` does so too and, where no subjects are
     named, adds every mode and device of each framework.
     `output`: the directory that receives the run's files (None: nothing is written). `resume` goes on with
-    the run that was interrupted there. `limit`: seconds a check; `memory`: bytes a worker. `python`: the
-    interpreter of the subjects that state none; `subjects_file`: a `subjects.yaml`. `cases` and
-    `under_test` replace what would be loaded by `paths` and `subjects`; `wanted` narrows the checks;
-    `publish` draws further files into `output` before another run may write there.
+    the run that was interrupted there. `limit`: seconds a check; `start_limit`: seconds until a worker has
+    imported its framework; `memory`: bytes a worker. `repeat`: how often each check is asked; where a
+    subject's bits differ, the worst verdict stands, and its message says so. `python`: the interpreter of
+    the subjects that state none; `subjects_file`: a `subjects.yaml`. `cases` and `under_test` replace what
+    would be loaded by `paths` and `subjects`; `wanted` narrows the checks; `publish` draws further files
+    into a directory that takes its place in `output` before another run may write there.
 
     Returns the Run; interrupted (SIGINT, SIGTERM), it is what had been judged, marked incomplete. Raises
     CaseError, SubjectError or RunError, each one clear line.
@@ -80,6 +81,8 @@ def run(
         None if subjects_file is None else str(subjects_file),
         large,
         profile,
+        start_limit,
+        repeat,
     )
     session = _Session(settings, progress or Silent(), wanted)
     if output is None:
@@ -88,9 +91,11 @@ def run(
         return session.execute(cases, under_test, None)
     with journal.RunDirectory(Path(output), session.id) as directory:
         result = session.execute(cases, under_test, directory, resume)
-        result.save(directory.path)
-        if publish is not None:
-            publish(result, directory.path)
+        with directory.staged() as beside:
+            result.write(beside)
+            if publish is not None:
+                publish(result, beside)
+        result.directory = directory.path
         if result.complete:
             directory.finish()
     return result
@@ -142,7 +147,8 @@ class _Session:
             cases = self._load(cases)
             chosen = pick(cases, self.settings)
             wanted = self.wanted or profiles.wanted_by(self.settings.profile)
-            the_plan = plan.make(chosen, [one.name for one in subjects], self.settings.dtypes, wanted)
+            names = [one.name for one in subjects]
+            the_plan = plan.make(chosen, names, self.settings.dtypes, wanted, self.settings.repeat)
             if directory is not None:  # Only now: a call at fault must not cost an interrupted run's journal.
                 directory.open_journal({"settings": vars(self.settings)}, resume)
             return self._drive(the_plan, subjects)
@@ -166,10 +172,13 @@ class _Session:
         header, self.recorded = directory.recorded()
         if header is None:
             raise RunError(f"{directory.path}: there is no interrupted run to resume here")
-        self.settings = Settings(**header["settings"])
+        try:
+            self.settings = Settings(**header["settings"])
+        except (KeyError, TypeError):
+            raise RunError(f"{directory.path}: another version began this run; run it anew") from None
 
     def _start(self, subjects: Sequence[Subject]) -> None:
-        limits = Limits(self.settings.limit, memory=self.settings.memory)
+        limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
         environment = {"CONFORMANCE_CACHE": str(cache_directory())}
         for subject in subjects:
             worker = Worker(subject, self.inbox, limits, environment)
@@ -271,11 +280,19 @@ class _Session:
         for message in messages:
             if isinstance(message, Hello):
                 self.hellos[message.subject] = message.header
-                self.versions[message.subject] = str(message.header.get("version", ""))
+                self._check_version(message.subject, str(message.header.get("version", "")))
             elif isinstance(message, Answer) and not self._is_recorded(message):
                 fresh.append((message, self.versions.get(message.subject, "")))
         if self.directory is not None:
             self.directory.record(fresh)
+
+    def _check_version(self, subject: str, version: str) -> None:
+        """RunError where a resumed run's subject is no longer what it was: two versions make no run."""
+        before = self.versions.setdefault(subject, version)
+        if before != version:
+            raise RunError(
+                f"{subject} is {version} now, and was {before} when the run was interrupted: run it anew"
+            )
 
     def _is_recorded(self, answer: Answer) -> bool:
         return bool(self.recorded) and (answer.subject, answer.request.key) in self.recorded
@@ -349,87 +366,26 @@ class _Session:
                 signal.signal(number, handler)
 
     def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: collect.Collector) -> Run:
-        rows = sorted(collector.rows, key=lambda row: row["_order"])
-        frame = results.typed(rows, results.RESULTS)
-        tallies = [
-            dict(
-                zip(
-                    ("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b"),
-                    key,
-                    strict=True,
-                )
-            )
-            | {
-                "checks": tally.checks,
-                "identical": tally.identical,
-                "share_identical": tally.identical / tally.checks,
-                "largest_distance": tally.largest,
-                "beyond_bounds": tally.beyond,
-                "worst_case": tally.worst_case,
-            }
-            for key, tally in sorted(collector.tallies.items())
-        ]
-        parts = {
-            "relations": _sorted(collector.relation_rows, "case", "dtype", "relation", "quantity", "subject"),
-            "equivalence": tallies,
-            "breaks": _sorted(
-                [s.row() for s in self.finished_searches], "case", "relation", "dtype", "subject"
-            ),
-            "sweep": _sorted(collector.sweep_rows, "case", "dtype", "formulation", "subject", "gap"),
-            "printed": _sorted(collector.printed_rows, "source", "case", "formulation", "subject"),
-        }
-        frames = {name: results.typed(part, results.FRAMES[name]) for name, part in parts.items()}
-        complete = not self.interrupted and len(rows) == the_plan.checks
-        counts = frame["verdict"].value_counts().to_dict()
+        frames = assembly.frames(collector, [search.row() for search in self.finished_searches])
+        frame = frames.pop("results")
+        complete = not self.interrupted and len(frame) == the_plan.checks
         chosen = list({group.case.id: group.case for group in the_plan.groups}.values())
         environment = {
-            "format": results.FORMAT,
-            "id": self.id,
-            "conformance": _own_version(),
-            "started": _stamp(self.started),
-            "finished": _stamp(time.time()),
-            "seconds": round(time.time() - self.started, 3),
+            **assembly.environment(self.id, self.started, frame),
             "complete": complete,
             "interrupted": self.interrupted,
             "settings": vars(self.settings),
             "subjects": {one.name: self._about(one) for one in subjects},
-            "hardware": {
-                "machine": platform.machine(),
-                "system": platform.platform(),
-                "cpus": os.cpu_count(),
-            },
-            "counts": {name: int(counts[name]) for name in sorted(map(str, counts))},
             "checks_planned": the_plan.checks,
             "stale_known": deviations.stale(chosen, collector.known_used) if complete else [],
+            "unsteady": {name: count for name, count in sorted(collector.unsteady.items()) if count},
         }
         by_id = {case.id: case for case in chosen}
         return Run(frame, environment, frames, arguments=lambda case, dtype: by_id[case].arguments(dtype))
 
     def _about(self, subject: Subject) -> dict[str, Any]:
-        hello = {
-            name: value
-            for name, value in self.hellos.get(subject.name, {}).items()
-            if name not in ("kind", "arrays")
-        }
         spent = {
             "seconds": round(self.spent.get(subject.name, 0.0), 3),
             "compilations": self.compiled.get(subject.name, 0),
         }
-        return {"framework": subject.framework, **hello, **spent}
-
-
-def _sorted(rows: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: [row[key] for key in keys])
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
-
-
-def _own_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("loss-conformance")
-    except PackageNotFoundError:
-        return "unknown"
+        return {"framework": subject.framework, **self.hellos.get(subject.name, {}), **spent}

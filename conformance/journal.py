@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,8 @@ from conformance.plan import Request
 from conformance.worker import Answer
 
 NAME = "journal.bin"
+#: Where the files of a run are written before they take their place.
+STAGE = ".writing"
 #: The journal of a finished run: every observation, for comparisons bit by bit.
 OBSERVATIONS = "observations.bin"
 
@@ -84,7 +88,7 @@ class RunDirectory:
                 if frame[0].get("kind") == "run":
                     header = frame[0]
                 elif frame[0].get("kind") == "answer":
-                    answers[frame[0]["subject"], frame[0]["key"]] = frame
+                    answers[str(frame[0].get("subject")), str(frame[0].get("key"))] = frame
             stream.truncate(whole)
         return header, answers
 
@@ -119,6 +123,24 @@ class RunDirectory:
     def _unwritable(self, error: OSError) -> RunError:
         why = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
         return RunError(f"{self.path}: cannot be written: {why}; free space or name another --output")
+
+    @contextmanager
+    def staged(self) -> Iterator[Path]:
+        """A directory to write the run's files into: all of them take their place at once, or none does.
+
+        Raises RunError where they cannot be written; what was there before is then as it was.
+        """
+        beside = self.path / STAGE
+        try:
+            shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed just here
+            beside.mkdir()
+            yield beside
+            for file in sorted(beside.iterdir()):
+                os.replace(file, self.path / file.name)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
     def finish(self) -> None:
         """The run is complete: its journal becomes the record of its observations."""

@@ -156,6 +156,7 @@ class Request:
     formulation: str
     quantities: tuple[str, ...]
     attempts: int = field(default=0)
+    repetition: int = 0
 
     @property
     def name(self) -> str:
@@ -185,7 +186,7 @@ class Request:
         Not of the id, which says where in this run's plan the request stands.
         """
         wire = self.group.wire()
-        about = [self.group.case.id, self._about(), wire.entries, wire.digest]
+        about = [self.group.case.id, self._about(), wire.entries, wire.digest, self.repetition]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -210,8 +211,9 @@ class Plan:
 
     @property
     def checks(self) -> int:
-        """The number of checks: one for each quantity of each request."""
-        return sum(len(request.quantities) for requests in self.requests.values() for request in requests)
+        """The number of checks: one for each quantity of each request, however often it is asked."""
+        first = [one for requests in self.requests.values() for one in requests if not one.repetition]
+        return sum(len(request.quantities) for request in first)
 
 
 def make(
@@ -219,8 +221,12 @@ def make(
     subjects: Sequence[str],
     dtypes: Sequence[str] = (),
     wanted: Wanted | None = None,
+    repeat: int = 1,
 ) -> Plan:
-    """The plan of `cases` for the subjects of these names, limited to `dtypes` and `wanted` where given."""
+    """The plan of `cases` for the subjects of these names, limited to `dtypes` and `wanted` where given.
+
+    Every request is asked `repeat` times, one after the other.
+    """
     groups: list[Group] = []
     requests: dict[str, list[Request]] = {subject: [] for subject in subjects}
     index = 0
@@ -239,9 +245,12 @@ def make(
                         if wanted is None or wanted(subject, case, dtype, formulation, name)
                     )
                     if quantities:
-                        requests[subject].append(Request(index, group, formulation, quantities))
+                        requests[subject] += [
+                            Request(index + again, group, formulation, quantities, repetition=again)
+                            for again in range(repeat)
+                        ]
                         used = True
-                index += 1
+                index += repeat
             if used:
                 groups.append(group)
     return Plan(tuple(groups), requests)

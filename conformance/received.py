@@ -6,9 +6,10 @@ A subject may send anything. Texts lose what no UTF-8 holds and what a terminal 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection
 from typing import Any
+
+from conformance.faults import CONTROL
 
 #: Characters of a message that are kept.
 LONGEST = 2000
@@ -16,8 +17,6 @@ LONGEST = 2000
 MOST_WARNINGS = 20
 #: Outcomes that a worker may report; the others are the engine's own words about a worker.
 STATUSES = ("returned", "raised", "unsupported")
-#: What no file of UTF-8 holds, what a terminal obeys, what turns a line around.
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Outcomes = dict[str, dict[str, str]]
 

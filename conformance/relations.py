@@ -34,6 +34,26 @@ class Distance:
         return "identical" if self.identical else "broken" if self.beyond else "within bounds"
 
 
+@dataclass
+class EquivalenceTally:
+    """Two subjects over the checks that both answered."""
+
+    checks: int = 0
+    identical: int = 0
+    largest: float = 0.0
+    beyond: int = 0
+    worst_case: str = ""
+
+    def add(self, apart: Distance, case: str) -> None:
+        """Counts one more shared check."""
+        self.checks += 1
+        self.identical += apart.identical
+        self.beyond += apart.beyond
+        # Of equals the first by name, whichever was judged first.
+        if not self.worst_case or (-apart.largest, case) < (-self.largest, self.worst_case):
+            self.largest, self.worst_case = apart.largest, case
+
+
 def distance(left: Floats, right: Floats, reference: Reference) -> Distance:
     """The distance between two observations of the reference's shape (float64 embeddings of their dtype)."""
     if left.size == 0:

@@ -259,19 +259,21 @@ class Run:
         """Writes the tables and run.json into `directory`, each file whole or not at all."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            for name in FRAMES:
-                frame = self.frame if name == "results" else self._frame(name)
-                write_whole(directory / f"{name}.csv", partial(_write_csv, frame))
-            write_whole(
-                directory / "results.parquet", lambda stream: self.frame.to_parquet(stream, index=False)
-            )
-            text = json.dumps(self.environment, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-            write_whole(directory / "run.json", lambda stream: stream.write(text.encode()))
+            self.write(directory)
         except OSError as error:
             raise RunError(
                 f"{directory}: cannot be written ({error.strerror or error}); name another --output"
             ) from None
         self.directory = directory
+
+    def write(self, directory: Path) -> None:
+        """As `save`, into a directory that is there, with the bare OSError of what cannot be written."""
+        for name in FRAMES:
+            frame = self.frame if name == "results" else self._frame(name)
+            write_whole(directory / f"{name}.csv", partial(_write_csv, frame))
+        write_whole(directory / "results.parquet", lambda stream: self.frame.to_parquet(stream, index=False))
+        text = json.dumps(self.environment, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        write_whole(directory / "run.json", lambda stream: stream.write(text.encode()))
 
 
 def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> None:

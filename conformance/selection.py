@@ -28,6 +28,8 @@ class Settings:
     subjects_file: str | None = None
     large: bool = False
     profile: str = "default"
+    start: float = 180.0
+    repeat: int = 1
 
 
 def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:

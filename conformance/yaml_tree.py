@@ -15,9 +15,8 @@ from typing import Any, NoReturn
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from conformance.faults import Faults, shown
+from conformance.faults import CONTROL, Faults, shown
 from conformance.limits import Limits
-from conformance.received import CONTROL
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}

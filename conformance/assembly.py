@@ -1,0 +1,85 @@
+"""What a run is made of in the end: its frames, each in one order whatever came first, and run.json."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from typing import Any
+
+import pandas as pd
+
+from conformance import results
+from conformance.collect import Collector
+
+_PAIR = ("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b")
+#: The columns by which each frame is ordered: together they name a row.
+_ORDER = {
+    "relations": ("case", "dtype", "relation", "quantity", "subject", "left", "right"),
+    "breaks": ("case", "relation", "dtype", "subject", "left", "right"),
+    "sweep": ("case", "dtype", "formulation", "quantity", "subject", "gap"),
+    "printed": ("source", "case", "formulation", "subject"),
+}
+
+
+def frames(collector: Collector, breaks: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
+    """Every frame of a run by name, of what the collector judged and what the searches found."""
+    tallies = [
+        dict(zip(_PAIR, key, strict=True))
+        | {
+            "checks": tally.checks,
+            "identical": tally.identical,
+            "share_identical": tally.identical / tally.checks,
+            "largest_distance": tally.largest,
+            "beyond_bounds": tally.beyond,
+            "worst_case": tally.worst_case,
+        }
+        for key, tally in sorted(collector.tallies.items())
+    ]
+    rows = {
+        "relations": collector.relation_rows,
+        "breaks": breaks,
+        "sweep": collector.sweep_rows,
+        "printed": collector.printed_rows,
+    }
+    ordered = {
+        name: sorted(part, key=lambda row: [row[column] for column in _ORDER[name]])
+        for name, part in rows.items()
+    }
+    ordered["results"] = sorted(collector.rows, key=lambda row: row["_order"])
+    ordered["equivalence"] = tallies
+    return {name: results.typed(ordered[name], results.FRAMES[name]) for name in results.FRAMES}
+
+
+def environment(run_id: str, started: float, frame: pd.DataFrame) -> dict[str, Any]:
+    """What run.json tells of any run: version, times, machine and counts of verdicts."""
+    counts = frame["verdict"].value_counts().to_dict()
+    now = time.time()
+    return {
+        "format": results.FORMAT,
+        "id": run_id,
+        "conformance": _own_version(),
+        "started": _stamp(started),
+        "finished": _stamp(now),
+        "seconds": round(now - started, 3),
+        "hardware": {
+            "machine": platform.machine(),
+            "system": platform.platform(),
+            "cpus": os.cpu_count(),
+        },
+        "counts": {name: int(counts[name]) for name in sorted(map(str, counts))},
+    }
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
+
+
+def _own_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("loss-conformance")
+    except PackageNotFoundError:
+        return "unknown"
