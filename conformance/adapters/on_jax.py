@@ -39,9 +39,8 @@ class JaxAdapter(Adapter):
             self.where = jax.devices(self.device)[0]
         except RuntimeError as error:
             raise Unavailable("jax has no device {!r} here".format(self.device)) from error
-        cache = os.environ.get("CONFORMANCE_CACHE")
-        use_cache(cache)
-        self.programs = Programs(evaluate, cache, "{} {}".format(self.device, self.where.device_kind))
+        use_cache(os.environ.get("CONFORMANCE_CACHE"))
+        self.programs = Programs(evaluate)
         self.users_programs: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
 
