@@ -104,9 +104,11 @@ def rows_of_labels(
 
 
 def picked(log_probs: Tensor, labels: Tensor) -> Tensor:
-    """Each row's entry at its label."""
-    rank = labels.shape.rank
-    return tf.gather(classes_last(log_probs), labels, axis=rank, batch_dims=rank)
+    """Each row's entry at its label, by one gather_nd: a batched gather's gradient takes 100 operations."""
+    flat = tf.reshape(classes_last(log_probs), [-1, log_probs.shape[class_axis(log_probs)]])
+    index = tf.reshape(tf.cast(labels, tf.int32) if labels.dtype == tf.int16 else labels, [-1])
+    rows = tf.cast(tf.range(index.shape[0]), index.dtype)
+    return tf.reshape(tf.gather_nd(flat, tf.stack([rows, index], axis=1)), labels.shape)
 
 
 def by_one_hot(log_probs: Tensor, labels: Tensor) -> Tensor:
