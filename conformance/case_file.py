@@ -221,5 +221,8 @@ def _field(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], str]:
         if not isinstance(step, str) or step not in owner.model_fields:
             continue
         described = owner.model_fields[step].description or ""
-        owner = {"known": Known, "equals": Equals}.get(step, owner)
+        if step == "known":
+            owner = Known
+        elif step == "equals":
+            owner = Equals
     return owner, described
