@@ -21,6 +21,7 @@ PHRASES = {
     "shapes differ": "the target's shape does not fit the input's",
     "smoothing outside": "the label smoothing lies outside [0, 1]",
     "odd reduction": "there is no such reduction",
+    "axis outside": "the input has no such axis",
     "weight misfit": "the weight's length is not the number of classes",
     "probability outside": "a probability lies outside [0, 1]",
     "target outside": "a target lies outside [0, 1]",
@@ -110,8 +111,12 @@ def _axis(case: Case, arguments: Arguments) -> int:
     first = arguments[OPERATIONS[case.operation].inputs[0].name]
     if "axis" in arguments:
         axis = arguments["axis"]
-        return -1 if axis is None else int(axis)
+        return -1 if axis is None or _outside(axis, first) else int(axis)
     return 1 if first.ndim > 1 else 0
+
+
+def _outside(axis: int, array: Array) -> bool:
+    return not -max(array.ndim, 1) <= axis < max(array.ndim, 1)
 
 
 def _of_labels(case: Case, arguments: Arguments) -> Iterator[str]:
@@ -194,7 +199,8 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
             and first.ndim
             and int(arguments["axis"]) % first.ndim == first.ndim - 1
         )
-        yield "last axis" if last else "axis"
+        outside = arguments["axis"] is not None and _outside(arguments["axis"], first)
+        yield "axis outside" if outside else "last axis" if last else "axis"
 
 
 def _of_shape(case: Case, arguments: Arguments) -> Iterator[str]:
