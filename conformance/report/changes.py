@@ -107,7 +107,12 @@ def _change(row: Mapping[Any, Any]) -> Change:
     verdicts = [plain(row[f"verdict_{side}"]) for side in ("old", "new")]
     before, after = (look(verdict) if verdict else None for verdict in verdicts)
     return Change(
-        *(plain(row[name]) for name in ("change", "case", "dtype", "formulation", "quantity", "subject")),
+        change=plain(row["change"]),
+        case=plain(row["case"]),
+        dtype=plain(row["dtype"]),
+        formulation=plain(row["formulation"]),
+        quantity=plain(row["quantity"]),
+        subject=plain(row["subject"]),
         operation=plain(row["operation"]),
         before=before,
         after=after,
