@@ -79,6 +79,7 @@ def _call(
 
     os.chdir(folder)
     os.environ.update(environment)
+    sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     for descriptor, path in enumerate(streams, start=1):
