@@ -262,17 +262,20 @@ def _interrupt(number: int, _frame: object) -> None:
 
 
 def main() -> None:
-    """The console script: a fault of the call is one line on standard error and exit code 2."""
+    """The console script: a fault of the call is one line on standard error and exit code 2.
+
+    Faults of case files are a line each, and begin with `file:line:column`, which editors and CI parse.
+    """
     import signal
 
-    from conformance.errors import ConformanceError
+    from conformance.errors import CaseError, ConformanceError
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
         cli(prog_name="conformance")
     except ConformanceError as error:
-        click.echo(f"conformance: {error}", err=True)
+        click.echo(f"{'' if isinstance(error, CaseError) else 'conformance: '}{error}", err=True)
         sys.exit(2)
     except _Interrupted as signalled:
         sys.exit(128 + int(signalled.args[0]))

@@ -20,6 +20,7 @@ from conformance.deviations import matches
 from conformance.identities import Identities
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan import Group, Plan, Request
+from conformance.row_sums import row_sums
 from conformance.subject import Subject, parse
 from conformance.verdict import Judgement
 from conformance.worker import Answer
@@ -30,6 +31,8 @@ References = Callable[[Group, str], Reference]
 
 #: Elements that are judged in one vectorised step: more would cost memory, fewer time.
 _AT_ONCE = 1 << 21
+#: The source of a relation that nobody need claim.
+MATHEMATICS = "mathematics"
 STORAGE: dict[str, Any] = {
     "float16": np.float16,
     "bfloat16": ml_dtypes.bfloat16,
@@ -120,6 +123,7 @@ class Collector:
             sound = [one for one in sound if not one.request.repetition]
             self._compare(group, quantity, sound, reference)
             self._compare_cases(group, quantity, sound, reference)
+            self._sum_rows(group, quantity, sound, reference)
             if quantity == "value":
                 self._confirm_printed(group, sound)
             if "frontier" in group.case.tags and quantity == "value":
@@ -251,6 +255,21 @@ class Collector:
                 | {"case": found["case"].id, "source": found["case"].source}
                 | {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
                 | {"message": f"with {found['other']}"}
+            )
+
+    def _sum_rows(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
+        operation = OPERATIONS[group.case.operation]
+        sums = row_sums(operation.name, group.arguments, quantity, reference)
+        for one in sound if sums is not None else ():
+            assert sums is not None
+            assert one.values is not None
+            apart, left = sums.judge(one.values), one.request.formulation
+            self.relation_rows.append(
+                _relation_row(
+                    group, quantity, one.subject, sums.relation, left, f"{sums.right:g}", apart.judgement
+                )
+                | {"source": MATHEMATICS, "textbook": left in operation.textbook}
+                | {"distance": apart.largest, "allowed": apart.allowed}
             )
 
     def _relate_errors(self, group: Group, quantity: str, found: list[Observation]) -> None:

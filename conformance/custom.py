@@ -16,7 +16,7 @@ from conformance import custom_report, engine, regression, report
 from conformance.case import Case, load_cases
 from conformance.diagnosis import Diagnosis, diagnose
 from conformance.errors import RunError, SubjectError
-from conformance.operations import OPERATIONS
+from conformance.operations import OPERATIONS, SECOND
 from conformance.progress import Progress
 from conformance.report.files import write_whole
 from conformance.results import Run
@@ -235,7 +235,7 @@ def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], str
         frame, environment, run.frames, run.directory, subject=user.name, control=control.name, strict=strict
     )
     finished.where = user.function or ""
-    finished.arguments = lambda case, dtype: by_id[case].arguments(dtype)
+    finished.arguments = lambda case, dtype: by_id[case].with_upstream(dtype)
     counted = [row for row in own if strict or not row["known"]]
     finished.diagnosis = diagnose(counted, by_id)
     return finished
@@ -317,6 +317,7 @@ def _kinds(case: Case, row: Mapping[str, Any]) -> list[tuple[str, str]]:
     for item in others:
         floating = arguments[item.name].dtype.kind == "f"
         kinds.append((item.name, f"a {item.name} of {'probabilities' if floating else 'labels'}"))
-    if others and row["quantity"] != f"gradient:{first.name}":
-        kinds.append(("quantity", f"the {row['quantity'].replace(':', ' with respect to the ')}"))
+    if row["quantity"] != f"gradient:{first.name}":
+        name = str(row["quantity"]).replace(SECOND, "second derivative:")
+        kinds.append(("quantity", f"the {name.replace(':', ' with respect to the ')}"))
     return kinds

@@ -21,7 +21,8 @@ from conformance.corpus import KNOWN, corpus, shown_path
 from conformance.faults import Faults, meant, shown
 from conformance.limits import Limits
 from conformance.operations import OPERATIONS
-from conformance.yaml_tree import List, Node, parse
+from conformance.tree_cache import parse
+from conformance.yaml_tree import List, Node
 
 
 def with_deviations(cases: Sequence[Case], whole: bool, limits: Limits, faults: list[Faults]) -> list[Case]:
@@ -36,12 +37,13 @@ def with_deviations(cases: Sequence[Case], whole: bool, limits: Limits, faults: 
         found[folder] = (entries, one, nodes)
         faults.append(one)
     used: set[str] = set()
+    paths = {case.file: _path(case) for case in {case.file: case for case in cases}.values()}
     result = []
     for case in cases:
         extra = [
             entry
             for folder, (entries, _, _) in found.items()
-            if _path(case).is_relative_to(folder)
+            if paths[case.file].is_relative_to(folder)
             for entry in entries
             if fits(entry, case)
         ]
@@ -62,9 +64,7 @@ def with_deviations(cases: Sequence[Case], whole: bool, limits: Limits, faults: 
 
 def fits(entry: Deviation, case: Case) -> bool:
     """Whether a deviation speaks of at least one check of the case."""
-    # Brackets stand for themselves: ids have them, as `options[sum,varied]`.
-    globs = [glob.replace("[", "[[]") for glob in entry.cases]
-    if entry.operation != case.operation or not any(fnmatch.fnmatchcase(case.id, glob) for glob in globs):
+    if entry.operation != case.operation or not _named(entry, case.id):
         return False
     quantities = (
         {name for dtype in case.dtypes for name in case.quantity_names(dtype)}
@@ -73,6 +73,11 @@ def fits(entry: Deviation, case: Case) -> bool:
     )
     pairs = ((entry.dtype, case.dtypes), (entry.formulation, case.formulations), (entry.quantity, quantities))
     return all(any(fnmatch.fnmatchcase(name, glob) for name in names) for glob, names in pairs)
+
+
+def _named(entry: Deviation, case: str) -> bool:
+    # Brackets stand for themselves: ids have them, as `options[sum,varied]`.
+    return any(fnmatch.fnmatchcase(case, glob.replace("[", "[[]")) for glob in entry.cases)
 
 
 def _path(case: Case) -> Path:
@@ -84,7 +89,8 @@ def _path(case: Case) -> Path:
 
 def _folders(cases: Sequence[Case]) -> list[Path]:
     """The folders at and above the case files that hold a `known.yaml`: at most two levels up."""
-    parents = {folder for case in cases for folder in list(_path(case).parents)[:2]}
+    files = {case.file: case for case in cases}.values()
+    parents = {folder for case in files for folder in list(_path(case).parents)[:2]}
     return sorted(folder for folder in parents if (folder / KNOWN).is_file())
 
 

@@ -113,10 +113,9 @@ def _where(
         best, score = pair, pair_score
     if score < max(_TELLING, _score(everywhere, failed)):
         return "", everywhere
-    only_gradients = not any(
-        row["quantity"] == "value" for row, bad in zip(judged, failed, strict=True) if bad
-    )
-    said = [PHRASES[name] for name in best if not (name == "gradient" and only_gradients)]
+    # What `_does` says of every failing check, the place need not say again.
+    whole = _only([row for row, bad in zip(judged, failed, strict=True) if bad])
+    said = [PHRASES[name] for name in best if name != whole]
     return " and ".join(said), _all(table, best, columns)
 
 
@@ -172,9 +171,16 @@ def _does(failing: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any
         said = _fault(row)
         counts[said] = counts.get(said, 0) + 1
     does = max(counts, key=lambda said: counts[said])
-    if all(row["quantity"] != "value" for row in failing):
-        return f"its gradient is wrong: {does}" if does != "its value is wrong" else "its gradient is wrong"
-    return does
+    whole = {"gradient": "gradient", "second": "second derivative"}.get(_only(failing))
+    if whole is None:
+        return does
+    return f"its {whole} is wrong" + (f": {does}" if does != "its value is wrong" else "")
+
+
+def _only(failing: Sequence[Mapping[str, Any]]) -> str:
+    """`second` or `gradient` where no check of anything less fails, else empty."""
+    kinds = {str(row["quantity"]).partition(":")[0] for row in failing}
+    return "" if "value" in kinds else "gradient" if "gradient" in kinds else "second"
 
 
 def _fault(row: Mapping[str, Any]) -> str:

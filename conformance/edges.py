@@ -57,6 +57,7 @@ class Edge:
     number: float
     steps: int
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - an edge is a word: there are few, whoever holds them
     def value(self, dtype: str) -> float:
         """The number in the dtype, as float64; ValueError where it would be no finite number."""
         base = named(dtype)[self.name] if self.name else float(from_storage(to_storage(self.number, dtype)))

@@ -381,7 +381,7 @@ class _Session:
             "unsteady": {name: count for name, count in sorted(collector.unsteady.items()) if count},
         }
         by_id = {case.id: case for case in chosen}
-        return Run(frame, environment, frames, arguments=lambda case, dtype: by_id[case].arguments(dtype))
+        return Run(frame, environment, frames, arguments=lambda case, dtype: by_id[case].with_upstream(dtype))
 
     def _about(self, subject: Subject) -> dict[str, Any]:
         spent = {

@@ -76,8 +76,8 @@ def explain(
     if case.why:
         console.print(escape(case.why))
     console.print(f"in {dtype}:")
-    for name, value in case.arguments(dtype).items():
-        if name in case.inputs or name in case.parameters:
+    for name, value in case.with_upstream(dtype).items():
+        if name in case.inputs or name in case.parameters or name == "upstream":
             console.print(f"  {name} = {escape(_shown(value))}")
     with TemporaryDirectory() as folder:
         run = engine.run(subjects=subjects, cases=chain, output=folder, large=True)
@@ -101,7 +101,9 @@ def _print_step(
             "", quantity, "ulps", "bound", "verdict", box=None, pad_edge=False, padding=(0, 2, 0, 0)
         )
         if step.expect != "error":
-            truth = reference(step.operation, step.arguments(dtype), quantity, dtype)
+            arguments = step.arguments(dtype)
+            flow = step.flow(dtype, OPERATIONS[step.operation].result_shape(arguments))
+            truth = reference(step.operation, arguments, quantity, dtype, flow)
             table.add_row("exact", escape(_exact(truth)), "", "", "")
         for row in rows.to_dict("records"):
             found = returned.get(row["subject"], (step.id, dtype, row["formulation"]), quantity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from conformance.limits import Limits
 from conformance.operations import OPERATIONS, Operation, Parameter
 from conformance.tensor_nodes import Reader
 from conformance.tensors import Tensor
+from conformance.tree_cache import parse
 from conformance.variations import variations
-from conformance.yaml_tree import List, Mapping, Node, Scalar, find, kind, parse, plain
+from conformance.yaml_tree import List, Mapping, Node, Scalar, find, kind, plain
 
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 _FIGURE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
@@ -61,6 +63,11 @@ class _FileReader:
     limits: Limits
     faults: Faults
     entries: list[Node] = field(default_factory=list)
+
+    @cached_property
+    def label(self) -> str:
+        """How reports name the file."""
+        return label(self.path)
 
     def cases(self) -> list[Case]:
         """The file's sound cases; what is wrong goes to the faults."""
@@ -163,7 +170,7 @@ class _CaseReader:
         return Case(
             id=entry.id + self.behind,
             source=entry.source or self.source,
-            file=label(self.file.path),
+            file=self.file.label,
             line=self.node.line,
             operation=entry.operation,
             inputs=inputs,

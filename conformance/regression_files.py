@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
@@ -30,6 +31,20 @@ _DRAWN = (
     "added",
     "removed",
 )
+#: What each change means.
+MEANINGS = {
+    "regressed": "conformed, and does no longer; a relation that broke",
+    "worse": "a larger error, within what is allowed or beyond it as before",
+    "changed error": "raises or crashes otherwise than it did",
+    "fixed": "conforms now; a relation that holds now",
+    "better": "a smaller error",
+    "changed bits": "other bits, about the same error",
+    "changed case": "the case itself is another one now",
+    "follows": "a relation that changed because one of its sides did",
+    "added": "only in the new run",
+    "removed": "only in the old run",
+    "unchanged": "the same bits",
+}
 #: Rows of diff.md's tables.
 _WORST = 10
 #: Rows a change in diff.html.
@@ -50,6 +65,8 @@ class Section:
     change: str
     rows: list[dict[str, Any]]
     total: int
+    textbook: int
+    meaning: str
     cases: dict[str, int]
 
 
@@ -76,17 +93,20 @@ def tell(difference: Difference, limit: int = _PAGE) -> Story:
     for change in _DRAWN:
         rows = frame[frame["change"] == change]
         if len(rows):
-            shown = [_row(row) for row in rows.head(limit).to_dict("records")]
-            sections.append(Section(change, shown, len(rows), difference.cases(change)))
+            textbook = rows["textbook"].fillna(False).astype(bool)
+            first = rows.iloc[np.argsort(textbook.to_numpy(), kind="stable")[:limit]]
+            shown = [_row(row) for row in first.to_dict("records")]
+            cases = difference.cases(change)
+            sections.append(Section(change, shown, len(rows), int(textbook.sum()), MEANINGS[change], cases))
     gating = difference.gating()
-    textbook = int((frame["change"].eq("regressed") & frame["textbook"].fillna(False)).sum())
+    regressed_textbook = int((frame["change"].eq("regressed") & frame["textbook"].fillna(False)).sum())
     environments = difference.old.environment, difference.new.environment
     return Story(
         _sentence(len(gating), checks, relations),
         not gating.empty,
         _versions(difference),
         [(change, checks[change], relations[change]) for change in checks],
-        textbook,
+        regressed_textbook,
         sections,
         difference.warnings,
         difference.factor,
@@ -170,7 +190,7 @@ def terminal(difference: Difference, console: Console, strict: bool = False) -> 
     for label, old, new in story.versions:
         console.print(Text(f"{label}: {old} -> {new}"))
     for warning in story.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"))
+        console.print(Text(f"warning: {shorten(warning)}", style="yellow"))
     console.print(
         Text(
             "checks:    " + ", ".join(f"{checks:,} {change}" for change, checks, _ in story.counts if checks)
@@ -193,7 +213,7 @@ def _print_section(section: Section, console: Console) -> None:
     if section.change in ("follows", "added", "removed", "changed bits"):
         return
     style = _STYLES.get(section.change, "")
-    names = [f"{name} ({checks})" for name, checks in section.cases.items()]
+    names = [f"{shorten(name, 80)} ({checks})" for name, checks in section.cases.items()]
     if names:
         more = f" and {len(names) - 20} more" if len(names) > 20 else ""
         console.print(
@@ -205,7 +225,7 @@ def _print_section(section: Section, console: Console) -> None:
             "-" if row[f"ulp_error_{s}"] is None else f"{row[f'ulp_error_{s}']:.4g}" for s in ("old", "new")
         )
         line = (
-            f"  {row['case']} {row['name']} {row['quantity']} {row['dtype']} {row['subject']}: "
+            f"  {shorten(row['case'], 80)} {row['name']} {row['quantity']} {row['dtype']} {row['subject']}: "
             f"{row['verdict_old']} -> {row['verdict_new']}, {errors} ulps"
         )
         if row["said_old"] or row["said_new"]:

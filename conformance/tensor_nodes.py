@@ -156,7 +156,9 @@ class _Lists:
         # Where both may stand, integers are labels: class probabilities are written 1.0, not 1.
         integral = self.labels and all(type(leaf.value) is int for leaf in leaves)
         read: Callable[[Scalar], Any] = self._label if integral or not self.floating else self._float
-        values = [read(leaf) for leaf in leaves]
+        values = self._plain(leaves) if read == self._float else None
+        if values is None:
+            values = [read(leaf) for leaf in leaves]
         if len(self.reader.faults.found) > before:
             return None
         named = tuple((place, value) for place, value in enumerate(values) if isinstance(value, edges.Edge))
@@ -222,6 +224,18 @@ class _Lists:
             return 0.0
         self._in_every_dtype(leaf, lambda dtype: rounded(np.array(number), dtype))
         return number
+
+    def _plain(self, leaves: list[Scalar]) -> list[Any] | None:
+        """All numbers at once, where every leaf is one that every dtype of the case has; else None."""
+        if not all(type(leaf.value) in (int, float) and not leaf.wrong for leaf in leaves):
+            return None
+        try:
+            numbers = np.array([leaf.value for leaf in leaves], np.float64)
+            for dtype in self.reader.dtypes:
+                rounded(numbers, dtype)
+        except (ValueError, OverflowError):
+            return None  # one leaf at a time, for its line and column
+        return list(numbers.tolist())
 
     def _text(self, leaf: Scalar, text: str) -> Any:
         bits = _hexadecimal(text)

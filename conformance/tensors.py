@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from conformance.faults import shown
 from conformance.generators import Generator
 
 Array = npt.NDArray[Any]
+#: Tensors of at most this many elements stay in memory once they are made.
+_KEPT = 2**16
 
 
 class Tensor(Protocol):
@@ -80,7 +83,15 @@ class Made:
 
     def values(self, dtype: str) -> Array:
         """The generator's numbers; no dtype changes them."""
-        return self.generator.make()
+        if size(self.shape) > _KEPT:
+            return self.generator.make()
+        return self._numbers
+
+    @cached_property
+    def _numbers(self) -> Array:
+        made = self.generator.make()
+        made.setflags(write=False)
+        return made
 
     def __str__(self) -> str:
         """The generator as a case file has it."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.case import Case
-from conformance.operations import OPERATIONS
+from conformance.operations import OPERATIONS, SECOND
 
 Array = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -69,6 +69,7 @@ PHRASES = {
     "sum": "the reduction is sum",
     "mean": "the reduction is mean",
     "upstream": "the upstream gradient is not all ones",
+    "second": "it is the second derivative",
     "gradient": "it is the gradient",
     "half": "the dtype is a half type",
     "float64": "the dtype is float64",
@@ -102,8 +103,9 @@ def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:
         return frozenset()
     if case.expect == "error":
         return frozenset({"gradient"})
+    found = {"second" if quantity.startswith(SECOND) else "gradient"}
     scalar = OPERATIONS[case.operation].result_shape(case.arguments(dtype)) == ()
-    return frozenset({"gradient"} if scalar else {"gradient", "upstream"})
+    return frozenset(found if scalar and case.upstream is None else found | {"upstream"})
 
 
 def _axis(case: Case, arguments: Arguments) -> int:

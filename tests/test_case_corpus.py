@@ -27,20 +27,22 @@ def cases() -> list[Case]:
 class TestCorpus:
     def test_every_case_says_what_only_it_would_catch(self, cases: list[Case]) -> None:
         assert [case.id for case in cases if not case.why] == []
-        said = Counter(case.why for case in cases)
+        said = Counter((case.operation, case.why) for case in cases)
         assert [why for why, count in said.items() if count > 1] == []
 
     def test_no_two_cases_ask_the_same(self, cases: list[Case]) -> None:
-        """The same operation, inputs, parameters and dtypes are the same question."""
+        """The same operation, inputs as they lie, parameters and dtypes are the same question."""
         asked: dict[str, str] = {}
         for case in cases:
             inputs = {name: str(one) for name, one in case.inputs.items()}
             parameters = {name: str(one) for name, one in case.parameters.items()}
-            key = json.dumps(
-                [case.operation, inputs, parameters, case.dtypes, case.formulations, case.quantities]
-            )
+            asks = [case.operation, inputs, parameters, case.dtypes, case.formulations, case.quantities]
+            key = json.dumps([*asks, case.label_dtype, str(case.layout), str(case.upstream)])
             assert key not in asked, (case.id, asked[key])
             asked[key] = case.id
+
+    def test_it_is_large(self, cases: list[Case]) -> None:
+        assert len(cases) >= 600
 
     def test_every_operation_has_extreme_cases(self, cases: list[Case]) -> None:
         extreme = Counter(case.operation for case in cases if "extreme" in case.tags)

@@ -22,7 +22,7 @@ FRAMEWORKS = {"torch": {"torch"}, "tensorflow": {"tensorflow"}, "keras": {"tenso
 PARTS = {
     "case": {
         "case_checks", "case_schema", "corpus", "deviations", "edges", "generators", "loading", "printed",
-        "rounded_inputs", "tensor_nodes", "tensors", "validation",
+        "rounded_inputs", "tensor_nodes", "tensors", "validation", "variations",
     },
     "environments": {"packages", "pythons"},
     "subject": {"handover", "subjects_file"},

@@ -34,12 +34,13 @@ def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> in
     except Unavailable as error:
         print("conformance: {}".format(error), file=sys.stderr)
         return EXIT_UNAVAILABLE
-    warned = _collect_warnings()
+    warned: List[str] = []
     _send(responses, hello(adapter), {})
     while True:
         frame = protocol.read_frame(requests)
         if frame is None:
             return 0
+        _collect_warnings(warned)
         _send(responses, *answer(adapter, frame[0], frame[1], warned))
 
 
@@ -139,13 +140,11 @@ def _third_party(framework: str) -> Any:
     return next((point.load() for point in group if point.name == framework), None)
 
 
-def _collect_warnings() -> List[str]:
-    """The list that every warning goes to from now on: cheaper than a context for each request."""
-    warned: List[str] = []
+def _collect_warnings(warned: List[str]) -> None:
+    """Sends every warning to a list from now on, whatever the last call did to the filters."""
 
     def collect(message: Any, category: Any, *place: Any, **more: Any) -> None:
         warned.append("{}: {}".format(category.__name__, message))
 
     warnings.simplefilter("always")
     warnings.showwarning = collect
-    return warned

@@ -52,7 +52,10 @@ def answer(adapter: Adapter, request: Header, arrays: Arrays, warned: List[str])
 
 def failure(adapter: Adapter, error: Exception) -> Header:
     """The outcome that an error is: what the framework lacks is `unsupported`, all else `raised`."""
-    message = COLOURS.sub("", str(error))[:LONGEST_MESSAGE]
+    try:
+        message = COLOURS.sub("", str(error))[:LONGEST_MESSAGE]
+    except Exception as other:  # an error of the error's own
+        message = "its message cannot be shown: {}".format(type(other).__name__)
     if isinstance(error, NotImplementedError):
         return {"status": "unsupported", "message": message}
     reason = adapter.lacks(error)

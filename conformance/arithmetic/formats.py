@@ -63,12 +63,18 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def round_to(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
+def round_to(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike | None = None) -> FloatArray:
     """`high + low` rounded to nearest, ties to even, as IEEE 754 has it: subnormals and overflow included.
 
     Takes and returns float64 arrays of one shape (broadcast); nan and infinities stay. A tie of `high`
     is no tie if `low` is not zero: its sign decides.
     """
+    if low is None:
+        with np.errstate(all="ignore"):
+            cast = _cast(fmt, np.asarray(high, np.float64))
+        if cast is not None:
+            return cast.astype(np.float64)
+        low = 0.0
     high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         if fmt.name == "float64":
@@ -84,6 +90,14 @@ def round_to(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> Floa
         rounded = np.where(np.abs(rounded) > fmt.largest, np.copysign(np.inf, value), rounded)
         result: FloatArray = np.where(finite, rounded, high)
         return result
+
+
+def _cast(fmt: Format, value: FloatArray) -> npt.NDArray[Any] | None:
+    """The values cast by NumPy, or None where that would round twice: to bfloat16 it goes through float32."""
+    if fmt.name == "bfloat16":
+        single = value.astype(np.float32)
+        return single.astype(fmt.storage) if np.array_equal(single, value, equal_nan=True) else None
+    return value.astype(fmt.storage)
 
 
 def _quantum(fmt: Format, value: FloatArray) -> FloatArray:
@@ -113,9 +127,9 @@ def ulp_of(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatA
 def to_storage(array: npt.ArrayLike, dtype: str) -> npt.NDArray[Any]:
     """A float64 array rounded to nearest even into the NumPy type that stores `dtype`."""
     fmt = FORMATS[dtype]
-    # Rounded first: a cast from float64 to bfloat16 may go through float32 and round twice.
-    with np.errstate(invalid="ignore"):  # ml_dtypes warns of nan
-        return round_to(fmt, array).astype(fmt.storage)
+    with np.errstate(all="ignore"):  # ml_dtypes warns of nan
+        cast = _cast(fmt, np.asarray(array, np.float64))
+        return round_to(fmt, array).astype(fmt.storage) if cast is None else cast
 
 
 def from_storage(array: npt.ArrayLike) -> FloatArray:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from conformance.report.findings import CASE, ranked
+from conformance.report.findings import Row
 from conformance.report.frames import light
-from conformance.report.sarif import message
+from conformance.report.sarif import grouped, message
 from conformance.report.summary import discrepancies
 
 MOST = 10  # GitHub shows no more errors of one step
@@ -21,16 +21,15 @@ MOST = 10  # GitHub shows no more errors of one step
 
 def commands(frame: pd.DataFrame) -> list[str]:
     """One `::error` command for each case and quantity with discrepancies, the worst first."""
-    gates = ranked(frame[discrepancies(frame)])
-    groups = [group for _, group in gates.groupby(CASE, sort=False)]
+    groups = grouped(frame[discrepancies(frame)])
     lines = [_command(group) for group in groups[:MOST]]
     if len(groups) > MOST:
         lines.append(f"::warning title=loss conformance::{len(groups) - MOST} more are in the report")
     return lines
 
 
-def _command(group: pd.DataFrame) -> str:
-    worst = {str(name): value for name, value in group.iloc[0].to_dict().items()}
+def _command(group: list[Row]) -> str:
+    worst = group[0]
     place = f"file={_property(str(worst['file']))},line={int(worst['line'])}," if worst["file"] else ""
     title = _property(f"{worst['operation']} does not conform")
     return f"::error {place}title={title}::{_data(message(group))}"

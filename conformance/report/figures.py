@@ -7,6 +7,10 @@ import re
 
 import pandas as pd
 
+# What would move a terminal's cursor or turn a line around is shown as a sign of its own.
+VISIBLE = {code: chr(0x2400 + code) for code in range(32)} | {0x7F: "\u2421"}
+VISIBLE |= {code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F)}
+VISIBLE |= {code: f"<U+{code:04X}>" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)}
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -50,8 +54,8 @@ def names(items: list[str]) -> str:
 
 
 def shorten(text: str, limit: int = 300) -> str:
-    """The text on one line, cut at `limit` characters with an ellipsis."""
-    line = " ".join(text.split())
+    """The text on one line, cut at `limit` characters with an ellipsis; control characters become signs."""
+    line = " ".join(text.split()).translate(VISIBLE)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

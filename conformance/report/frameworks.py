@@ -33,7 +33,14 @@ class Program:
     device: str
     index: tuple[int, ...]
     function: str
+    second: bool = False  # the derivative of <gradient, direction>, not the gradient
     cast: bool = False  # one_hot's integers are compared in the dtype
+
+    @property
+    def names(self) -> str:
+        """What a function that computes the result takes."""
+        flows = (["upstream"] if self.upstream else []) + (["direction"] if self.second else [])
+        return ", ".join([*self.inputs, *flows])
 
     @property
     def place(self) -> str:
@@ -68,7 +75,7 @@ def _torch(program: Program) -> tuple[list[str], str]:
     if program.wrt:
         lines += [f"value = {call}"]
         flow = "upstream" if program.upstream else "torch.ones_like(value)"
-        lines += [f"(result,) = torch.autograd.grad(value, [{program.wrt}], {flow})"]
+        lines += _torch_gradient(program.wrt, flow, program.second)
     else:
         lines += [f"result = {call}" + (f".to(torch.{program.dtype})" if program.cast else "")]
     cpu = ".cpu()" if program.device else ""
@@ -80,36 +87,52 @@ def _torch(program: Program) -> tuple[list[str], str]:
     return ["import torch"], "\n".join(lines)
 
 
+def _torch_gradient(wrt: str, flow: str, second: bool) -> list[str]:
+    """Backward, and double backward: zeros where the gradient does not depend on the input."""
+    if not second:
+        return [f"(result,) = torch.autograd.grad(value, [{wrt}], {flow})"]
+    again = f"torch.autograd.grad(gradient, [{wrt}], direction, allow_unused=True)[0]"
+    return [
+        f"(gradient,) = torch.autograd.grad(value, [{wrt}], {flow}, create_graph=True)",
+        f"result = {again} if gradient.requires_grad else None",
+        f"result = torch.zeros_like({wrt}) if result is None else result",
+    ]
+
+
 def _tensorflow(program: Program) -> tuple[list[str], str]:
     lines = []
     for tensor in program.tensors:
         dtype = f"tf.{program.dtype}" if tensor.floating else "tf.int64"
         shape = f", shape={tensor.shape}" if tensor.shape is not None else ""
         lines.append(f"{tensor.name} = tf.constant({tensor.values}, dtype={dtype}{shape})")
-    if not program.wrt:
-        body = f"return {program.call}"
-    else:
-        flow = ", upstream" if program.upstream else ""
-        body = (
-            f"with tf.GradientTape() as tape:\n    tape.watch({program.wrt})\n    value = {program.call}\n"
-            f"return tape.gradient(value, {program.wrt}{flow})"
-        )
+    body = textwrap.indent(_taped(program) if program.wrt else f"return {program.call}", "    ")
     if program.mode in ("function", "xla") or program.wrt:
-        names = ", ".join([*program.inputs, *(["upstream"] if program.upstream else [])])
         compiled = {
             "function": "@tf.function(autograph=False)\n",
             "xla": "@tf.function(autograph=False, jit_compile=True)\n",
         }
-        lines += [
-            f"\n\n{compiled.get(program.mode, '')}def compute({names}):\n{textwrap.indent(body, '    ')}\n\n"
-        ]
-        lines += [f"result = compute({names})"]
+        lines += [f"\n\n{compiled.get(program.mode, '')}def compute({program.names}):\n{body}\n\n"]
+        lines += [f"result = compute({program.names})"]
     else:
         lines += [f"result = {program.call}"]
     # A tensor's numpy() is a scalar already where it has no dimension.
     shown = f"tf.cast(result, tf.{program.dtype})" if program.cast else "tf.convert_to_tensor(result)"
     lines += [f"print({shown}.numpy(){program.place})"]
     return ["import tensorflow as tf"], "\n".join(lines)
+
+
+def _taped(program: Program) -> str:
+    """The gradient by a tape; the second derivative by another around it."""
+    wrt, flow = program.wrt, ", upstream" if program.upstream else ""
+    watched = f"with tf.GradientTape() as tape:\n    tape.watch({wrt})\n"
+    if not program.second:
+        return f"{watched}    value = {program.call}\nreturn tape.gradient(value, {wrt}{flow})"
+    zero = "unconnected_gradients=tf.UnconnectedGradients.ZERO"
+    return (
+        f"{watched}    with tf.GradientTape() as inner:\n        inner.watch({wrt})\n"
+        f"        value = {program.call}\n    gradient = inner.gradient(value, {wrt}{flow})\n"
+        f"return tape.gradient(gradient, {wrt}, direction, {zero})"
+    )
 
 
 def _jax(program: Program) -> tuple[list[str], str]:
@@ -128,11 +151,15 @@ def _jax(program: Program) -> tuple[list[str], str]:
             f"value, pullback = jax.vjp(lambda {program.wrt}: {program.call}, {program.wrt})\n"
             f"return pullback({flow})[0]"
         )
-    names = ", ".join([*program.inputs, *(["upstream"] if program.upstream else [])])
+    if program.second:
+        body = (
+            f"def gradient({program.wrt}):\n{textwrap.indent(body, '    ')}\n\n"
+            f"return jax.vjp(gradient, {program.wrt})[1](direction)[0]"
+        )
     jit = "" if program.mode == "eager" else "@jax.jit\n"
     lines += [
-        f"\n\n{jit}def compute({names}):\n{textwrap.indent(body, '    ')}\n\n",
-        f"result = compute({names})",
+        f"\n\n{jit}def compute({program.names}):\n{textwrap.indent(body, '    ')}\n\n",
+        f"result = compute({program.names})",
     ]
     shown = f"result.astype(jnp.{program.dtype})" if program.cast else "result"
     lines += [f"print(np.asarray({shown}){program.place})"]
@@ -151,7 +178,10 @@ def _numpy(program: Program) -> tuple[list[str], str]:
         lines += [f"value = {program.call}"] if not program.upstream else []
         flow = "upstream" if program.upstream else "np.ones_like(value)"
         arguments = program.call.partition("(")[2]
-        lines += [f'result = {program.function}.gradient({flow}, {arguments}["{program.wrt}"]']
+        if program.second:
+            lines += [f"result = {program.function}.second({flow}, direction, {arguments}"]
+        else:
+            lines += [f'result = {program.function}.gradient({flow}, {arguments}["{program.wrt}"]']
     else:
         lines += [f"result = {program.call}"]
     narrow = ".astype(np.float16)" if program.dtype == "float16" else ""

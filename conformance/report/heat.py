@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,10 +56,7 @@ def heat(frame: pd.DataFrame, subjects: list[str]) -> Heat:
         verdict=plain["verdict"],
     )
     data["finite"] = data["ulp_error"].where(np.isfinite(data["ulp_error"].astype(float)), -1).fillna(-1)
-    cells: dict[tuple[str, str, str], Cell] = {}
-    for key, group in data.groupby(keys, sort=False):
-        operation, subject, dtype = (str(part) for part in key)
-        cells[operation, subject, dtype] = _cell((operation, subject, dtype), group)
+    cells = _cells(data, keys)
     columns = [
         (subject, dtype)
         for subject in subjects
@@ -72,14 +70,29 @@ def heat(frame: pd.DataFrame, subjects: list[str]) -> Heat:
     return Heat(tuple(columns), tuple(span for span in spans if span[1]), rows)
 
 
-def _cell(key: tuple[str, str, str], group: pd.DataFrame) -> Cell:
-    known = int(group["known"].sum())
-    open_ = group[~group["known"]]
-    if open_.empty:
-        worst = group.sort_values("severity").iloc[-1]
-        return Cell(*key, KNOWN, ulps(worst["ulp_error"]), len(group), known, str(worst["case"]))
-    worst = open_.sort_values(["severity", "finite"]).iloc[-1]
-    error = open_.loc[open_["severity"].eq(worst["severity"]), "ulp_error"].max()
-    if open_["severity"].max() <= SEVERITY["stable"]:  # all conform: the largest error is the news
-        error = open_["ulp_error"].max()
-    return Cell(*key, look(str(worst["verdict"])), ulps(error), len(group), known, str(worst["case"]))
+def _cells(data: pd.DataFrame, keys: list[str]) -> dict[tuple[str, str, str], Cell]:
+    """The cell of each operation, subject and dtype: its worst check that is not known, its worst error."""
+    grouped = data.groupby(keys, sort=False)
+    counts = grouped.agg(checks=("known", "size"), known=("known", "sum"))
+    # Where all is known, the worst of that is shown, as known.
+    shown = data[~data["known"] | grouped["known"].transform("all")]
+    worst = shown.sort_values(["severity", "finite"], kind="stable").drop_duplicates(keys, keep="last")
+    # The largest error of the worst verdict; where all conform, the largest of all is the news.
+    top = shown.groupby(keys, sort=False)["severity"].transform("max")
+    alike = shown[shown["severity"].eq(top) | top.le(SEVERITY["stable"])]
+    errors = alike.groupby(keys, sort=False)["ulp_error"].max().rename("error")
+    table = counts.join(errors).join(worst.set_index(keys)[["verdict", "case"]])
+    rows: list[dict[str, Any]] = table.reset_index().to_dict("records")
+    return {
+        (row["operation"], row["subject"], row["dtype"]): Cell(
+            operation=row["operation"],
+            subject=row["subject"],
+            dtype=row["dtype"],
+            look=KNOWN if row["known"] == row["checks"] else look(row["verdict"]),
+            ulps=ulps(row["error"]),
+            checks=row["checks"],
+            known=int(row["known"]),
+            worst_case=row["case"],
+        )
+        for row in rows
+    }

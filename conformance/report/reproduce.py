@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.operations import OPERATIONS, upstream
+from conformance.operations import OPERATIONS, SECOND, direction, upstream
 from conformance.report import frameworks, literals
 from conformance.report.figures import shorten
 from conformance.report.frameworks import Program, Tensor
 from conformance.report.protocol import Arguments
-from conformance.report.sources import Source, formulation
+from conformance.report.sources import Source, formulation, second_by_hand
 
 DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
+FLOWS = ("upstream", "direction")
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 
 
@@ -63,19 +64,27 @@ def check_of(row: Mapping[str, object], environment: Mapping[str, object] | None
 def reproduce(check: Check, arguments: Arguments, source: Source | None = None) -> str | None:
     """The program of one check; None where there is none to write (a user's own function, inputs too large).
 
-    `arguments` are the case's inputs and parameters, rounded to the dtype: float64 and int64 arrays, scalars.
+    `arguments` are the case's inputs and parameters, rounded to the dtype: float64 and int64 arrays, scalars;
+    and `upstream`, where the case states its own.
     `source` takes the place of the adapters' own: a user's function, by the name that its imports give it.
     """
-    if source is None and check.framework in FRAMEWORKS:
+    second = check.quantity.startswith(SECOND)
+    by_hand = second and check.framework == "numpy" and source is None
+    if by_hand:
+        source = second_by_hand(check.operation, check.formulation)
+    elif source is None and check.framework in FRAMEWORKS:
         source = formulation(check.framework, check.operation, check.formulation, check.quantity != "value")
     if source is None:
         return None
     names = [one.name for one in OPERATIONS[check.operation].inputs]
     tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
+    flow = tensors.pop("upstream", None)
     if check.quantity != "value":
         shape = OPERATIONS[check.operation].result_shape(dict(arguments))
-        if shape:
-            tensors["upstream"] = upstream(shape)
+        if shape or by_hand or flow is not None:
+            tensors["upstream"] = upstream(shape) if flow is None else flow
+    if second:
+        tensors["direction"] = direction(tensors[names[0]].shape)
     written = {name: _tensor(name, value, check.dtype) for name, value in tensors.items()}
     if any(tensor is None for tensor in written.values()):
         return None
@@ -83,16 +92,17 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         name: _literal(value) for name, value in arguments.items() if name not in names and _said(name, value)
     }
     keywords |= {
-        name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name != "upstream"
+        name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name not in FLOWS
     }
-    definitions, call = _call(source, names, keywords)
+    definitions, call = _call(source, [*(FLOWS if by_hand else ()), *names], keywords)
     program = Program(
         imports=list(source.imports),
         tensors=[tensor for tensor in written.values() if tensor is not None],
-        inputs=[name for name in tensors if name != "upstream"],
+        inputs=[name for name in tensors if name not in FLOWS],
         definitions=[*source.definitions, *definitions],
         call=call,
-        wrt=check.quantity.partition(":")[2],
+        wrt="" if by_hand else check.quantity.partition(":")[2],
+        second=second,
         upstream="upstream" in tensors,
         dtype=check.dtype,
         mode=check.mode,

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from conformance.report.figures import count, names, shorten, ulps
-from conformance.report.findings import CASE, ranked
+from conformance.report.findings import CASE, Row, ranked
 from conformance.report.story import Story
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import look
@@ -57,12 +57,19 @@ def _rule(name: str) -> dict[str, Any]:
 
 
 def _results(rows: pd.DataFrame, level: str) -> list[dict[str, Any]]:
-    groups = ranked(rows).groupby(CASE, sort=False)
-    return [_result(group, level) for _, group in groups]
+    return [_result(group, level) for group in grouped(rows)]
 
 
-def _result(group: pd.DataFrame, level: str) -> dict[str, Any]:
-    worst = {str(name): value for name, value in group.iloc[0].to_dict().items()}
+def grouped(rows: pd.DataFrame) -> list[list[Row]]:
+    """The rows of each case and quantity, the worst first."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in ranked(rows).to_dict("records"):
+        groups.setdefault(tuple(str(row[name]) for name in CASE), []).append(row)
+    return list(groups.values())
+
+
+def _result(group: list[Row], level: str) -> dict[str, Any]:
+    worst = group[0]
     fingerprint = "|".join(str(worst[name]) for name in CASE)
     result: dict[str, Any] = {
         "ruleId": str(worst["operation"]),
@@ -82,11 +89,11 @@ def _result(group: pd.DataFrame, level: str) -> dict[str, Any]:
     return result
 
 
-def message(group: pd.DataFrame) -> str:
+def message(group: list[Row]) -> str:
     """What deviates on one case and quantity, in a sentence: who, how far at worst, what would be right."""
-    worst = {str(name): value for name, value in group.iloc[0].to_dict().items()}
-    subjects = names(list(dict.fromkeys(str(name) for name in group["subject"])))
-    ways = names([f"{a} {b}" for a, b in group[["formulation", "dtype"]].drop_duplicates().to_numpy()[:6]])
+    worst = group[0]
+    subjects = names(list(dict.fromkeys(str(row["subject"]) for row in group)))
+    ways = names(list(dict.fromkeys(f"{row['formulation']} {row['dtype']}" for row in group))[:6])
     text = (
         f"{shorten(str(worst['case']), 120)}: {worst['operation']} {worst['quantity']} in {subjects}: "
         f"{look(str(worst['verdict'])).name} ({count(len(group), 'check')}: {ways})."

@@ -85,8 +85,21 @@ def formulation(framework: str, operation: str, name: str, gradient: bool = Fals
     return Source(tuple(collector.imports), tuple(collector.definitions()), expression, of_class)
 
 
-def _table(module: _Module) -> ast.expr | None:
-    node = module.defines.get("FUNCTIONS")
+@cache
+def second_by_hand(operation: str, name: str) -> Source | None:
+    """The source of NumPy's second derivative of a formulation; None where there is none."""
+    module = _read("numpy_second")
+    entry = _entry(_table(module, "SECOND"), operation, name)
+    if entry is None:
+        return None
+    collector = _Collector(gradient=False)
+    expression = collector.take(module, entry)
+    collector.settle()
+    return Source(tuple(collector.imports), tuple(collector.definitions()), expression)
+
+
+def _table(module: _Module, name: str = "FUNCTIONS") -> ast.expr | None:
+    node = module.defines.get(name)
     return node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
 
 

@@ -50,6 +50,7 @@ class Summary:
     facts: tuple[tuple[str, str], ...]
     machines: tuple[str, ...]
     stale: tuple[str, ...]  # known deviations that deviate no longer
+    unsteady: tuple[str, ...]  # subjects whose bits differ between repeats of a check
     run_id: str
 
 
@@ -104,6 +105,10 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         facts=_facts(environment),
         machines=_machines(environment),
         stale=tuple(str(line) for line in environment.get("stale_known") or ()),
+        unsteady=tuple(
+            f"{name}: {count(int(checks), 'check')} with other bits when asked again"
+            for name, checks in (environment.get("unsteady") or {}).items()
+        ),
         run_id=str(environment.get("id", "")),
     )
 

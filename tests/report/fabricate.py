@@ -42,7 +42,11 @@ HOSTILE = (
     "line\nbreak\ttab\r\nwindows \u202e backwards \u2028 separator",
     "x" * 10_000,
     "<b>" * 3_333,
+    "nul \x00 bell \x07 escape \x1b[31m red \x1b]0;owned\x07 delete \x7f next line \x85 end",
+    "\u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0639\u0631\u0628\u064a\u0629 (1 < 2) \u202etxt.exe \u2067end",
+    "cross-entropy-options[none,varied,some-ignored,0.1]",
 )
+BRACKETS = HOSTILE[9]
 LONG = "<" + "é" * 9_998 + ">"
 
 
@@ -145,6 +149,8 @@ def _harm(frame: pd.DataFrame) -> pd.DataFrame:
             ("lossy", HOSTILE[4]),
             ("wrong", HOSTILE[5]),
             ("raised", LONG),
+            ("wrong", HOSTILE[7]),
+            ("raised", HOSTILE[8]),
         ]
     ):
         row = pick[place * 3]
@@ -175,6 +181,11 @@ def _harm(frame: pd.DataFrame) -> pd.DataFrame:
     frame.loc[pick[36], "conforms"] = False
     frame.loc[pick[30], "case"] = HOSTILE[1] + "-case"
     frame.loc[pick[33], ["case", "known", "verdict"]] = [HOSTILE[6], HOSTILE[0], "wrong"]
+    frame.loc[pick[31], ["case", "verdict"]] = [HOSTILE[8], "wrong"]
+    frame.loc[pick[32], ["case", "verdict"]] = [BRACKETS, "wrong"]
+    frame.loc[pick[34], ["case", "verdict"]] = [HOSTILE[7], "wrong"]
+    frame.loc[pick[31:33], "conforms"] = False
+    frame.loc[pick[34], "conforms"] = False
     frame.loc[pick[33], "conforms"] = False
     return frame
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import re
 import threading
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report.fabricate import HOSTILE, SUBJECTS, fabricate, inputs_of
+from report.fabricate import BRACKETS, HOSTILE, SUBJECTS, fabricate, inputs_of
+from rich.console import Console
 
 from conformance.regression import diff
-from conformance.report import write
+from conformance.regression_files import terminal as show
+from conformance.report import terminal, write
 from conformance.report.annotations import commands
 from conformance.report.badge import badge
 from conformance.report.files import write_whole
@@ -215,6 +218,58 @@ class TestBadge:
         assert says in str(root.get("aria-label"))
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         assert f"{texts[0]}: {texts[1]}" == root.get("aria-label")
+
+
+@pytest.fixture(scope="module")
+def texts(run: Run, written: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What people read: each file of the run and of its difference, and what the terminal prints."""
+    folder = tmp_path_factory.mktemp("diff")
+    difference = diff(fabricate(2_000, seed=2), run)
+    difference.save(folder)
+    files = [written / "summary.md", written / "badge.svg", folder / "diff.md", folder / "diff.html"]
+    out = {path.name: path.read_text(encoding="utf-8") for path in files}
+    page = (written / "report.html").read_text(encoding="utf-8")
+    out["report.html"] = page[: page.index("<footer")] + page[page.index("<footer") : page.index('id="data-')]
+    for name, shown in (
+        ("run", lambda one: terminal(run, one)),
+        ("diff", lambda one: show(difference, one)),
+    ):
+        shown(Console(file=(stream := io.StringIO()), width=200))
+        out[f"{name} in the terminal"] = stream.getvalue()
+    out["annotations"] = "\n".join(commands(light(run.frame)))
+    log = json.loads((written / "results.sarif").read_text(encoding="utf-8"))
+    out["results.sarif"] = "\n".join(one["message"]["text"] for one in log["runs"][0]["results"])
+    return out
+
+
+class TestHostileTexts:
+    """Control characters and turned lines are shown as signs, in every file and in the terminal."""
+
+    MOVES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+    def test_nothing_moves_a_cursor_or_turns_a_line(self, texts: dict[str, str]) -> None:
+        """Neither the control characters of a message nor those of an id come through."""
+        scripts = re.compile(r"<(script|style)[^>]*>.*?</\1>", re.DOTALL)
+        for name, text in texts.items():
+            found = self.MOVES.search(scripts.sub("", text))
+            assert found is None, (name, found and text[max(0, found.start() - 60) : found.end() + 20])
+
+    def test_they_are_shown(self, texts: dict[str, str]) -> None:
+        """An escape is a sign for an escape, Hebrew is Hebrew, brackets are brackets."""
+        assert "␛[31m red" in texts["report.html"]
+        assert "שלום" in texts["report.html"]
+        assert "&lt;U+202E&gt;txt.exe" in texts["report.html"]
+        for name in ("report.html", "diff.html", "results.sarif", "annotations"):
+            assert BRACKETS in texts[name], name
+
+    def test_markup_stays_text(self, texts: dict[str, str]) -> None:
+        """diff.html and diff.md open no element that a text of the run names."""
+        page = Tags()
+        page.feed(texts["diff.html"])
+        assert page.loads == ["link href=data:,"]
+        assert not {"img", "iframe", "b"} & set(page.tags)
+        assert "<img" not in texts["diff.md"]
+        assert "<script" not in texts["diff.md"]
 
 
 class TestSarif:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from conformance.arithmetic import FORMATS, from_storage, to_storage
-from conformance.operations import OPERATIONS, upstream
+from conformance.operations import OPERATIONS, direction, upstream
 from conformance.report import literals
 from conformance.report.reproduce import Check, check_of, reproduce
 from conformance.report.sources import formulation
@@ -63,14 +63,20 @@ def arguments_of(operation: str, dtype: str) -> dict[str, Any]:
     return out
 
 
-def job(framework: str, operation: str, name: str, quantity: str, dtype: str, mode: str) -> dict[str, Any]:
-    """One check as the driver wants it: the program, and the request of the wire."""
+def job(
+    framework: str, operation: str, name: str, quantity: str, dtype: str, mode: str, own: bool = False
+) -> dict[str, Any]:
+    """One check as the driver wants it: the program, and the request of the wire; `own`: its own upstream."""
     arguments = arguments_of(operation, dtype)
     shape = OPERATIONS[operation].result_shape(arguments)
+    if own:
+        arguments["upstream"] = np.asarray(0.5 + upstream(shape))
     arrays = {key: value for key, value in arguments.items() if isinstance(value, np.ndarray)}
     if quantity != "value":
-        arrays["upstream"] = np.asarray(upstream(shape) if shape else 1.0)
+        arrays.setdefault("upstream", np.asarray(upstream(shape) if shape else 1.0))
         shape = arrays[quantity.partition(":")[2]].shape
+    if quantity.startswith("second"):
+        arrays["direction"] = direction(shape)
     index = tuple(size - 1 for size in shape)
     check = Check(operation, name, quantity, dtype, framework, mode=mode, case="here", worst_index=index)
     request = {
@@ -99,7 +105,7 @@ def job(framework: str, operation: str, name: str, quantity: str, dtype: str, mo
 
 
 def jobs(framework: str, mode: str) -> list[dict[str, Any]]:
-    """Every formulation that the framework has, value and first gradient, in two dtypes each."""
+    """Every formulation that the framework has: value, first gradient (also of another upstream), second."""
     out = []
     few = ("log_softmax", "cross_entropy") if mode == "xla" else tuple(ARGUMENTS)
     for operation, arguments in ARGUMENTS.items():
@@ -111,7 +117,12 @@ def jobs(framework: str, mode: str) -> list[dict[str, Any]]:
             quantities = ["value"]
             if operation != "one_hot":
                 quantities.append(f"gradient:{next(iter(arguments))}")
+                if framework != "numpy" or name == "functional":  # the others have none by hand
+                    quantities.append(f"second:{next(iter(arguments))}")
             out += [job(framework, operation, name, quantity, "float32", mode) for quantity in quantities]
+            out += [
+                job(framework, operation, name, one, "float32", mode, own=True) for one in quantities[1:2]
+            ]
     half = "float16" if framework == "numpy" else "bfloat16"
     out += [job(framework, one, "composed", "value", half, mode) for one in ("log_softmax", "cross_entropy")]
     # float64 comes last: a program of JAX switches it on for good.

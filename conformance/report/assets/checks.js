@@ -2,9 +2,10 @@
 
 const SHOWN = ["verdict", "case", "operation", "formulation", "quantity", "dtype", "subject", "ulp_error", "ulp_bound",
   "observed", "exact"];
-const SHOWN_NARROW = ["case", "dtype", "subject", "verdict", "ulp_error"];
-const WIDTHS = { case: 15, operation: 11, formulation: 7.5, quantity: 8, dtype: 5.8, subject: 7, verdict: 7.5, observed: 10,
-  exact: 12, ulp_error: 6, ulp_bound: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
+const SHOWN_NARROW = ["verdict", "case", "subject", "dtype", "ulp_error"];
+const WIDTHS = { case: 12.5, operation: 10, formulation: 7, quantity: 7.4, dtype: 5.6, subject: 6.6, verdict: 8.6, observed: 6.6,
+  exact: 8.5, ulp_error: 5.4, ulp_bound: 5.4, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
+const WIDTHS_NARROW = { case: 8 };
 const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
 
 let checks = null;
@@ -61,7 +62,7 @@ function columnDefinitions() {
   return drawnColumns.map((name) => ({
     name,
     title: name.replaceAll("_", " "),
-    width: `${WIDTHS[name] ?? 6.5}rem`,
+    width: `${(narrow.matches && WIDTHS_NARROW[name]) || (WIDTHS[name] ?? 6.5)}rem`,
     className: checks.columns.get(name).kind === "number" ? "right" : "",
     data: null,
     render: (data, type, entry) => (type === "display" ? drawCell(name, entry.row) : ""),
@@ -185,10 +186,11 @@ function buildControls() {
   const view_ = document.getElementById("checks-view");
   view_.append(
     make("div", { class: "controls" }, search, ...facetNames().map((name) => popover(name, name)),
-      popover("columns", "columns", { class: "facet end" }),
-      make("button", { type: "button", id: "download", onclick: download }, "Download CSV"),
-      make("button", { type: "button", id: "copy-link", onclick: () => copyText(location.href, "Link copied") }, "Copy link")),
-    make("p", { id: "checks-count", class: "quiet", role: "status" }),
+      popover("columns", "columns", { class: "facet end" })),
+    make("div", { class: "controls tools" },
+      make("p", { id: "checks-count", class: "quiet", role: "status" }),
+      make("button", { type: "button", id: "copy-link", onclick: () => copyText(location.href, "Link copied") }, "Copy link"),
+      make("button", { type: "button", id: "download", onclick: download }, "Download CSV")),
     make("div", { id: "checks-table-place" }));
   const closeOthers = (event) => {
     for (const open of document.querySelectorAll(".facet[open]")) if (!open.contains(event.target)) open.open = false;

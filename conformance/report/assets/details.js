@@ -2,8 +2,11 @@
 
 const ANSWERS = ["subject", "framework_version", "verdict", "observed", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
 
+// Said already: above the table, or in it.
+const TOLD = new Set([...ANSWERS, "case", "operation", "formulation", "quantity", "dtype", "exact", "worst_index", "framework"]);
+
 function factRows(row) {
-  return checks.names.filter((name) => checks.text(name, row) !== "").map((name) => make("div", {},
+  return checks.names.filter((name) => !TOLD.has(name) && checks.text(name, row) !== "").map((name) => make("div", {},
     make("dt", {}, name.replaceAll("_", " ")), make("dd", { class: "text num" }, checks.text(name, row))));
 }
 
@@ -27,6 +30,12 @@ function answerTable(row) {
     make("table", { class: "plain" }, make("thead", {}, head), make("tbody", {}, ...body)));
 }
 
+function exactLine(row) {
+  const [exact, place] = ["exact", "worst_index"].map((name) => checks.text(name, row));
+  if (exact === "") return "";
+  return make("p", {}, make("span", { class: "quiet" }, `exact value${place ? ` at ${place}` : ""} `), make("code", { class: "text" }, exact));
+}
+
 function drawDetails() {
   const dialog = document.getElementById("details");
   if (!view.check) {
@@ -41,7 +50,7 @@ function drawDetails() {
   else {
     body.replaceChildren(make("p", {}, verdictBadge(checks.text("verdict", row)), " ",
       ["operation", "formulation", "quantity", "dtype", "subject"].map((name) => checks.text(name, row)).join(", ")),
-    answerTable(row), make("dl", { class: "facts" }, ...factRows(row)));
+    exactLine(row), answerTable(row), make("dl", { class: "facts" }, ...factRows(row)));
   }
   if (!dialog.open) dialog.showModal();
 }

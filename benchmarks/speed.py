@@ -1,0 +1,217 @@
+"""How fast a run is: beside the floor, which is what the frameworks need for the same calls.
+
+    python benchmarks/speed.py [PATH ...] [--operation OP] [--subject S] [--cold] [--save FILE]
+
+Runs the floors of all frameworks side by side (`benchmarks/floor.py`), then the suite, each once; without
+--cold the suite and the floors have run before, so that what they cache is there. Prints wall time, the
+processor's time, checks a second, and where the suite's own time goes. Needs an otherwise idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("paths", nargs="*")
+    parser.add_argument("--operation", action="append", default=[])
+    parser.add_argument("--subject", action="append", default=[])
+    parser.add_argument("--cold", action="store_true", help="with empty caches")
+    parser.add_argument("--save", type=Path, help="also write the tables to this file")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.subject = options.subject or list(FRAMEWORKS)
+    if options.inside:
+        inside(options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        frames = dump(options, Path(folder))
+        caches = {what: Path(folder) / what for what in ("floor", "suite")}
+        for _ in range(1 if options.cold else 2):
+            floor_wall, floors = side_by_side(frames, caches["floor"])
+            figures = suite(options, Path(folder), caches["suite"])
+    console = Console(record=True, width=110)
+    console.print(heading(options))
+    show(console, floor_wall, floors, figures)
+    if options.save:
+        options.save.write_text(console.export_text(), encoding="utf-8")
+
+
+def heading(options: argparse.Namespace) -> str:
+    """What was measured, where."""
+    caches = "empty caches" if options.cold else "warm caches"
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {caches}"
+
+
+def dump(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
+    """A file of request frames for each subject."""
+    from conformance import plan
+    from conformance.case import load_cases
+    from conformance.selection import Settings, pick
+
+    cases = load_cases([Path(path) for path in options.paths] or None)
+    made = plan.make(pick(cases, Settings(operations=options.operation)), options.subject)
+    files = {}
+    for subject, requests in made.requests.items():
+        files[subject] = folder / f"{subject}.frames"
+        files[subject].write_bytes(b"".join(request.payload() for request in requests))
+    return files
+
+
+def side_by_side(frames: dict[str, Path], cache: Path) -> tuple[float, dict[str, dict[str, float]]]:
+    """The floors' wall time together, and each one's own figures."""
+    cache.mkdir(exist_ok=True)
+    environment = {**os.environ, "CONFORMANCE_CACHE": str(cache)}
+    start = time.perf_counter()
+    running = {
+        subject: subprocess.Popen(
+            [sys.executable, str(ROOT / "benchmarks" / "floor.py"), subject, str(file)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        for subject, file in frames.items()
+    }
+    said = {subject: process.communicate()[0] for subject, process in running.items()}
+    wall = time.perf_counter() - start
+    found = {subject: json.loads(text.splitlines()[-1]) for subject, text in said.items()}
+    # What makes the calls ready is no part of the floor.
+    return wall - max(one["ready"] for one in found.values()), found
+
+
+def suite(options: argparse.Namespace, folder: Path, cache: Path) -> dict[str, Any]:
+    """A run of the suite in a process of its own: its figures."""
+    argv = [sys.executable, __file__, *options.paths, "--inside", str(folder / "run")]
+    argv += [word for name in options.operation for word in ("--operation", name)]
+    argv += [word for name in options.subject for word in ("--subject", name)]
+    environment = {**os.environ, "CONFORMANCE_CACHE": str(cache)}
+    start = time.perf_counter()
+    text = subprocess.run(argv, env=environment, check=True, stdout=subprocess.PIPE).stdout
+    return {**json.loads(text.splitlines()[-1]), "wall": time.perf_counter() - start}
+
+
+def inside(options: argparse.Namespace) -> None:
+    """The run itself, with a clock on each part of the parent; prints its figures as JSON."""
+    import resource
+
+    from conformance import api, collect, engine, journal, loading, plan, report, results
+    from conformance.breaks import Search
+    from conformance.references import References
+
+    parts = Parts()
+    for name, owner, function in (
+        ("case files", loading, "load"),
+        ("plan", plan, "make"),
+        ("exact values", References, "get"),
+        ("exact values", References, "once"),
+        ("judging", collect.Collector, "finish"),
+        ("search for breaks", Search, "take"),
+        ("journal", journal.RunDirectory, "record"),
+        ("frames", engine._Session, "_run"),
+        ("tables", results.Run, "save"),
+        ("report", report, "write"),
+    ):
+        setattr(owner, function, parts.timed(name, getattr(owner, function)))
+    run = api.run(
+        options.paths, subjects=options.subject, operations=options.operation, output=options.inside
+    )
+    main_thread, own = time.thread_time(), resource.getrusage(resource.RUSAGE_SELF)
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = own.ru_utime + own.ru_stime
+    parts.spent["start-up and the rest"] = main_thread - sum(parts.spent.values())
+    parts.spent["threads of the workers' pipes"] = spent - main_thread
+    figures = {
+        "checks": len(run.frame),
+        "parts": parts.spent,
+        "parent": spent,
+        "workers": workers.ru_utime + workers.ru_stime,
+        "memory": own.ru_maxrss / 1024,
+        "subjects": {
+            name: {key: about.get(key, 0) for key in ("seconds", "compilations")}
+            for name, about in run.environment["subjects"].items()
+        },
+    }
+    print(json.dumps(figures))
+
+
+class Parts:
+    """Seconds of the main thread's processor time in each part, those of inner parts not counted twice."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self._open: list[str] = []
+        self._since = 0.0
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function with a clock on it."""
+
+        @wraps(function)
+        def clocked(*arguments: Any, **options: Any) -> Any:
+            self._turn()
+            self._open.append(name)
+            try:
+                return function(*arguments, **options)
+            finally:
+                self._turn()
+                self._open.pop()
+
+        return clocked
+
+    def _turn(self) -> None:
+        now = time.thread_time()
+        if self._open:
+            part = self._open[-1]
+            self.spent[part] = self.spent.get(part, 0.0) + now - self._since
+        self._since = now
+
+
+def show(
+    console: Console, floor_wall: float, floors: dict[str, dict[str, float]], figures: dict[str, Any]
+) -> None:
+    """The tables."""
+    table = Table(
+        "framework", "calls", "floor: import s", "calls s", "processor s", "suite: calls s", "programs"
+    )
+    for subject, one in floors.items():
+        own = figures["subjects"][subject]
+        seconds = [f"{value:.1f}" for value in (one["import"], one["run"], one["cpu"], own["seconds"])]
+        table.add_row(subject, f"{one['calls']:,.0f}", *seconds, str(own["compilations"]))
+    console.print(table)
+    floor_cpu = sum(one["cpu"] for one in floors.values())
+    cpu = figures["parent"] + figures["workers"]
+    table = Table("", "floor", "suite", "suite / floor")
+    wall = figures["wall"]
+    table.add_row("wall, s", f"{floor_wall:.1f}", f"{wall:.1f}", f"{wall / floor_wall:.2f}")
+    table.add_row("processor, s", f"{floor_cpu:.1f}", f"{cpu:.1f}", f"{cpu / floor_cpu:.2f}")
+    table.add_row("checks", "", f"{figures['checks']:,}", "")
+    table.add_row("checks a second", "", f"{figures['checks'] / wall:,.0f}", "")
+    table.add_row("parent's memory, MB", "", f"{figures['memory']:,.0f}", "")
+    console.print(table)
+    table = Table("part of the parent", "processor s")
+    for name, spent in sorted(figures["parts"].items(), key=lambda pair: -pair[1]):
+        table.add_row(name, f"{spent:.2f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
