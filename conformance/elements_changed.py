@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
 from conformance.errors import ConformanceError
 from conformance.observations import Observations, changed_most, hexadecimal
 from conformance.plan import Group, on_the_wire
-from conformance.references import References, cache_directory
+from conformance.references import References
 from conformance.results import Run
 
 if TYPE_CHECKING:

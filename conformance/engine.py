@@ -14,12 +14,13 @@ from typing import Any
 
 from conformance import assembly, collect, deviations, environments, journal, plan, profiles
 from conformance.breaks import Search
+from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
 from conformance.errors import RunError
 from conformance.operations import OPERATIONS
 from conformance.plan import Group, Plan, Request, Wanted
 from conformance.progress import Progress, Silent
-from conformance.references import References, cache_directory
+from conformance.references import References
 from conformance.results import Run
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select

@@ -24,10 +24,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conformance import packages, pythons
+from conformance.caches import cache_directory
 from conformance.errors import SubjectError
 from conformance.packages import Release, UnresolvedError
 from conformance.pythons import Python
-from conformance.references import cache_directory
 from conformance.subject import Subject
 
 Note = Callable[[str], None]

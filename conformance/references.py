@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from conformance.adapters import protocol
 from conformance.operations import Reference, reference
@@ -25,11 +23,6 @@ _AHEAD = 1 << 22
 _KEPT = 1 << 16
 #: Bytes of new exact values that are held before they are written.
 _UNWRITTEN = 1 << 24
-
-
-def cache_directory() -> Path:
-    """Where exact values and compiled functions are kept; the environment's CONFORMANCE_CACHE overrules."""
-    return Path(os.environ.get("CONFORMANCE_CACHE") or platformdirs.user_cache_dir("loss-conformance"))
 
 
 class References:

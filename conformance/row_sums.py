@@ -73,10 +73,10 @@ def row_sums(
         return None
     relation, right = SUMS[operation, quantity]
     axis = _axis(operation, arguments, exact.ndim)
-    kept: Mask = np.isfinite(_rows(exact, axis)).all(axis=1)
+    kept: Mask = np.asarray(np.isfinite(_rows(exact, axis)).all(axis=1))
     target = arguments.get("target")
     if isinstance(target, np.ndarray) and target.dtype.kind != "f":
-        kept = kept & np.not_equal(target.ravel(), arguments.get("ignore_index", -100))
+        kept &= np.ravel(target) != arguments.get("ignore_index", -100)
     places = np.flatnonzero(kept)
     if not places.size:
         return None

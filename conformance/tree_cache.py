@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance import yaml_tree
+from conformance.caches import cache_directory
 from conformance.faults import Faults
 from conformance.limits import Limits
-from conformance.references import cache_directory
 from conformance.yaml_tree import List, Mapping, Node, Scalar
 
 

@@ -64,9 +64,9 @@ class TestCorpus:
         )
 
     def test_most_cases_share_a_few_shapes(self, cases: list[Case]) -> None:
-        """XLA compiles anew for each shape; where it is not the point, it is (4, 8), (8,) or (16,)."""
+        """XLA compiles anew for each shape; where it is not the point, it is one of five."""
         shapes = Counter(next(iter(case.inputs.values())).shape for case in cases if "extreme" in case.tags)
-        assert sum(count for shape, count in shapes.most_common(4)) >= 0.85 * shapes.total()
+        assert sum(count for shape, count in shapes.most_common(5)) >= 0.85 * shapes.total()
 
     def test_none_is_large_unless_tagged(self, cases: list[Case]) -> None:
         assert [

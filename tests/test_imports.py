@@ -26,7 +26,7 @@ PARTS = {
     },
     "environments": {"packages", "pythons"},
     "subject": {"handover", "subjects_file"},
-    "yaml": {"case_file", "faults", "limits", "yaml_tree"},
+    "yaml": {"caches", "case_file", "faults", "limits", "tree_cache", "yaml_tree"},
 }  # fmt: skip
 
 #: The rooms that a room may import from, beside itself and the errors; a room that is not here may use all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,7 @@ def _cells(data: pd.DataFrame, keys: list[str]) -> dict[tuple[str, str, str], Ce
     alike = shown[shown["severity"].eq(top) | top.le(SEVERITY["stable"])]
     errors = alike.groupby(keys, sort=False)["ulp_error"].max().rename("error")
     table = counts.join(errors).join(worst.set_index(keys)[["verdict", "case"]])
-    rows: list[dict[str, Any]] = table.reset_index().to_dict("records")
+    rows: list[dict[Hashable, Any]] = table.reset_index().to_dict("records")
     return {
         (row["operation"], row["subject"], row["dtype"]): Cell(
             operation=row["operation"],
