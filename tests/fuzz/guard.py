@@ -18,6 +18,8 @@ FORBIDDEN = (
 ALLOWED = ("mmap.__new__",)
 #: Events that look into a folder; the interpreter's own may be looked into (ruamel.yaml seeks its plug-ins).
 LOOKS = ("glob.glob", "glob.glob/2", "os.listdir", "os.scandir")
+#: Events by which the suite keeps what it has read, in its cache alone.
+KEEPS = ("os.mkdir", "os.rename")
 
 
 class TouchedError(AssertionError):
@@ -25,10 +27,13 @@ class TouchedError(AssertionError):
 
 
 class Guard:
-    """While `watching`, raises TouchedError for what leaves `folder`; keeps the slowest call's time."""
+    """While `watching`, raises TouchedError for what leaves `folder`; keeps the slowest call's time.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder.resolve())
+    The suite's `cache` may be read and written; of the folder the reading alone is allowed.
+    """
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder, self.cache = str(folder.resolve()), str(cache.resolve()) + os.sep
         code = (sys.prefix, sys.base_prefix, Path(__file__).resolve().parents[2] / "conformance")
         self.libraries = tuple(str(Path(one).resolve()) + os.sep for one in code)
         sys.dont_write_bytecode = True
@@ -43,12 +48,19 @@ class Guard:
         if event == "open":
             path, mode, flags = arguments
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if writes or not _real(path).startswith((self.folder + os.sep, *self.libraries)):
+            readable = () if writes else (self.folder + os.sep, *self.libraries)
+            if not _real(path).startswith((self.cache, *readable)):
                 self._refuse(f"open {path!r} {mode!r}")
-        elif event in LOOKS and _real(arguments[0]).startswith(self.libraries):
+        elif (event in LOOKS and _real(arguments[0]).startswith(self.libraries)) or (
+            event in KEEPS and self._in_cache(arguments)
+        ):
             return
         elif event.startswith(FORBIDDEN) and event not in ALLOWED:
             self._refuse(f"{event} {arguments!r}"[:300])
+
+    def _in_cache(self, arguments: tuple[Any, ...]) -> bool:
+        paths = [one for one in arguments if isinstance(one, (str, bytes, os.PathLike))]
+        return all(_real(path).startswith(self.cache) for path in paths)
 
     def _refuse(self, what: str) -> None:
         self.touched.append(what)  # Kept: an `except Exception` on the way may swallow what is raised.

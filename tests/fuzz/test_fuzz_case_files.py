@@ -38,7 +38,7 @@ def test_the_guard_sees_what_leaves_the_folder(tmp_path: Path) -> None:
     """A guard that sees nothing would prove nothing."""
     code = (
         "import os, pathlib, subprocess, sys; from guard import Guard\n"
-        "guard = Guard(pathlib.Path(sys.argv[1]))\n"
+        "guard = Guard(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1]) / 'cache')\n"
         "for call in (lambda: open('/etc/hostname'), lambda: open(sys.argv[1] + '/new', 'w'),\n"
         "             lambda: subprocess.run(['true']), lambda: os.remove('x'), lambda: os.listdir('/')):\n"
         "    try: guard.call(call)\n"
