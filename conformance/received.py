@@ -13,12 +13,12 @@ from conformance.faults import CONTROL
 
 #: Characters of a message that are kept.
 LONGEST = 2000
-#: Warnings of one answer that are kept.
+#: Warnings of one answer, and overwritten inputs of one outcome, that are kept.
 MOST_WARNINGS = 20
 #: Outcomes that a worker may report; the others are the engine's own words about a worker.
 STATUSES = ("returned", "raised", "unsupported")
 
-Outcomes = dict[str, dict[str, str]]
+Outcomes = dict[str, dict[str, Any]]
 
 
 def text(value: object, longest: int = LONGEST) -> str:
@@ -66,6 +66,9 @@ def outcomes(header: dict[str, Any], quantities: Collection[str]) -> Outcomes | 
         for name in ("error", "message"):
             if name in outcome:
                 result[quantity][name] = text(outcome[name])
+        overwritten = outcome.get("overwritten")
+        if isinstance(overwritten, list) and overwritten:
+            result[quantity]["overwritten"] = [text(name, 200) for name in overwritten[:MOST_WARNINGS]]
     return result
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import custom
+from conformance import custom, custom_report
 from conformance.errors import RunError, SubjectError
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +106,23 @@ def test_numpy_function_is_judged_by_value_and_by_the_gradient_that_it_offers(tm
     graded = custom.check(f"{file}:graded", "sigmoid", paths=[cases])
     assert graded.exit_code == 1
     assert list(graded.discrepancies()["quantity"]) == ["gradient:x"]
+
+
+def test_function_that_writes_into_its_input_is_wrong_whatever_it_returns(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import numpy as np\n\n\n"
+        "def loss(x):\n    value = 1 / (1 + np.exp(-x))\n    x *= 2\n    return value.astype(x.dtype)\n"
+    )
+    cases = tmp_path / "cases.yaml"
+    cases.write_text(
+        "source: here\ncases:\n  - id: one\n    operation: sigmoid\n    inputs: {x: [-1, 0.5, 1]}\n"
+        "    dtypes: [float32]\n    quantities: [value]\n"
+    )
+    run = custom.check(f"{file}:loss", "sigmoid", paths=[cases])
+    assert run.exit_code == 1
+    assert list(run.discrepancies()["message"]) == ["overwrites its input x"]
+    assert "is wrong: it overwrites its inputs" in custom_report.sentence(run)
 
 
 def test_function_given_itself_must_be_importable() -> None:
