@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,10 +105,17 @@ class Difference:
         return int(not self.gating(strict).empty)
 
     def cases(self, change: str) -> dict[str, int]:
-        """The cases with checks that changed so, and how many; textbook formulations do not count."""
+        """The cases with checks that changed so, and how many; textbook formulations do not count.
+
+        Cases that are named after the upstream issue that they come from stand first.
+        """
         frame = self.frame
         rows = frame[(frame["kind"] == "check") & (frame["change"] == change)]
-        return {str(name): int(count) for name, count in rows["case"].value_counts(sort=False).items()}
+        rows = rows[~rows["textbook"].fillna(False).astype(bool)]
+        sources = dict(zip(rows["case"], rows["source"], strict=True))
+        counted = rows["case"].value_counts(sort=False).to_dict()
+        ordered = sorted(counted, key=lambda name: not _names_its_issue(str(name), str(sources[name])))
+        return {str(name): int(counted[name]) for name in ordered}
 
     def save(self, directory: str | Path) -> None:
         """Writes diff.csv, diff.md and diff.html into `directory`."""
@@ -172,6 +180,11 @@ def since(before: Run | None, run: Run) -> Difference | None:
         return diff(before, run, elements=False)
     except RunError:
         return None
+
+
+def _names_its_issue(case: str, source: str) -> bool:
+    issue = re.search(r"/(?:issues|pull)/(\d+)$", source)
+    return issue is not None and issue[1] in case.split("-")
 
 
 def _joined(old: pd.DataFrame, new: pd.DataFrame, keys: list[str], paired: list[Pair]) -> pd.DataFrame:

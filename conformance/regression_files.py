@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
@@ -47,6 +48,8 @@ MEANINGS = {
 }
 #: Rows of diff.md's tables.
 _WORST = 10
+#: Cases that the terminal names, and lines of checks, a change.
+_NAMES, _LINES = 20, 5
 #: Rows a change in diff.html.
 _PAGE = 1000
 _STYLES = {
@@ -60,14 +63,18 @@ _STYLES = {
 
 @dataclass(frozen=True)
 class Section:
-    """One kind of change: its rows as they are drawn, and how many there are in all."""
+    """One kind of change: its rows as they are drawn, and how many there are in all.
+
+    `worst` are the rows of a short table, one a case; `cases` are texts, the variations of an entry in one.
+    """
 
     change: str
     rows: list[dict[str, Any]]
+    worst: list[dict[str, Any]]
     total: int
     textbook: int
     meaning: str
-    cases: dict[str, int]
+    cases: list[str]
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class Story:
 
 
 def tell(difference: Difference, limit: int = _PAGE) -> Story:
-    """The story of a difference, with at most `limit` rows a change."""
+    """The story of a difference, with at most `limit` rows a change beside the worst."""
     frame = difference.frame
     checks, relations = difference.counts("check"), difference.counts("relation")
     sections = []
@@ -94,10 +101,13 @@ def tell(difference: Difference, limit: int = _PAGE) -> Story:
         rows = frame[frame["change"] == change]
         if len(rows):
             textbook = rows["textbook"].fillna(False).astype(bool)
-            first = rows.iloc[np.argsort(textbook.to_numpy(), kind="stable")[:limit]]
-            shown = [_row(row) for row in first.to_dict("records")]
-            cases = difference.cases(change)
-            sections.append(Section(change, shown, len(rows), int(textbook.sum()), MEANINGS[change], cases))
+            rows = rows.iloc[np.argsort(textbook.to_numpy(), kind="stable")]
+            shown = [_row(row) for row in rows.head(limit).to_dict("records")]
+            worst = [_row(row) for row in one_a_case(rows).head(_WORST).to_dict("records")]
+            cases = grouped(difference.cases(change))
+            sections.append(
+                Section(change, shown, worst, len(rows), int(textbook.sum()), MEANINGS[change], cases)
+            )
     gating = difference.gating()
     regressed_textbook = int((frame["change"].eq("regressed") & frame["textbook"].fillna(False)).sum())
     environments = difference.old.environment, difference.new.environment
@@ -112,6 +122,24 @@ def tell(difference: Difference, limit: int = _PAGE) -> Story:
         difference.factor,
         (str(environments[0].get("started", "")), str(environments[1].get("started", ""))),
     )
+
+
+def grouped(cases: dict[str, int]) -> list[str]:
+    """Cases and how many checks of each changed, as text; the variations of one entry stand together."""
+    groups: dict[str, list[str]] = {}
+    for name in cases:
+        groups.setdefault(name.split("[")[0], []).append(name)
+    texts = []
+    for entry, names in groups.items():
+        checks = sum(cases[name] for name in names)
+        alone = len(names) == 1
+        texts.append(f"{names[0]} ({checks:,})" if alone else f"{entry} ({len(names)} cases, {checks:,})")
+    return texts
+
+
+def one_a_case(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each case file's entry, checks and relations apart: ten of one case tell one thing."""
+    return rows[~rows.assign(entry=rows["case"].str.split("[").str[0]).duplicated(["kind", "entry"])]
 
 
 def _sentence(gating: int, checks: dict[str, int], relations: dict[str, int]) -> str:
@@ -167,7 +195,7 @@ def write(difference: Difference, directory: Path) -> None:
     story = tell(difference)
     try:
         write_whole(directory / "diff.csv", difference.frame.to_csv(index=False, lineterminator="\n"))
-        write_whole(directory / "diff.md", render("diff.md", story=story, worst=_WORST))
+        write_whole(directory / "diff.md", render("diff.md", story=story))
         page = render(
             "diff.html",
             story=story,
@@ -184,7 +212,7 @@ def write(difference: Difference, directory: Path) -> None:
 
 def terminal(difference: Difference, console: Console, strict: bool = False) -> None:
     """Prints the verdict, versions, counts, cases and the rows that ask for attention first."""
-    story = tell(difference, 5)
+    story = tell(difference, 0)
     style = "bold red" if difference.exit_code(strict) else "bold green"
     console.print(Text(story.sentence, style=style))
     for label, old, new in story.versions:
@@ -213,14 +241,14 @@ def _print_section(section: Section, console: Console) -> None:
     if section.change in ("follows", "added", "removed", "changed bits"):
         return
     style = _STYLES.get(section.change, "")
-    names = [f"{shorten(name, 80)} ({checks})" for name, checks in section.cases.items()]
+    names = [shorten(name, 100) for name in section.cases]
     if names:
-        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
         console.print(
-            Text(f"{section.change} cases (checks): {', '.join(names[:20])}{more}", style=style),
+            Text(f"{section.change} cases (checks): {', '.join(names[:_NAMES])}{more}", style=style),
             soft_wrap=True,
         )
-    for row in section.rows:
+    for row in section.worst[:_LINES]:
         errors = " -> ".join(
             "-" if row[f"ulp_error_{s}"] is None else f"{row[f'ulp_error_{s}']:.4g}" for s in ("old", "new")
         )

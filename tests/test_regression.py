@@ -13,6 +13,7 @@ from conformance.cli import cli
 from conformance.errors import RunError
 from conformance.pairing import pair
 from conformance.regression import CHANGES, Difference, diff
+from conformance.regression_files import grouped
 from conformance.results import Run, load
 
 
@@ -248,3 +249,30 @@ def test_every_change_is_counted() -> None:
     difference = diff(run([check()]), run([check()]))
     assert isinstance(difference, Difference)
     assert tuple(difference.counts()) == CHANGES
+
+
+def test_known_bugs_are_named_first_and_the_variations_of_an_entry_together(tmp_path: Path) -> None:
+    issue = "https://github.com/pytorch/pytorch/issues/69339"
+    names = {"alpha": "a source", "pytorch-69339": issue, "zeta": issue}
+    names |= {f"many[{number}]": "a source" for number in range(30)}
+    fixed = [
+        [check(v, e, case=name, source=source, message="m") for name, source in names.items()]
+        for v, e in (("wrong", math.inf), ("exact", 0.2))
+    ]
+    difference = diff(*map(run, fixed))
+    assert grouped(difference.cases("fixed")) == [
+        "pytorch-69339 (1)",
+        "alpha (1)",
+        "many (30 cases, 30)",
+        "zeta (1)",
+    ]
+    difference.save(tmp_path)
+    text = (tmp_path / "diff.md").read_text("utf-8")
+    assert "pytorch-69339 (1), alpha (1), many (30 cases, 30), zeta (1)\n\n| case |" in text
+    assert text.count("| functional |") == 4
+    assert "One a case; the other 29 are in diff.csv" in text
+
+
+def test_textbook_formulations_do_not_count_among_the_cases() -> None:
+    old, new = ([check(v, e, textbook=True)] for v, e in (("exact", 0.2), ("wrong", math.inf)))
+    assert diff(run(old), run(new)).cases("regressed") == {}
