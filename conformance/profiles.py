@@ -14,7 +14,11 @@ from conformance.subject import MODES, Subject, parse
 PROFILES = ("default", "full")
 #: What a mode other than the framework's default is asked for: it changes how a function is carried out, and
 #: the formulations are compared with each other in the default mode.
-IN_MODES = "functional"
+IN_MODES = {"jax": ("functional", "composed")}  # JAX has no losses of its own
+#: Modes that compile a program for seconds: they are asked for one dtype, and not for every combination of
+#: options that a product of cases runs through.
+SLOW_MODES = ("torch:compile",)
+SLOW_DTYPE = "float32"
 #: Framework -> its device beside the processor, and the expression that says whether there is one.
 DEVICES = {
     "torch": ("cuda", "import torch; print(torch.cuda.is_available())"),
@@ -47,7 +51,12 @@ def has_device(subject: Subject) -> bool:
 def wanted(subject: str, case: Case, dtype: str, formulation: str, quantity: str) -> bool:
     """Whether a check belongs to the profile `full`."""
     one = parse(subject)
-    return formulation == IN_MODES or one.mode is None or one.mode == MODES[one.framework][0]
+    if one.mode is None or one.mode == MODES[one.framework][0]:
+        return True
+    if formulation not in IN_MODES.get(one.framework, ("functional",)):
+        return False
+    product = "[" in case.id and "extreme" not in case.tags
+    return f"{one.framework}:{one.mode}" not in SLOW_MODES or (dtype == SLOW_DTYPE and not product)
 
 
 def wanted_by(profile: str) -> Wanted | None:

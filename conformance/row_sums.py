@@ -56,8 +56,8 @@ class RowSums:
         apart = np.array([_excess(row, self.right) for row in rows])
         with np.errstate(all="ignore"):
             distance, allowed = apart / self.ulp, self.granted / self.ulp
-        beyond = apart > self.granted
-        worst = int(np.argmax(np.where(beyond, np.inf, distance - allowed)))
+            beyond = apart > self.granted
+            worst = int(np.argmax(np.where(beyond, np.inf, distance - allowed)))
         return Distance(not apart.any(), bool(beyond.any()), float(distance.max()), float(allowed[worst]))
 
 

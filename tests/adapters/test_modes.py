@@ -39,7 +39,25 @@ def test_the_full_profile_asks_a_mode_for_functional_alone() -> None:
     }
     assert ("torch:compile", "naive") not in asked
     assert len(asked) == 5
+    assert wanted("jax:eager", case, "float32", "composed", "value"), "JAX has no losses of its own"
     assert profiles.wanted_by("default") is None
+
+
+def test_the_full_profile_asks_a_slow_mode_for_one_dtype_and_no_products() -> None:
+    wanted = profiles.wanted_by("full")
+    assert wanted is not None
+    single, product = (
+        next(case for case in load_cases() if ("[" in case.id) is many and "semantics" in case.tags)
+        for many in (False, True)
+    )
+    asked = [
+        (case.id, dtype)
+        for case in (single, product)
+        for dtype in ("float16", "float32")
+        if wanted("torch:compile", case, dtype, "functional", "value")
+    ]
+    assert asked == [(single.id, "float32")]
+    assert wanted("tensorflow:xla", product, "float16", "functional", "value")
 
 
 def test_the_full_profile_takes_large_cases() -> None:
