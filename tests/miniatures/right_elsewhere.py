@@ -56,6 +56,8 @@ def right_numpy_cross_entropy(logits: Array, target: Array, *, reduction: str = 
         raise NotImplementedError("labels of (N, C) logits only")
     if target.shape != logits.shape[:1]:
         raise ValueError("one label a row")
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"no reduction {reduction!r}")
     if target.size and not (target.min() >= 0 and target.max() < logits.shape[1]):
         raise IndexError("a label lies out of range")
     with np.errstate(all="ignore"):

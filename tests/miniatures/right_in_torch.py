@@ -236,14 +236,14 @@ def right_binary_by_xlogy(
         raise RuntimeError("a probability lies outside [0, 1]")
     p, t = probs.detach().double(), target.double()
     rows = -times(t, torch.log(p)) - times(1 - t, torch.log1p(-p))
-    w = torch.ones(()) if weight is None else weight.double()
+    w = torch.ones_like(rows) if weight is None else weight.double().expand_as(p)
     count = p.numel() if reduction == "mean" else 1
 
     def gradient(g: Tensor) -> Tensor:
         slope = torch.where(t == 1, 0.0, (1 - t) / (1 - p)) - torch.where(t == 0, 0.0, t / p)
-        return (g.double() / count * w * slope).detach()
+        return times(g.double() / count * w, slope).detach()
 
-    rows = rows * w
+    rows = times(w, rows)
     return by_hand(probs, reduced(rows, torch.ones_like(rows), reduction, probs.dtype), gradient)
 
 
