@@ -52,14 +52,14 @@ ALWAYS = (
     ("torch", "<3", ("setuptools",)),
     ("tensorflow", "<2.12", ("setuptools",)),
 )
-#: Taken as wheels only: built from source they would take hours, or a compiler.
+#: Taken as wheels only: built from source they would take hours, or a compiler. JAX itself is Python alone,
+#: and before 0.4.14 there is nothing but its source.
 WHEELS = (
     "numpy",
     "scipy",
     "torch",
     "tensorflow",
     "tensorflow-cpu",
-    "jax",
     "jaxlib",
     "ml-dtypes",
     "h5py",
@@ -158,6 +158,12 @@ class _Recipe:
             return None
         return max(self.main.uploaded + COMPANIONS_UNTIL, EARLIEST)
 
+    @property
+    def dateless(self) -> tuple[str, ...]:
+        """What is pinned, by name: it is taken whatever its date."""
+        names = [self.main.name, self.compiled.name, *(pin.split("==")[0] for pin in self.pins)]
+        return tuple(dict.fromkeys(names))
+
     def bases(self) -> list[Python]:
         """The machine's Pythons that the wheels serve, best first; SubjectError without any."""
         here = pythons.found()
@@ -173,7 +179,9 @@ class _Recipe:
 
     def resolve(self, python: Python) -> str:
         """The exact packages, a line each."""
-        return packages.resolve(self.requirements, self.constraints, WHEELS, python, self.before)
+        return packages.resolve(
+            self.requirements, self.constraints, WHEELS, python, self.before, self.dateless
+        )
 
     def digest(self, python: Python) -> str:
         """The name of the environment's folder."""
@@ -309,7 +317,8 @@ def _install(recipe: _Recipe, python: Python, lock: str, place: Path) -> None:
     packages.uv(["venv", "--quiet", "--no-project", "--python", python.path, str(place)], folder)
     _write(place / "packages.txt", lock)
     arguments = ["pip", "install", "--quiet", "--no-deps", "--python", str(place / "bin" / "python")]
-    arguments += ["--requirement", str(place / "packages.txt"), *packages.exclusions(WHEELS, recipe.before)]
+    arguments += ["--requirement", str(place / "packages.txt")]
+    arguments += packages.exclusions(WHEELS, recipe.before, recipe.dateless)
     packages.uv(arguments, folder)
 
 

@@ -37,8 +37,8 @@ _UNREACHABLE = (
 class Release:
     """One version of a distribution: the Pythons that have a wheel for this machine, and its date.
 
-    `pythons` is empty where a wheel serves every Python (a package without compiled code); `uploaded` is
-    None where the index tells no date.
+    `pythons` is empty where one file serves every Python (a package without compiled code, or its source);
+    `uploaded` is None where the index tells no date.
     """
 
     name: str
@@ -115,10 +115,13 @@ def resolve(
     binary: Sequence[str],
     python: Python,
     before: datetime.datetime | None,
+    dateless: Sequence[str] = (),
 ) -> str:
     """The exact packages, a line each, that satisfy `requirements` on `python` as of the date `before`.
 
-    `binary` names distributions that are taken as wheels only. Raises UnresolvedError when nothing does.
+    `binary` names distributions that are taken as wheels only, `dateless` those that may be of any date:
+    what is pinned, for wheels are now and then uploaded years after their release. Raises UnresolvedError
+    when nothing does.
     """
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "requirements.in").write_text("\n".join(requirements) + "\n", "utf-8")
@@ -132,16 +135,25 @@ def resolve(
             "--python",
             python.path,
         ]
-        options += ["--no-header", "--no-annotate", *exclusions(binary, before)]
+        options += ["--no-header", "--no-annotate", *exclusions(binary, before, dateless)]
         return uv(options, Path(folder))
 
 
-def exclusions(binary: Sequence[str], before: datetime.datetime | None) -> list[str]:
-    """uv's options for wheels only and for a date."""
+def exclusions(
+    binary: Sequence[str], before: datetime.datetime | None, dateless: Sequence[str] = ()
+) -> list[str]:
+    """uv's options for wheels only, and for a date that does not hold for `dateless`."""
     options = [text for name in binary for text in ("--only-binary", name)]
-    if before is not None and before < datetime.datetime.now(datetime.UTC):
-        options += ["--exclude-newer", before.strftime("%Y-%m-%dT%H:%M:%SZ")]
+    now = datetime.datetime.now(datetime.UTC)
+    if before is not None and before < now:
+        options += ["--exclude-newer", _stamp(before)]
+        for name in dateless:
+            options += ["--exclude-newer-package", f"{name}={_stamp(now)}"]
     return options
+
+
+def _stamp(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _environment() -> dict[str, str]:
@@ -184,10 +196,12 @@ def _read(name: str, version: str, lock: dict[str, Any]) -> Release | None:
     dates: list[datetime.datetime] = []
     wheels, universal = 0, False
     for package in lock.get("packages", []):
+        files = [*package.get("wheels", []), package.get("sdist", {})]
+        dates += [
+            one["upload-time"] for one in files if isinstance(one.get("upload-time"), datetime.datetime)
+        ]
         for wheel in package.get("wheels", []):
             wheels += 1
-            if isinstance(wheel.get("upload-time"), datetime.datetime):
-                dates.append(wheel["upload-time"])
             served = _pythons(str(wheel.get("name") or wheel.get("url") or wheel.get("path")), fits)
             universal |= served == {(0, 0)}
             pythons |= served - {(0, 0)}

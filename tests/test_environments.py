@@ -269,6 +269,25 @@ def test_wheels_are_read_for_this_machine_alone() -> None:
     assert packages._pythons("torch-2.13.0-cp314-cp314t-manylinux1_x86_64.whl", platforms) == set()
 
 
+def test_a_release_that_is_source_alone_has_its_date() -> None:
+    source = {"url": "https://index/jax-0.4.13.tar.gz", "upload-time": DAY}
+    there = packages._read("jax", "0.4.13", {"packages": [{"name": "jax", "sdist": source}]})
+    assert there == Release("jax", "0.4.13", (), DAY)
+    assert "jax" not in environments.WHEELS
+    assert "jaxlib" in environments.WHEELS
+
+
+def test_what_is_pinned_is_taken_whatever_its_date(cache: Path, index: dict[str, Release]) -> None:
+    recipe = environments._Recipe.of(["jax==0.4.33", "numpy==2.1.0"])
+    assert recipe.dateless == ("jax", "jaxlib", "numpy")
+    options = packages.exclusions(["numpy"], DAY, recipe.dateless)
+    assert options[:4] == ["--only-binary", "numpy", "--exclude-newer", "2021-10-21T00:00:00Z"]
+    exempt = [text.split("=") for text in options[5::2]]
+    assert [name for name, _ in exempt] == ["jax", "jaxlib", "numpy"]
+    assert all(moment > "2021-10-22" for _, moment in exempt)
+    assert packages.exclusions([], None, recipe.dateless) == []
+
+
 def test_pips_wheels_serve_where_uvs_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_FIND_LINKS", "/a /b")

@@ -20,6 +20,8 @@ from .base import Call
 HELD = 128
 #: Inputs of more elements than this do not pay for formulations that nobody asked for.
 TOGETHER = 1 << 14
+#: Old JAX has no barrier: there each formulation is a program of its own.
+BARRIER = hasattr(jax.lax, "optimization_barrier")
 
 Arguments = Tuple[Dict[str, Any], Dict[str, Any], Any]  # tensors, traced scalars, upstream
 Program = Callable[..., Dict[str, Any]]
@@ -42,7 +44,8 @@ class Programs:
 
         What tracing raises for the call that was asked for is raised.
         """
-        if len(calls) > 1 and sum(tensor.size for tensor in arguments[0].values()) <= TOGETHER:
+        small = sum(tensor.size for tensor in arguments[0].values()) <= TOGETHER
+        if BARRIER and len(calls) > 1 and small:
             found = self._program(calls, static, arguments)(*arguments)
             if asked in found:
                 return found[asked]

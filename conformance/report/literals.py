@@ -15,6 +15,8 @@ Array = npt.NDArray[np.generic]
 
 LONGEST = 400  # elements: more are packed
 LONGEST_PACKED = 40_000  # letters: more would be no text to copy
+_BYTES = LONGEST_PACKED * 4 // 5  # what so many letters of base 85 hold
+_RATIO = 1032  # zlib makes nothing shorter than by this factor
 KINDS: dict[str, Callable[[str], object]] = {
     "float16": np.float16,
     "bfloat16": lambda text: ml_dtypes.bfloat16(float(text)),
@@ -48,12 +50,25 @@ def nested(array: Array, dtype: str) -> str:
 
 def packed(array: Array) -> tuple[str, str] | None:
     """A large array as an expression for its flat list, and its import; None where that is too large."""
+    if array.size * 4 > _BYTES * _RATIO:
+        return None
     code = "d" if array.dtype.kind == "f" else "q"
     if code == "d" and np.array_equal(array, array.astype(np.float32), equal_nan=True):
         code = "f"
-    data = array.astype({"d": "<f8", "f": "<f4", "q": "<i8"}[code]).tobytes()
-    text = base64.b85encode(zlib.compress(data, 9)).decode("ascii")
-    if len(text) > LONGEST_PACKED:
+    data = _compressed(array.astype({"d": "<f8", "f": "<f4", "q": "<i8"}[code]).tobytes())
+    if data is None:
         return None
+    text = base64.b85encode(data).decode("ascii")
     expression = f'array.array("{code}", zlib.decompress(base64.b85decode("{text}"))).tolist()'
     return expression, "import array, base64, zlib"
+
+
+def _compressed(data: bytes) -> bytes | None:
+    """The data compressed; None, without reading on, once that is longer than what may be written."""
+    stream, found = zlib.compressobj(9), bytearray()
+    for start in range(0, len(data), 1 << 16):
+        found += stream.compress(data[start : start + (1 << 16)])
+        if len(found) > _BYTES:
+            return None
+    found += stream.flush()
+    return bytes(found) if len(found) <= _BYTES else None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from adapters.driving import Client
 
+from conformance.adapters import jax_programs
 from conformance.adapters.base import Call
 from conformance.adapters.on_jax import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
 
@@ -92,6 +93,18 @@ def test_jax_compiles_formulations_together_to_the_bits_of_each_alone(operation:
             numbers = [np.asarray(one).astype(np.float64) for one in (got, right)]
             np.testing.assert_array_equal(*numbers)
     assert adapter.compilations() == 1
+
+
+def test_without_a_barrier_each_formulation_is_a_program_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX 0.4.13 has none: nothing may be compiled together, and nothing may fail for want of it."""
+    monkeypatch.delattr(jax.lax, "optimization_barrier")
+    monkeypatch.setattr(jax_programs, "BARRIER", False)
+    adapter = JaxAdapter()
+    x = RANDOM.normal(size=(2, 5)).astype("float32")
+    for formulation, function in adapter.formulations["log_softmax"].items():
+        value, _ = adapter.compute(Call(function, ("x",), (), "float32"), {"x": x}, ("x",), None)
+        np.testing.assert_allclose(np.exp(np.asarray(value)).sum(axis=-1), 1, rtol=1e-5, err_msg=formulation)
+    assert adapter.compilations() == len(adapter.formulations["log_softmax"])
 
 
 def _stored(array: Any, dtype: str) -> Any:

@@ -237,6 +237,20 @@ class TestReproduce:
         check = Check("sigmoid", "functional", "value", "float64", "torch")
         assert reproduce(check, {"x": many}) is None
 
+    def test_inputs_too_large_to_copy_cost_no_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What no compression makes short enough is not touched, and what grows too long is not read on."""
+        assert literals.packed(np.broadcast_to(np.float64(0.5), (1 << 40,))) is None
+        taken: list[bytes] = []
+
+        class Stream:
+            def compress(self, data: bytes) -> bytes:
+                taken.append(data)
+                return data
+
+        monkeypatch.setattr(literals.zlib, "compressobj", lambda _: Stream())
+        assert literals.packed(np.random.default_rng(0).standard_normal(1_000_000)) is None
+        assert len(taken) == 1
+
     def test_large_inputs_are_packed(self) -> None:
         """More elements than anyone reads are packed into a few lines, to the bit."""
         values = np.repeat(np.float64(np.float32(0.1)), 5_000).reshape(50, 100)
