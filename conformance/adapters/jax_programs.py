@@ -1,7 +1,4 @@
-"""JAX's compiled programs: the formulations of an operation in one; JAX's own cache keeps them on disk.
-
-JAX's serialised executables, which would save tracing too, are of no use: one that JAX took from its
-compilation cache is written without its code, and fails when it runs.
+"""JAX's compiled programs: the formulations of an operation in one, kept on disk ready to run.
 
 Formulations that are compiled together lie behind a barrier each, so that XLA treats every one as if it were
 alone: tests/adapters/test_compilations.py compares them bit by bit with `jax.jit` of each.
@@ -10,11 +7,12 @@ alone: tests/adapters/test_compilations.py compares them bit by bit with `jax.ji
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Callable, Dict, Mapping, Set, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
 import jax
 
 from .base import Call
+from .jax_kept import Kept
 
 #: Programs that stay in memory, at about 1 MB each.
 HELD = 128
@@ -29,20 +27,23 @@ Key = Tuple[Any, ...]
 
 
 class Programs:
-    """Programs by what they compute: from memory, or compiled.
+    """Programs by what they compute: from memory, from the disk, or compiled.
 
-    `evaluate` (a call, then the arguments) gives the tree of arrays that is compiled.
+    `evaluate` (a call, then the arguments) gives the tree of arrays that is compiled; `cache` is the suite's
+    cache directory, None for none; `about` says what else a program on disk depends on.
     """
 
-    def __init__(self, evaluate: Callable[..., Any]) -> None:
+    def __init__(self, evaluate: Callable[..., Any], cache: Optional[str], about: str) -> None:
         self.used: Set[Key] = set()
         self._evaluate = evaluate
         self._held: "OrderedDict[Key, Program]" = OrderedDict()
+        self._kept = Kept(cache, about)
 
     def run(self, asked: str, calls: Mapping[str, Call], static: Any, arguments: Arguments) -> Any:
         """The result of the call named `asked`, compiled together with the others where that pays.
 
-        What tracing raises for the call that was asked for is raised.
+        The names are unique over all operations: they stand for the functions in the key on disk. An empty
+        name keeps a program off the disk. What tracing raises for the call that was asked for is raised.
         """
         small = sum(tensor.size for tensor in arguments[0].values()) <= TOGETHER
         if BARRIER and len(calls) > 1 and small:
@@ -61,11 +62,22 @@ class Programs:
         self.used.add(key)
         program = self._held.pop(key, None)
         if program is None:
-            program = jax.jit(together(self._evaluate, calls, static)).lower(*arguments).compile()
+            named = [(name, call.inputs, call.scalars, call.dtype) for name, call in calls.items()]
+            text = repr((named, static, shapes, str(tree)))
+            program = self._made(text if all(calls) else "", calls, static, arguments)
         self._held[key] = program
         if len(self._held) > HELD:
             self._held.popitem(last=False)
         return program
+
+    def _made(self, text: str, calls: Mapping[str, Call], static: Any, arguments: Arguments) -> Program:
+        kept = self._kept.load(text, arguments) if text else None
+        if kept is not None:
+            return kept
+        compiled = jax.jit(together(self._evaluate, calls, static)).lower(*arguments).compile()
+        if text:
+            self._kept.store(text, compiled)
+        return compiled  # type: ignore[no-any-return]
 
 
 def together(evaluate: Callable[..., Any], calls: Mapping[str, Call], static: Any) -> Program:

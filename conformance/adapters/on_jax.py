@@ -12,6 +12,7 @@ import numpy as np
 
 from .base import DEFAULTS, FLOWS, Adapter, Array, Call, Function, Tensor, Unavailable, signature_of
 from .jax_functions import FUNCTIONS
+from .jax_kept import can_keep
 from .jax_programs import Programs
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
@@ -39,8 +40,10 @@ class JaxAdapter(Adapter):
             self.where = jax.devices(self.device)[0]
         except RuntimeError as error:
             raise Unavailable("jax has no device {!r} here".format(self.device)) from error
-        use_cache(os.environ.get("CONFORMANCE_CACHE"))
-        self.programs = Programs(evaluate)
+        cache = os.environ.get("CONFORMANCE_CACHE")
+        if self.mode == "eager" or not can_keep():
+            use_cache(cache)
+        self.programs = Programs(evaluate, cache, "{} {}".format(self.device, self.where.device_kind))
         self.users_programs: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
 
@@ -194,7 +197,7 @@ def enable_x64() -> ContextManager[Any]:
 
 
 def use_cache(directory: Optional[str]) -> None:
-    """Keep every compiled program in the directory, however small and quick to compile."""
+    """Let JAX keep every compiled program in the directory, however small and quick to compile."""
     if not directory:
         return
     settings = {

@@ -51,7 +51,7 @@ def test_jax_compiles_value_and_gradient_once_for_all_numbers(tmp_path: Path) ->
         assert last == first + 2
         _, log = worker.close()
     assert log.count("Finished XLA compilation of jit(program)") == last
-    assert any((tmp_path / "jax").iterdir())
+    assert any((tmp_path / "jax-programs").iterdir())
 
 
 def test_torch_compiles_a_program_of_its_own_for_each_shape(tmp_path: Path) -> None:
@@ -109,3 +109,27 @@ def test_without_a_barrier_each_formulation_is_a_program_of_its_own(monkeypatch:
 
 def _stored(array: Any, dtype: str) -> Any:
     return array.astype(BFLOAT16 if dtype == "bfloat16" else dtype) if array.dtype.kind == "f" else array
+
+
+def test_jax_loads_a_known_program_and_compiles_a_damaged_one_again(tmp_path: Path) -> None:
+    environment = {**os.environ, "JAX_LOG_COMPILES": "1", "CONFORMANCE_CACHE": str(tmp_path)}
+    numbers, logs = [], []
+    for damage in (False, False, True):
+        programs = [path for path in (tmp_path / "jax-programs").rglob("*") if path.is_file()]
+        assert len(programs) == bool(logs)
+        for path in programs if damage else ():
+            path.write_bytes(path.read_bytes()[:1000])
+        with Client("jax", environment=environment) as worker:
+            response = worker.ask(
+                "softmax",
+                "functional",
+                "float32",
+                ["value", "gradient:x"],
+                x=np.eye(3),
+                upstream=np.ones((3, 3)),
+            )
+            numbers.append(response.numbers())
+            logs.append(worker.close()[1].count("Finished XLA compilation of jit(program)"))
+    np.testing.assert_array_equal(numbers[0], numbers[1])
+    np.testing.assert_array_equal(numbers[0], numbers[2])
+    assert logs == [2, 1, 2]  # one for the question about subnormals
