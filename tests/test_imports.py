@@ -16,7 +16,12 @@ HEAVY = {"flint", "jax", "jinja2", "ml_dtypes", "numpy", "pandas", "pyarrow", "p
 HEAVY |= {"tensorflow", "torch"}
 
 #: What an adapter's files may import beside NumPy and the standard library: their framework.
-FRAMEWORKS = {"torch": {"torch"}, "tensorflow": {"tensorflow"}, "keras": {"tensorflow"}, "jax": {"jax", "jaxlib"}}
+FRAMEWORKS = {
+    "torch": {"torch"},
+    "tensorflow": {"tensorflow"},
+    "keras": {"tensorflow"},
+    "jax": {"jax", "jaxlib"},
+}
 
 #: Rooms that take several files beside one another.
 PARTS = {
