@@ -68,6 +68,16 @@ class Post:
     figures: tuple[Figure, ...]
     identities: tuple[Identity, ...]
 
+    @property
+    def broken(self) -> list[Identity]:
+        """The identities that some check breaks."""
+        return [identity for identity in self.identities if not identity.holds]
+
+    @property
+    def holding(self) -> list[Identity]:
+        """The identities that every check keeps."""
+        return [identity for identity in self.identities if identity.holds]
+
 
 @dataclass(frozen=True)
 class Claims:

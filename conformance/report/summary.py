@@ -48,6 +48,8 @@ class Summary:
     outcomes: Mapping[str, Mapping[str, int]]  # discrepancy, known, textbook -> subject -> checks
     subjects: tuple[Subject, ...]
     facts: tuple[tuple[str, str], ...]
+    alike: tuple[str, ...]  # device, Python and NumPy where all subjects share them
+    apart: tuple[tuple[str, tuple[str, ...]], ...]  # where they differ: the name, and each subject's
     machines: tuple[str, ...]
     stale: tuple[str, ...]  # known deviations that deviate no longer
     unsteady: tuple[str, ...]  # subjects whose bits differ between repeats of a check
@@ -88,6 +90,7 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         name: {subject.name: int((mask & frame["subject"].eq(subject.name)).sum()) for subject in subjects}
         for name, mask in failures.items()
     }
+    alike, apart = _shared(subjects)
     return Summary(
         state=state,
         sentence=sentence,
@@ -103,6 +106,8 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         outcomes=outcomes,
         subjects=subjects,
         facts=_facts(environment),
+        alike=alike,
+        apart=apart,
         machines=_machines(environment),
         stale=tuple(str(line) for line in environment.get("stale_known") or ()),
         unsteady=tuple(
@@ -200,6 +205,23 @@ def _facts(environment: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
+def _shared(
+    subjects: tuple[Subject, ...],
+) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
+    """What all subjects run on, as `Python 3.11.7`, and what differs between them, subject by subject."""
+    columns = {
+        "device": tuple(subject.device for subject in subjects),
+        "Python": tuple(subject.python for subject in subjects),
+        "NumPy": tuple(subject.numpy for subject in subjects),
+    }
+    alike = [
+        values[0] if name == "device" else f"{name} {values[0]}"
+        for name, values in columns.items()
+        if len(set(values)) == 1 and values[0]
+    ]
+    return tuple(alike), tuple((name, values) for name, values in columns.items() if len(set(values)) > 1)
+
+
 def _machines(environment: Mapping[str, Any]) -> tuple[str, ...]:
     """The processors that the subjects ran on and the operating system, each once, in a few words."""
     shared = environment.get("hardware") or {}
@@ -208,6 +230,7 @@ def _machines(environment: Mapping[str, Any]) -> tuple[str, ...]:
         own = subject.get("hardware") or {}
         cores = own.get("cores") or shared.get("cpus")
         parts = [str(own.get(key)) for key in ("device", "gpu", "accelerator", "cpu") if own.get(key)]
+        parts = [part for part in parts if part != "cpu"] or parts  # the processor's name says as much
         parts = parts or [str(shared.get("machine") or "")]
         found.append(", ".join([*parts, count(int(cores), "core") if cores else ""]).strip(", "))
     system = str(shared.get("system") or "").partition("-with-")[0]

@@ -3,8 +3,8 @@
 const SHOWN = ["verdict", "case", "operation", "formulation", "quantity", "dtype", "subject", "ulp_error", "ulp_bound",
   "observed", "exact"];
 const SHOWN_NARROW = ["verdict", "case", "subject", "dtype", "ulp_error"];
-const WIDTHS = { case: 12.5, operation: 10, formulation: 7, quantity: 7.4, dtype: 5.6, subject: 6.6, verdict: 8.6, observed: 6.6,
-  exact: 8.5, ulp_error: 5.4, ulp_bound: 5.4, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
+const WIDTHS = { case: 10.2, operation: 9.4, formulation: 7, quantity: 7.2, dtype: 5.2, subject: 6.4, verdict: 9.1, observed: 6,
+  exact: 6, ulp_error: 4.6, ulp_bound: 4.6, ulp_attainable: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
 const WIDTHS_NARROW = { case: 8 };
 const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
 
@@ -38,7 +38,7 @@ const FIGURES = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 function shortNumber(value) {
   if (value === null) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)) return value.toExponential(2);
+  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)) return value.toExponential(1).replace("+", "");
   return FIGURES.format(value);
 }
 

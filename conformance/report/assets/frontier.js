@@ -142,12 +142,12 @@ async function drawFrontier() {
   const focused = document.activeElement?.closest("#frontier-view") ? document.activeElement : null;
   const held = focused && [focused.id, focused.value, focused.dataset.kind];
   const charts = make("div", { class: "charts" });
-  place.replaceChildren(make("div", { class: "controls" }, make("label", {}, "Sweep ", select_),
+  place.replaceChildren(make("div", { class: "controls" }, make("label", { class: "sweep" }, "Sweep ", select_),
+    make("p", { class: "keys" }, line("currentColor", [7, 4]), " bound ", line("currentColor", [1.5, 3]), " attainable"),
     make("fieldset", {}, make("legend", {}, "formulation"), ...formulations.map((name) => legendBox("formulation", name,
       formulations.filter((one) => allowed("formulation", one)), line(inkOf(name), [1, 0])))),
     make("fieldset", {}, make("legend", {}, "subject"), ...subjects.map((name, at) => legendBox("subject", name,
-      subjects.filter((one) => allowed("subject", one)), line("currentColor", DASHES[at % DASHES.length])))),
-    make("p", { class: "keys" }, line("currentColor", [7, 4]), " bound ", line("currentColor", [1.5, 3]), " attainable")), charts);
+      subjects.filter((one) => allowed("subject", one)), line("currentColor", DASHES[at % DASHES.length]))))), charts);
   if (held) [...place.querySelectorAll("input, select")].find((one) => (held[0] ? one.id === held[0] : one.value === held[1] && one.dataset.kind === held[2]))?.focus();
   for (const old of drawn) old.finalize();
   drawn = [];

@@ -104,6 +104,10 @@ function filterSections() {
       return own !== undefined && wanted !== undefined && !own.split("|").some((value) => wanted.includes(value));
     });
   }
+  for (const rest of document.querySelectorAll(".rest")) {
+    if (names.some((name) => view.filters[name])) rest.open = true; // what a filter leaves is seen
+    rest.hidden = ![...rest.children].some((one) => one.matches("[data-operation]:not([hidden])"));
+  }
   for (const cell of document.querySelectorAll(".heat .cell")) {
     const own = new URLSearchParams(cell.hash.slice(1));
     const wanted = ["operation", "subject", "dtype"].filter((name) => view.filters[name]);
