@@ -316,7 +316,8 @@ def _kinds(case: Case, row: Mapping[str, Any]) -> list[tuple[str, str]]:
     kinds = [("dtype", row["dtype"]), ("axes", f"{first.name} of {len(shape)} axes")]
     for item in others:
         floating = arguments[item.name].dtype.kind == "f"
-        kinds.append((item.name, f"a {item.name} of {'probabilities' if floating else 'labels'}"))
+        narrow = "" if case.label_dtype == "int64" else f"{case.label_dtype} "
+        kinds.append((item.name, f"a {item.name} of {'probabilities' if floating else narrow + 'labels'}"))
     if row["quantity"] != f"gradient:{first.name}":
         name = str(row["quantity"]).replace(SECOND, "second derivative:")
         kinds.append(("quantity", f"the {name.replace(':', ' with respect to the ')}"))

@@ -125,6 +125,20 @@ def test_function_that_writes_into_its_input_is_wrong_whatever_it_returns(tmp_pa
     assert "is wrong: it overwrites its inputs" in custom_report.sentence(run)
 
 
+def test_labels_of_other_integers_that_it_refuses_are_unsupported(tmp_path: Path) -> None:
+    cases = tmp_path / "cases.yaml"
+    cases.write_text(
+        "source: here\ncases:\n  - id: one\n    operation: cross_entropy\n    dtypes: [float32]\n"
+        "    inputs: {logits: [[1, 2, 3], [3, 0, -1]], target: [2, 1]}\n"
+        "    vary:\n      labels:\n        wide: {}\n        narrow: {label_dtype: uint8}\n"
+    )
+    run = custom.check(f"{MINIATURES / 'fused.py'}:fused", "cross_entropy", paths=[cases])
+    assert run.exit_code == 0
+    refused = run.own[run.own["verdict"] == "unsupported"]
+    assert set(refused["case"]) == {"one[narrow]"}
+    assert refused["message"].str.startswith("refuses a target of uint8 labels throughout").all()
+
+
 def test_function_given_itself_must_be_importable() -> None:
     with pytest.raises(SubjectError, match="top level"):
         custom.check(lambda x: x, "sigmoid")
