@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,16 @@ class Page:
     def wait(self, script: str, seconds: float = 30) -> Any:
         """Waits until a script returns something true."""
         return WebDriverWait(self.browser, seconds).until(lambda browser: browser.execute_script(script))
+
+    @contextmanager
+    def window(self, width: int) -> Iterator[None]:
+        """A window of that width, a phone's where it is narrow."""
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 700}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        try:
+            yield
+        finally:
+            self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def count(self) -> int:
         """How many checks the table says it shows."""

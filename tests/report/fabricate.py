@@ -184,6 +184,8 @@ def _harm(frame: pd.DataFrame) -> pd.DataFrame:
     frame.loc[pick[31], ["case", "verdict"]] = [HOSTILE[8], "wrong"]
     frame.loc[pick[32], ["case", "verdict"]] = [BRACKETS, "wrong"]
     frame.loc[pick[34], ["case", "verdict"]] = [HOSTILE[7], "wrong"]
+    frame.loc[pick[35], ["case", "known", "verdict"]] = ["long-reason", "because " * 1_250, "wrong"]
+    frame.loc[pick[35], "conforms"] = False
     frame.loc[pick[31:33], "conforms"] = False
     frame.loc[pick[34], "conforms"] = False
     frame.loc[pick[33], "conforms"] = False

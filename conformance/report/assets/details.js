@@ -2,11 +2,15 @@
 
 const ANSWERS = ["subject", "framework_version", "verdict", "observed", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
 
+// Letters that the heading and the answers show: what is longer is told below them, whole.
+const LIMITS = { case: 200, message: 2000 };
+
 // Said already: above the table, or in it.
 const TOLD = new Set([...ANSWERS, "case", "operation", "formulation", "quantity", "dtype", "exact", "worst_index", "framework"]);
 
 function factRows(row) {
-  return checks.names.filter((name) => !TOLD.has(name) && checks.text(name, row) !== "").map((name) => make("div", {},
+  const cut = (name) => checks.text(name, row).length > LIMITS[name];
+  return checks.names.filter((name) => (!TOLD.has(name) || cut(name)) && checks.text(name, row) !== "").map((name) => make("div", {},
     make("dt", {}, name.replaceAll("_", " ")), make("dd", { class: "text num" }, checks.text(name, row))));
 }
 
@@ -23,7 +27,7 @@ function answerTable(row) {
   const body = siblings(row).map((other) => make("tr", other === row ? { class: "self" } : {}, ...ANSWERS.map((name) => {
     const cell = make("td", { class: "text" });
     cell.append(name === "verdict" ? verdictBadge(checks.text(name, other))
-      : checks.columns.get(name).kind === "number" ? shortNumber(checks.number(name, other)) : checks.text(name, other).slice(0, 2000));
+      : checks.columns.get(name).kind === "number" ? shortNumber(checks.number(name, other)) : checks.text(name, other).slice(0, LIMITS.message));
     return cell;
   })));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What every subject returned" },
@@ -44,7 +48,7 @@ function drawDetails() {
   }
   const row = rowOf(checks, view.check);
   const title = row < 0 ? "This run has no such check" : checks.text("case", row);
-  dialog.querySelector("h2").textContent = title.slice(0, 200);
+  dialog.querySelector("h2").textContent = title.slice(0, LIMITS.case);
   const body = dialog.querySelector(".body");
   if (row < 0) body.replaceChildren(make("p", { class: "text" }, view.check.slice(0, 400)));
   else {
