@@ -1,6 +1,6 @@
 """The mutation score: every miniature as `conformance check` judges it, written to docs/mutation-score.md.
 
-    python tests/miniatures/score.py [--framework torch ...] [--name fused ...] [--output docs/mutation-score.md]
+    python tests/miniatures/score.py [--framework torch ...] [--operation softmax ...] [--name fused ...]
 
 One worker answers for a dozen miniatures at a time: what comes out is what `check` says of each, its exit
 code (1: it fails, 0: it conforms) included.
@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import table
@@ -35,7 +35,7 @@ TOGETHER = 12
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What the checks said of one miniature; `first` is the row that a user would be shown first.
+    """What the checks said of one miniature; `first` is the case that a user would be shown first.
 
     `code` is the exit code of `conformance check`.
     """
@@ -45,14 +45,14 @@ class Result:
     cases: int
     names_cause: bool
     sentence: str
-    first: dict[str, Any]
+    first: str
     inherited: int
     code: int
 
     @property
     def caught(self) -> bool:
-        """Whether `conformance check` fails it."""
-        return self.code > 0
+        """Whether any check failed it."""
+        return self.checks > 0
 
 
 def run_framework(
@@ -94,10 +94,36 @@ def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case]) -> Resul
         failed["case"].nunique(),
         any(word.lower() in said for word in one.cause),
         custom_report.sentence(checked),
-        worst[0] if worst else {},
+        worst[0]["case"] if worst else "",
         len(checked.inherited()),
         checked.exit_code,
     )
+
+
+class Kept:
+    """Results in a file, a line each: what an interrupted run leaves to the next."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        lines = path.read_text("utf-8").splitlines() if path and path.exists() else []
+        self.fields = {(one["framework"], one["name"]): one for one in map(json.loads, lines)}
+
+    def get(self, one: table.Miniature) -> Result | None:
+        """The result of a miniature, None where there is none yet."""
+        found = dict(self.fields.get((one.framework, one.name), {}))
+        return Result(one, **{key: found[key] for key in FIELDS}) if found else None
+
+    def add(self, results: Sequence[Result]) -> None:
+        """Puts results behind the others."""
+        if self.path:
+            with self.path.open("a", encoding="utf-8") as file:
+                for one in results:
+                    fields = {key: getattr(one, key) for key in FIELDS}
+                    about = {"framework": one.miniature.framework, "name": one.miniature.name}
+                    file.write(json.dumps(about | fields) + "\n")
+
+
+FIELDS = [field.name for field in dataclasses.fields(Result) if field.name != "miniature"]
 
 
 def page(results: Sequence[Result], cases: int) -> str:
@@ -117,6 +143,8 @@ def page(results: Sequence[Result], cases: int) -> str:
         f"- **{len(caught)} of {len(wrong)} wrong ones are caught**; "
         f"{sum(one.names_cause for one in caught)} with the cause in words.",
         f"- **{len(failed)} of {len(right)} right ones are failed.**",
+        f"- The exit code is 1 for {sum(one.code == 1 for one in wrong)} of the wrong ones, "
+        f"and 0 for {sum(one.code == 0 for one in right)} of the right ones.",
         f"- {len(thin)} wrong ones are caught by fewer than {THIN} cases.",
         "",
         "| kind of failure | wrong | caught |",
@@ -153,7 +181,7 @@ def _table(results: Sequence[Result]) -> list[str]:
         said = one.sentence.partition(" is wrong: ")[2]
         lines.append(
             f"| `{m.name}` | {m.operation} | {m.kind} | {_cell(m.about)} | {one.checks} | {one.cases} "
-            f"| {one.first.get('case', '')} | {_cell(said)} |"
+            f"| {one.first} | {_cell(said)} |"
         )
     return lines
 
@@ -169,10 +197,11 @@ def main() -> int:
     parser.add_argument("--operation", action="append")
     parser.add_argument("--name", action="append", help="these miniatures alone")
     parser.add_argument("--path", action="append", type=Path)
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="keeps results there, and takes them")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "mutation-score.md")
     options = parser.parse_args()
-    cases = load_cases(options.path)
-    results = []
+    cases, kept = load_cases(options.path), Kept(options.resume)
+    results: list[Result] = []
     for framework in options.framework or FRAMEWORKS:
         some = [one for one in table.load_all(table.modules_of(framework)) if one.framework == framework]
         some = [one for one in some if not options.operation or one.operation in options.operation]
@@ -180,10 +209,16 @@ def main() -> int:
         for operation in dict.fromkeys(one.operation for one in some):
             group = [one for one in some if one.operation == operation]
             print(f"{framework} {operation}: {len(group)} miniatures", file=sys.stderr, flush=True)
-            for start in range(0, len(group), TOGETHER):
-                results += run_framework(framework, group[start : start + TOGETHER], cases)
+            found = [kept.get(one) for one in group]
+            results += [one for one in found if one]
+            left = [one for one, result in zip(group, found, strict=True) if result is None]
+            for start in range(0, len(left), TOGETHER):
+                fresh = run_framework(framework, left[start : start + TOGETHER], cases)
+                kept.add(fresh)
+                results += fresh
                 options.output.write_text(page(results, len(cases)), "utf-8")  # as far as it has come
-    lost = [one for one in results if one.caught == one.miniature.is_right]
+    options.output.write_text(page(results, len(cases)), "utf-8")
+    lost = [one for one in results if one.miniature.is_right in (one.caught, one.code > 0)]
     for one in lost:
         print(f"{'failed' if one.caught else 'survives'}: {one.miniature.name}: {one.sentence}")
     print(f"{len(results)} miniatures, {len(lost)} judged otherwise than they are; {options.output}")
