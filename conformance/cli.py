@@ -75,6 +75,9 @@ def _selection(command: Any) -> Any:
 @click.option(
     "--repeat", type=click.IntRange(1), default=1, show_default=True, help="How often each check is asked."
 )
+@click.option(
+    "--workers", type=click.IntRange(1), default=None, help="How many subjects run at a time; default: all."
+)
 @click.option("--memory-limit", type=int, default=None, help="MiB that a worker may use; default: no limit.")
 @click.option(
     "--strict", is_flag=True, help="Also fail where a known deviation is gone, or an error has grown."

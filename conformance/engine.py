@@ -24,6 +24,7 @@ from conformance.references import References
 from conformance.results import Run
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
+from conformance.turns import Turns
 from conformance.worker import Answer, Ended, Hello, Limits, Message, Worker
 
 #: Messages that are journalled in one write.
@@ -47,6 +48,7 @@ def run(
     large: bool = False,
     profile: str = "default",
     repeat: int = 1,
+    workers: int | None = None,
     progress: Progress | None = None,
     wanted: Wanted | None = None,
     cases: Sequence[Case] | None = None,
@@ -61,11 +63,12 @@ def run(
     named, adds every mode and device of each framework.
     `output`: the directory that receives the run's files (None: nothing is written). `resume` goes on with
     the run that was interrupted there. `limit`: seconds a check; `start_limit`: seconds until a worker has
-    imported its framework; `memory`: bytes a worker. `repeat`: how often each check is asked; where a
-    subject's bits differ, the worst verdict stands, and its message says so. `python`: the interpreter of
-    the subjects that state none; `subjects_file`: a `subjects.yaml`. `cases` and `under_test` replace what
-    would be loaded by `paths` and `subjects`; `wanted` narrows the checks; `publish` draws further files
-    into a directory that takes its place in `output` before another run may write there.
+    imported its framework; `memory`: bytes a worker; `workers`: how many subjects run at a time (None: all).
+    `repeat`: how often each check is asked; where a subject's bits differ, the worst verdict stands, and its
+    message says so. `python`: the interpreter of the subjects that state none; `subjects_file`: a
+    `subjects.yaml`. `cases` and `under_test` replace what would be loaded by `paths` and `subjects`;
+    `wanted` narrows the checks; `publish` draws further files into a directory that takes its place in
+    `output` before another run may write there.
 
     Returns the Run; interrupted (SIGINT, SIGTERM), it is what had been judged, marked incomplete. Raises
     CaseError, SubjectError or RunError, each one clear line.
@@ -85,7 +88,7 @@ def run(
         start_limit,
         repeat,
     )
-    session = _Session(settings, progress or Silent(), wanted)
+    session = _Session(settings, progress or Silent(), wanted, Turns(workers))
     if output is None:
         if resume:
             raise RunError("--resume needs the --output of the run that was interrupted")
@@ -105,11 +108,12 @@ def run(
 class _Session:
     """One execution, from the start of its workers to its Run."""
 
-    def __init__(self, settings: Settings, progress: Progress, wanted: Wanted | None) -> None:
+    def __init__(self, settings: Settings, progress: Progress, wanted: Wanted | None, turns: Turns) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.settings = settings
         self.progress = progress
         self.wanted = wanted
+        self.turns = turns
         self.inbox: queue.Queue[Message] = queue.Queue()
         self.workers: dict[str, Worker] = {}
         self.hellos: dict[str, dict[str, Any]] = {}
@@ -136,11 +140,12 @@ class _Session:
         self.directory = directory
         if directory is not None and resume:
             self._take_over(directory)
+        elif directory is not None:
+            directory.begin({"settings": vars(self.settings)})
         subjects = list(under_test) if under_test is not None else self._select()
         try:
-            if any(
-                one.pins for one in subjects
-            ):  # A fault of the call is told before an environment is built.
+            # A fault of the call is told before an environment is built.
+            if any(one.pins for one in subjects):
                 cases = self._load(cases)
                 pick(cases, self.settings)
                 subjects = environments.provide(subjects, self.progress.note)
@@ -182,7 +187,7 @@ class _Session:
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
         environment = {"CONFORMANCE_CACHE": str(cache_directory())}
         for subject in subjects:
-            worker = Worker(subject, self.inbox, limits, environment)
+            worker = Worker(subject, self.inbox, limits, environment, self.turns)
             self.workers[subject.name] = worker
             worker.start()
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,6 +38,7 @@ class RunDirectory:
         self.run_id = run_id
         self._lock: BinaryIO | None = None
         self._journal: int | None = None
+        self._empty = False
 
     def __enter__(self) -> RunDirectory:
         try:
@@ -56,12 +57,20 @@ class RunDirectory:
             raise self._unwritable(error) from None
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._journal is not None:
             os.close(self._journal)
             self._journal = None
+            if kind is not None and issubclass(kind, Exception):
+                self._tidy()
         if self._lock is not None:
             self._lock.close()
+
+    def _tidy(self) -> None:
+        """A call at fault leaves nothing to resume of its own."""
+        for name in (f"{NAME}.new", *([NAME] if self._empty else [])):
+            with suppress(OSError):
+                (self.path / name).unlink(missing_ok=True)
 
     def recorded(
         self,
@@ -92,15 +101,29 @@ class RunDirectory:
             stream.truncate(whole)
         return header, answers
 
+    def begin(self, header: dict[str, Any]) -> None:
+        """Starts the journal early, so that a kill at any moment can be resumed, unless one lies there.
+
+        That of an interrupted run stays until `open_journal`: a call at fault must not cost it.
+        """
+        if not (self.path / NAME).exists():
+            self.open_journal(header, resume=False)
+
     def open_journal(self, header: dict[str, Any], resume: bool) -> None:
-        """Starts the journal, or goes on behind what it holds."""
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if resume else os.O_TRUNC)
+        """Starts the journal if it has not begun, or goes on behind what it holds."""
+        if self._journal is not None:
+            return
+        beside = self.path / f"{NAME}.new"
         try:
-            self._journal = os.open(self.path / NAME, flags, 0o644)
+            if resume:
+                self._journal = os.open(self.path / NAME, os.O_WRONLY | os.O_APPEND)
+                return
+            self._journal = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            self._write(protocol.encode({"kind": "run", "id": self.run_id, **header}))
+            os.replace(beside, self.path / NAME)  # No journal is ever without its header.
+            self._empty = True
         except OSError as error:
             raise self._unwritable(error) from None
-        if not resume:
-            self._write(protocol.encode({"kind": "run", "id": self.run_id, **header}))
 
     def record(self, answers: Iterable[tuple[Answer, str]]) -> None:
         """Appends answers, each with its framework's version, in one write.
@@ -109,6 +132,7 @@ class RunDirectory:
         """
         frames = b"".join(_frame(answer, version) for answer, version in answers)
         if frames:
+            self._empty = False
             self._write(frames)
 
     def _write(self, frame: bytes) -> None:

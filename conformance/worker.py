@@ -20,6 +20,7 @@ from conformance import pipes, received
 from conformance.adapters import protocol
 from conformance.plan import Request
 from conformance.subject import Subject
+from conformance.turns import GLANCE, Turns
 
 #: A subject is given up after this many deaths in a row without one answer in between.
 DEATHS_IN_A_ROW = 8
@@ -78,7 +79,8 @@ class Worker:
     """Runs `requests` in order in the subject's process and puts an `Answer` for each into `inbox`.
 
     More requests may be added with `submit` until `close`. Every request gets exactly one answer, whatever
-    the process does: what killed it is `crashed` or `timed out`, what was never run is `not run`.
+    the process does: what killed it is `crashed` or `timed out`, what was never run is `not run`. The process
+    lives while it has one of the `turns`, and with nothing to do makes way for a worker that waits for one.
     """
 
     def __init__(
@@ -87,12 +89,15 @@ class Worker:
         inbox: queue.Queue[Message],
         limits: Limits,
         environment: dict[str, str],
+        turns: Turns | None = None,
     ) -> None:
         self.subject = subject
         self._inbox = inbox
         self._limits = limits
         self._environment = {**os.environ, **environment, **subject.environment}
+        self._turns = turns or Turns(None)
         self._changed = threading.Condition()
+        self._fed = self._made_way = False
         self._waiting: deque[Request] = deque()
         self._sent: deque[Request] = deque()
         self._closed = False
@@ -111,6 +116,7 @@ class Worker:
     def submit(self, requests: list[Request]) -> None:
         """Adds requests behind those already there."""
         with self._changed:
+            self._fed = True
             self._waiting.extend(requests)
             self._changed.notify_all()
 
@@ -157,10 +163,13 @@ class Worker:
     def _live_on(self) -> None:
         """One process after the other, until all is answered or the subject is given up."""
         deaths = at_start = 0
-        while not self._stopped:
-            answered, end, final = self._one_process()
-            if not end or self._stopped:
-                return
+        while self._has_work():
+            with self._turns.taken(lambda: self._stopped):
+                if self._stopped:
+                    return
+                answered, end, final = self._one_process()
+            if not end:
+                continue
             deaths = 1 if answered else deaths + 1
             at_start = 0 if self._said_hello else at_start + 1
             if final or deaths >= DEATHS_IN_A_ROW or at_start >= DEATHS_AT_START:
@@ -168,9 +177,21 @@ class Worker:
                 return
             self._blame(end)
 
+    def _has_work(self) -> bool:
+        """Whether a process is needed: at once, but after it made way only for a request."""
+        with self._changed:
+            if self._made_way:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+            done = self._closed and not self._waiting and not self._sent
+            return not (done or self._stopped)
+
+    def _makes_way(self) -> bool:
+        return self._turns.wanted and self._fed and not self._waiting and not self._sent
+
     def _one_process(self) -> tuple[int, str, bool]:
         """Lives one process through: its answers, how it died (empty: it did not), whether for good."""
         self._overdue, self._late, self._said_hello, self._since = "", None, False, time.monotonic()
+        self._made_way = False
         with contextlib.ExitStack() as opened:
             try:
                 stderr = opened.enter_context(tempfile.TemporaryFile())
@@ -195,7 +216,7 @@ class Worker:
             answered, fault = self._read(reader)
             with self._changed:
                 self._process = None
-                finished = self._closed and not self._sent and not self._waiting
+                finished = self._made_way or (self._closed and not self._sent and not self._waiting)
                 self._changed.notify_all()
             lived_on = not fault and not _ends(process, _PATIENCE)
             _kill_group(process)  # Also what it started and left behind.
@@ -226,9 +247,11 @@ class Worker:
             pipes.write(descriptor, self.subject.preamble(), gone)
             while True:
                 with self._changed:
-                    self._changed.wait_for(
-                        lambda: self._waiting or self._closed or self._process is not process
-                    )
+                    while not (self._waiting or self._closed or self._process is not process):
+                        if self._makes_way():
+                            self._made_way = True
+                            break
+                        self._changed.wait(GLANCE)
                     if self._process is not process:
                         return
                     if not self._waiting:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from engine.command_line import conformance as conformance_call
 
 import conformance
 from conformance.adapters import protocol
@@ -173,3 +174,22 @@ def test_an_output_that_cannot_be_written(cases: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class TestWhatAnInterruptedRunLeft:
+    """Its journal stays until another run has a plan; a call at fault leaves none of its own."""
+
+    def test_a_call_at_fault_costs_nothing(self, cases: Path, tmp_path: Path) -> None:
+        (tmp_path / "journal.bin").write_bytes(b"an interrupted run's")
+        done = conformance_call(
+            "run", cases, "-s", "numpy", "-t", "no-such", "--output", ".", folder=tmp_path
+        )
+        assert done.code == 2
+        assert (tmp_path / "journal.bin").read_bytes() == b"an interrupted run's"
+
+    def test_a_call_at_fault_leaves_nothing(self, cases: Path, tmp_path: Path) -> None:
+        done = conformance_call(
+            "run", cases, "-s", "numpy", "-t", "no-such", "--output", ".", folder=tmp_path
+        )
+        assert done.code == 2
+        assert not list(tmp_path.glob("journal*"))
