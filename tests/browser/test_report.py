@@ -175,6 +175,8 @@ class TestFilters:
         page.open(f"#sort=verdict:{way}&columns=case,verdict")
         ranks = [SEVERITY[text.split(" ", 1)[1]] for text in page.column("verdict")]
         assert ranks == sorted(ranks, reverse=way == "desc")
+        met = [SEVERITY[name] for name in page.run.frame["verdict"].unique()]
+        assert ranks[0] == (max(met) if way == "desc" else min(met))
 
     def test_a_click_on_a_heading_sorts(self, page: Page) -> None:
         """The heading's click is in the address, and a second one turns it around."""
