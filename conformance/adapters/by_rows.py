@@ -22,9 +22,10 @@ def row_call(operation: str, call: Call, arrays: Dict[str, Array]) -> Call:
         raise Unsupported("vmap needs rows to map over")
     if operation in ALONG_AN_AXIS:
         axis = scalars.get("axis", -1)
-        if axis is None or axis % first.ndim == 0:
+        if axis is None or axis in (0, -first.ndim):
             raise Unsupported("vmap maps over the first axis, and this is the operation's own")
-        scalars["axis"] = axis % first.ndim - 1
+        if -first.ndim < axis < first.ndim:
+            scalars["axis"] = axis % first.ndim - 1  # any other lies outside of a row too
     elif operation in OF_CLASSES and first.ndim != 2:
         raise Unsupported("vmap maps over rows of classes, of shape (N, C) alone")
     if "target" in call.inputs and scalars.get("reduction", "mean") != "none":

@@ -73,6 +73,8 @@ def test_the_full_profile_takes_large_cases() -> None:
         ("softmax", {"axis": -1}, {"x": ROWS}, {"axis": 0}),
         ("softmax", {"axis": 1}, {"x": ROWS}, {"axis": 0}),
         ("softmax", {"axis": 2}, {"x": ROWS[None]}, {"axis": 1}),
+        ("softmax", {"axis": 2}, {"x": ROWS}, {"axis": 2}),  # outside of both
+        ("softmax", {"axis": -3}, {"x": ROWS}, {"axis": -3}),
         ("sigmoid", {}, {"x": ROWS[0]}, {}),
         ("cross_entropy", {"reduction": "none"}, {"logits": ROWS, "target": ROWS}, {"reduction": "none"}),
     ],
