@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 import conformance
 
@@ -60,3 +61,35 @@ def test_index_of_the_documentation_names_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert pages <= set(LINK.findall(index))
+
+
+def test_every_option_that_the_documentation_shows_is_there() -> None:
+    from conformance.cli import cli
+
+    known = {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in cli.commands.items()
+    }
+    shown = [
+        (page.name, command, option)
+        for page in PAGES
+        for command, rest in re.findall(r"\bconformance (\w+)\b([^`\n|]*)", page.read_text(encoding="utf-8"))
+        if command in known
+        for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", rest)
+    ]
+    assert len({command for _, command, _ in shown}) >= 3
+    assert [one for one in shown if one[2] not in known[one[1]]] == []
+
+
+def test_the_table_of_the_actions_inputs_is_the_actions_own() -> None:
+    action = YAML(typ="safe").load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    section = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8").partition("| input |")[2]
+    section, _, after = section.partition("\n\n")
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`([\w-]+)`", row.split("|")[1])}
+    assert told == set(action["inputs"])
+    for row in rows:
+        default = re.fullmatch(r" `([^`]+)` ", row.split("|")[2])
+        for name in re.findall(r"`([\w-]+)`", row.split("|")[1]):
+            assert action["inputs"][name]["default"] == (default[1] if default else ""), name
+    assert set(re.findall(r"`([\w-]+)`", after.partition("\n\n")[0])) == set(action["outputs"])
