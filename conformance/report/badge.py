@@ -15,7 +15,7 @@ def message(summary: Summary) -> str:
         number = summary.discrepancies
         return f"{number:,} {'discrepancy' if number == 1 else 'discrepancies'}"
     return {
-        "conforms": f"{summary.checks:,} checks conform",
+        "conforms": f"{summary.conforming:,} checks conform",
         "incomplete": "incomplete",
         "empty": "nothing checked",
     }[summary.state]

@@ -23,6 +23,7 @@ class Cell:
     dtype: str
     look: Look
     ulps: str
+    error: float  # what `ulps` says, nan where it says none
     checks: int
     known: int
     worst_case: str
@@ -91,6 +92,7 @@ def _cells(data: pd.DataFrame, keys: list[str]) -> dict[tuple[str, str, str], Ce
             dtype=row["dtype"],
             look=KNOWN if row["known"] == row["checks"] else look(row["verdict"]),
             ulps=ulps(row["error"]),
+            error=float(row["error"]),
             checks=row["checks"],
             known=int(row["known"]),
             worst_case=row["case"],

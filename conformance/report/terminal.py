@@ -104,7 +104,7 @@ def print_story(story: Story, console: Console) -> None:
 
 
 def _map(story: Story) -> Table:
-    """Operation by subject: the worst over the dtypes."""
+    """Operation by subject: the worst verdict over the dtypes, with the largest error that earned it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("operation")
     for subject in story.summary.subjects:
@@ -118,7 +118,9 @@ def _map(story: Story) -> Table:
             if not ran:
                 row.append(Text("·", style="dim"))
                 continue
-            worst = max(ran, key=lambda cell: order.get(cell.look.name, 99))
+            worst = max(
+                ran, key=lambda cell: (order.get(cell.look.name, 99), cell.error == cell.error, cell.error)
+            )
             row.append(_symbol(worst.look, worst.ulps, any(cell.known for cell in own)))
         table.add_row(Text(operation), *row)
     return table

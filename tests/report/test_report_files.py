@@ -219,6 +219,16 @@ class TestBadge:
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         assert f"{texts[0]}: {texts[1]}" == root.get("aria-label")
 
+    def test_counts_what_conforms_and_nothing_else(self) -> None:
+        """What is known, of a textbook formulation or unsupported is no conforming check."""
+        run = fabricate(2_000)
+        frame = run.frame.drop(index=run.discrepancies().index)
+        story = tell(Run(frame, run.environment, run.frames))
+        assert story.summary.state == "conforms"
+        conforming = int(frame["conforms"].fillna(False).sum())
+        assert f">{conforming:,} checks conform<" in badge(story.summary)
+        assert conforming < len(frame)
+
 
 @pytest.fixture(scope="module")
 def texts(run: Run, written: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:

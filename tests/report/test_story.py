@@ -14,6 +14,7 @@ from conformance.report import terminal
 from conformance.report.changes import changes
 from conformance.report.figures import link, names, shorten, source_name, ulps
 from conformance.report.story import Story, tell
+from conformance.report.verdicts import SEVERITY
 from conformance.results import Run
 
 
@@ -204,6 +205,20 @@ class TestTerminal:
         lines = self.print(run, width=120).splitlines()
         assert 15 <= len(lines) <= 34
         assert lines[0].startswith("This stack does not conform")
+
+    def test_the_map_has_the_largest_error_of_the_worst_verdict(self, run: Run) -> None:
+        """Of all dtypes, not the first one's."""
+        frame = run.frame
+        ran = frame[~frame["textbook"].astype(bool) & frame["conforms"].notna() & frame["known"].eq("")]
+        printed = self.print(run, width=160).splitlines()
+        lines = {line.split()[0]: line for line in printed if line.split()[1] in "●◉◎○▲✕!◷◆–"}
+        for (operation, _), rows in ran.groupby(["operation", "subject"]):
+            worst = max(rows["verdict"].unique(), key=lambda name: SEVERITY[name])
+            own = rows["verdict"].eq(worst)
+            if SEVERITY[worst] <= SEVERITY["stable"]:  # all conform: the largest error of all in those dtypes
+                own = rows["dtype"].isin(rows.loc[own, "dtype"])
+            largest = rows.loc[own, "ulp_error"].max()
+            assert f" {worst} {ulps(largest)} ".replace(" – ", " ") in f"{lines[operation]} "
 
     def test_plain_when_piped(self, run: Run) -> None:
         """No escape codes where there is no terminal, colours where there is one."""
