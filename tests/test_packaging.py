@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -101,6 +102,19 @@ def test_environments_pin_every_package_exactly_once() -> None:
     ]
     assert wanted <= set(pins)
     assert len(pins) == len(set(pins))
+
+
+def test_every_pin_has_its_hashes_and_names_no_place() -> None:
+    """constraints.txt is what `.ci/pin.py` makes of the pins; each file of a version has its hash."""
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    entries = dict(line.split(" ", 1) for line in text.replace("\\\n", " ").splitlines()[1:])
+    pins = re.findall(r"^    ([\w.-]+==\S+)", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {
+        re.sub("[-_.]+", "-", pin.split("==")[0]).lower() + "==" + pin.split("==")[1] for pin in pins
+    } <= set(entries)
+    assert [
+        name for name, hashes in entries.items() if not re.fullmatch(r"( *--hash=sha256:\w{64})+", hashes)
+    ] == []
 
 
 def test_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,6 +146,18 @@ class TestProperties:
         observed = exact + steps * float(up.ulp[0])
         assert judge([observed], up).verdict == judge([-observed], down).verdict
 
+    @given(ANY, st.floats(-1e300, 1e300), st.sampled_from(sorted(FORMATS)))
+    @settings(max_examples=300, deadline=None)
+    def test_errors_are_those_of_the_definition(self, observed: float, exact: float, dtype: str) -> None:
+        """|observed - exact| / ulp(exact), in rational numbers."""
+        reference = exact_at([exact], dtype)
+        (error,) = verdict.errors_in_ulps(np.array([observed]), reference)
+        if not math.isfinite(observed):
+            assert error == (0.0 if observed == reference.rounded[0] else math.inf)
+            return
+        right = abs(Fraction(observed) - Fraction(exact)) / Fraction(float(reference.ulp[0]))
+        assert error == (pytest.approx(float(right), rel=1e-15) if right < 2**1023 else math.inf)
+
 
 class TestOutcomes:
     """Outcomes that need no arithmetic."""
@@ -168,6 +185,12 @@ class TestOutcomes:
         """A value where a value is right is left to the arithmetic."""
         assert verdict.judge_outcome({"status": "returned"}, False) is None
 
+    def test_a_call_that_overwrites_its_input_is_wrong(self) -> None:
+        """Whatever it returned."""
+        judgement = verdict.judge_outcome({"status": "returned", "overwritten": ["logits"]}, False)
+        assert judgement is not None
+        assert (judgement.verdict, judgement.message) == ("wrong", "overwrites its input logits")
+
     def test_shape_and_dtype(self) -> None:
         """A result of another shape or dtype is named as such."""
         reference = exact_at([1.0, 2.0])
@@ -180,3 +203,19 @@ class TestOutcomes:
         """Four verdicts conform, unsupported is neither, the rest do not."""
         expected = None if name == "unsupported" else name in ("exact", "faithful", "accurate", "stable")
         assert verdict.conforms(name) is expected
+
+
+def test_these_tests_take_every_branch_of_the_verdict(tmp_path: Path) -> None:
+    """Once more in a process of their own, measured."""
+    measured = [
+        "--cov=conformance.verdict",
+        "--cov-branch",
+        "--cov-report=term-missing",
+        "--cov-fail-under=100",
+    ]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *measured]
+    argv += [__file__, "-k", "not test_these_tests_take"]
+    environment = {**os.environ, "COVERAGE_FILE": str(tmp_path / "coverage")}
+    root = Path(__file__).parents[1]
+    done = subprocess.run(argv, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
