@@ -120,8 +120,13 @@ class Case:
         return found
 
     def with_upstream(self, dtype: str) -> dict[str, Any]:
-        """As `arguments`, and under `upstream` the upstream gradient where the case states its own."""
-        arguments = self.arguments(dtype)
+        """As subjects are asked: labels in their own integers, and `upstream` where the case has its own."""
+        arguments = {
+            name: value.astype(self.label_dtype, copy=False)
+            if isinstance(value, np.ndarray) and value.dtype.kind != "f"
+            else value
+            for name, value in self.arguments(dtype).items()
+        }
         if self.upstream is None or self.expect == "error":
             return arguments
         return {**arguments, "upstream": self.flow(dtype, OPERATIONS[self.operation].result_shape(arguments))}

@@ -36,6 +36,7 @@ def test_labels_are_handed_over_in_these_integers(tmp_path: Path, kind: str) -> 
     assert arrays["target"][1].tolist() == [0, 2]
     assert arrays["log_probs"][0] == "float32"
     assert group.arguments["target"].dtype == np.int64
+    assert group.case.with_upstream("float32")["target"].dtype == np.dtype(kind)
 
 
 @pytest.mark.parametrize(("kind", "label"), [("uint8", -100), ("int8", 128)])

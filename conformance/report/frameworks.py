@@ -13,7 +13,7 @@ class Tensor:
     name: str
     values: str
     shape: tuple[int, ...] | None
-    floating: bool
+    integers: str  # the dtype of labels; empty for what has the check's own
     needs: str
 
 
@@ -62,7 +62,7 @@ def _torch(program: Program) -> tuple[list[str], str]:
     device = f', device="{program.device}"' if program.device else ""
     lines = []
     for tensor in program.tensors:
-        dtype = f"torch.{program.dtype}" if tensor.floating else "torch.int64"
+        dtype = f"torch.{tensor.integers or program.dtype}"
         grad = ", requires_grad=True" if tensor.name == program.wrt and tensor.shape is None else ""
         lines.append(f"{tensor.name} = torch.tensor({tensor.values}, dtype={dtype}{device}{grad})")
         if tensor.shape is not None:
@@ -102,7 +102,7 @@ def _torch_gradient(wrt: str, flow: str, second: bool) -> list[str]:
 def _tensorflow(program: Program) -> tuple[list[str], str]:
     lines = []
     for tensor in program.tensors:
-        dtype = f"tf.{program.dtype}" if tensor.floating else "tf.int64"
+        dtype = f"tf.{tensor.integers or program.dtype}"
         shape = f", shape={tensor.shape}" if tensor.shape is not None else ""
         lines.append(f"{tensor.name} = tf.constant({tensor.values}, dtype={dtype}{shape})")
     body = textwrap.indent(_taped(program) if program.wrt else f"return {program.call}", "    ")
@@ -140,7 +140,8 @@ def _jax(program: Program) -> tuple[list[str], str]:
     if program.dtype == "float64":
         lines.append('jax.config.update("jax_enable_x64", True)')
     for tensor in program.tensors:
-        dtype = f"jnp.{program.dtype}" if tensor.floating else "jnp.int32"
+        integers = "int32" if tensor.integers == "int64" else tensor.integers  # without x64 there is no wider
+        dtype = f"jnp.{integers or program.dtype}"
         lines.append(f"{tensor.name} = jnp.array({tensor.values}, dtype={dtype})")
         if tensor.shape is not None:
             lines[-1] += f".reshape({tensor.shape})"
@@ -170,7 +171,7 @@ def _numpy(program: Program) -> tuple[list[str], str]:
     half = program.dtype in ("float16", "bfloat16")  # computed in float32 and rounded once
     lines = []
     for tensor in program.tensors:
-        dtype = ("np.float32" if half else f"np.{program.dtype}") if tensor.floating else "np.int64"
+        dtype = f"np.{tensor.integers or ('float32' if half else program.dtype)}"
         lines.append(f"{tensor.name} = np.array({tensor.values}, dtype={dtype})")
         if tensor.shape is not None:
             lines[-1] += f".reshape({tensor.shape})"

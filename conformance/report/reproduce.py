@@ -64,8 +64,8 @@ def check_of(row: Mapping[str, object], environment: Mapping[str, object] | None
 def reproduce(check: Check, arguments: Arguments, source: Source | None = None) -> str | None:
     """The program of one check; None where there is none to write (a user's own function, inputs too large).
 
-    `arguments` are the case's inputs and parameters, rounded to the dtype: float64 and int64 arrays, scalars;
-    and `upstream`, where the case states its own.
+    `arguments` are the case's inputs and parameters, rounded to the dtype: float64 arrays, labels in
+    their own integers, scalars; and `upstream`, where the case states its own.
     `source` takes the place of the adapters' own: a user's function, by the name that its imports give it.
     """
     second = check.quantity.startswith(SECOND)
@@ -91,6 +91,8 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     keywords = {
         name: _literal(value) for name, value in arguments.items() if name not in names and _said(name, value)
     }
+    if _ignores(arguments):  # not every framework's default is the suite's
+        keywords["ignore_index"] = _literal(arguments["ignore_index"])
     keywords |= {
         name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name not in FLOWS
     }
@@ -134,6 +136,14 @@ def _said(name: str, value: object) -> bool:
     return not isinstance(value, np.ndarray) and not (name in DEFAULTS and DEFAULTS[name] == value)
 
 
+def _ignores(arguments: Arguments) -> bool:
+    """Whether a label is the ignored one."""
+    labels = arguments.get("target")
+    if "ignore_index" not in arguments or not isinstance(labels, np.ndarray) or labels.dtype.kind == "f":
+        return False
+    return bool((labels == arguments["ignore_index"]).any())
+
+
 def _literal(value: object) -> ast.expr:
     if isinstance(value, np.generic):
         value = value.item()
@@ -141,11 +151,11 @@ def _literal(value: object) -> ast.expr:
 
 
 def _tensor(name: str, value: literals.Array, dtype: str) -> Tensor | None:
-    floating = value.dtype.kind == "f"
+    integers = "" if value.dtype.kind == "f" else value.dtype.name
     if value.size <= literals.LONGEST:
-        return Tensor(name, literals.nested(value, dtype), None, floating, "")
+        return Tensor(name, literals.nested(value, dtype), None, integers, "")
     packed = literals.packed(value)
-    return None if packed is None else Tensor(name, packed[0], value.shape, floating, packed[1])
+    return None if packed is None else Tensor(name, packed[0], value.shape, integers, packed[1])
 
 
 def _call(source: Source, inputs: list[str], keywords: dict[str, ast.expr]) -> tuple[list[str], str]:

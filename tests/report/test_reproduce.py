@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -195,6 +196,25 @@ class TestReproduce:
         assert program is not None
         assert "result = F.cross_entropy(logits, target, reduction='none')\n" in program
         assert "# exact value at [0]: 7.00103\n" in program
+
+    @pytest.mark.parametrize("framework", ["torch", "tensorflow", "jax", "numpy"])
+    def test_labels_keep_their_integers(self, framework: str) -> None:
+        """A function that takes no int8 refuses the program's labels as it refused the run's."""
+        arguments = arguments_of("cross_entropy", "float32") | {"target": np.array([1, 2], np.int8)}
+        name = "functional" if framework in ("torch", "numpy") else "composed"
+        program = reproduce(Check("cross_entropy", name, "value", "float32", framework), arguments)
+        assert program is not None
+        (line,) = [line for line in program.splitlines() if line.startswith("target = ")]
+        assert re.search(r"dtype=\w+\.int8\)$", line)
+
+    @pytest.mark.parametrize("labels", [[1, -100], [1, 2]])
+    def test_an_ignored_label_is_said(self, labels: list[int]) -> None:
+        """Keras ignores none by default: the run says which where one is there, and so does the program."""
+        given = {"target": np.array(labels), "ignore_index": -100}
+        check = Check("cross_entropy", "module", "value", "float32", "tensorflow")
+        program = reproduce(check, arguments_of("cross_entropy", "float32") | given)
+        assert program is not None
+        assert ("ignore_index=-100" in program) is (-100 in labels)
 
     def test_hostile_texts_stay_comments(self) -> None:
         """An id or a message with line breaks of any kind cannot become a statement."""
