@@ -58,6 +58,7 @@ def compared(old: dict[str, Any], new: dict[str, Any], **options: Any) -> str:
         (check("unsupported", None), check(), "added"),
         (check("unsupported", None), check("lossy", 50.0), "added"),
         (check("lossy", 50.0), check("unsupported", None), "removed"),
+        (check(), check("unsupported", None, message="torch has no formulation mine of softmax"), "removed"),
         (check("unsupported", None), check("unsupported", None), "unchanged"),
         (check("not run", None), check(), "added"),
         (check(), check("not run", None), "removed"),
