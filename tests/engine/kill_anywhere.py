@@ -89,7 +89,7 @@ class Killer:
         self.found["kills"] += 1
         self.found["kills while files were written"] += (out / ".writing").exists()
         self.found["kills before the first answer"] += _journal(out) < 2000
-        left = _left_after(workers, PATIENCE)
+        left = left_after(workers, PATIENCE)
         self.found["processes left"] += len(left)
         for pid in left:
             subprocess.run(["kill", "-9", str(pid)], check=False)
@@ -111,7 +111,8 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _left_after(pids: Sequence[int], seconds: float) -> list[int]:
+def left_after(pids: Sequence[int], seconds: float) -> list[int]:
+    """The processes that still live after so many seconds; sooner where all have ended."""
     end = time.monotonic() + seconds
     left = list(pids)
     while left and time.monotonic() < end:

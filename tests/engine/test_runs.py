@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from engine.command_line import Call
 from engine.command_line import conformance as conformance_call
+from engine.kill_anywhere import children, left_after, tables
 
 import conformance
 from conformance.adapters import protocol
@@ -130,7 +132,13 @@ def test_a_signal_ends_the_run_and_its_workers(tmp_path: Path, number: int, code
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (not journal.exists() or journal.stat().st_size < 10_000):
         time.sleep(0.05)
+    second = conformance_call("run", slow, "-s", "numpy", "--output", tmp_path / "out", folder=tmp_path)
+    assert second.code == 2
+    assert f"run {(tmp_path / 'out' / '.lock').read_text()} is writing here" in second.complained
+    workers = children(running.pid)
+    assert workers
     running.send_signal(number)
+    assert left_after(workers, 5.0) == []
     _, said = running.communicate(timeout=60)
     assert running.returncode == code, said
     assert not conformance.load(tmp_path / "out").complete
@@ -167,13 +175,32 @@ def test_a_call_at_fault(cases: Path, tmp_path: Path, words: list[str], said: st
     assert "Traceback" not in done.stderr
 
 
-def test_an_output_that_cannot_be_written(cases: Path, tmp_path: Path) -> None:
-    """A file in the directory's place: one line, exit code 2."""
-    (tmp_path / "out").write_text("a file")
-    done = command("run", cases, "-s", "numpy", "--output", tmp_path / "out")
-    assert done.returncode == 2
-    assert "cannot be written" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("output", ["a-file", "a-file/below", "/proc/out"])
+def test_an_output_that_cannot_be_written(cases: Path, tmp_path: Path, output: str) -> None:
+    """A file in the directory's place, a place where nobody may write: one line, exit code 2."""
+    (tmp_path / "a-file").write_text("a file")
+    done = conformance_call("run", cases, "-s", "numpy", "--output", output, folder=tmp_path)
+    assert done.code == 2
+    assert "cannot be written" in done.complained
+    assert len(done.complained.splitlines()) == 1
+
+
+@pytest.mark.parametrize("bytes_a_file", [1_500, 120_000], ids=["the journal", "the report"])
+def test_a_full_disk_leaves_the_previous_report_whole(cases: Path, tmp_path: Path, bytes_a_file: int) -> None:
+    """No file may grow beyond so many bytes: one line, and what was written before; then it is resumed."""
+    words = ["run", cases, "-s", "numpy", "--output", "out"]
+    assert conformance_call(*words, "-d", "float32", folder=tmp_path).code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    done = Call(words, tmp_path, file_size=bytes_a_file).done()
+    assert done.code == 2, done.complained
+    assert "out: cannot be written: File too large; free space or name another --output" in done.complained
+    assert len(done.complained.splitlines()) == 1
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert {name: after[name] for name in before if name != ".lock"} | {".lock": before[".lock"]} == before
+    assert "journal.bin" in after
+    assert conformance_call("run", "--resume", "--output", "out", folder=tmp_path).code == 0
+    assert conformance_call(*words[:-1], "whole", folder=tmp_path).code == 0
+    assert tables(tmp_path / "out") == tables(tmp_path / "whole")
 
 
 class TestWhatAnInterruptedRunLeft:
