@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import score
 import table
 import torch
 
@@ -75,3 +76,30 @@ def test_file_is_short_and_reads_alone(name: str) -> None:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("conformance")
     ]
+
+
+def result(one: table.Miniature, cases: int) -> score.Result:
+    said = f"{one.name} is {'wrong: it raises' if cases else 'right'}"
+    return score.Result(one, 2 * cases, cases, True, said, "a-case" if cases else "", 0, int(cases > 0))
+
+
+def test_results_of_an_interrupted_run_are_taken_over(tmp_path: Path) -> None:
+    first, second = IN_TORCH[:2]
+    score.Kept(tmp_path / "kept").add([result(first, 1)])
+    kept = score.Kept(tmp_path / "kept")
+    assert kept.get(first) == result(first, 1)
+    assert kept.get(second) is None
+
+
+def test_page_names_survivors_thin_ones_and_right_ones_that_are_failed() -> None:
+    wrong = [one for one in IN_TORCH if not one.is_right]
+    right = [one for one in IN_TORCH if one.is_right]
+    some = [result(wrong[0], 0), result(wrong[1], 2), result(wrong[2], 3), result(right[0], 1)]
+    page = score.page(some, 7)
+    assert "**2 of 3 wrong ones are caught**" in page
+    assert "The exit code is 1 for 2 of the wrong ones, and 0 for 0 of the right ones." in page
+    parts = {part.partition("\n")[0]: part for part in page.split("\n## ")}
+    assert wrong[0].name in parts["Survivors"]
+    assert wrong[1].name in parts["Thin"]
+    assert wrong[2].name not in parts["Thin"]
+    assert right[0].name in parts["Right ones that are failed"]
