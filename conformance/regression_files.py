@@ -32,6 +32,8 @@ _DRAWN = (
     "added",
     "removed",
 )
+#: Changes of which the terminal and the Markdown name the cases alone.
+_NAMED = ("added", "removed")
 #: What each change means.
 MEANINGS = {
     "regressed": "conformed, and does no longer; a relation that broke",
@@ -238,7 +240,7 @@ def terminal(difference: Difference, console: Console, strict: bool = False) -> 
 
 
 def _print_section(section: Section, console: Console) -> None:
-    if section.change in ("follows", "added", "removed", "changed bits"):
+    if section.change in ("follows", "changed bits"):
         return
     style = _STYLES.get(section.change, "")
     names = [shorten(name, 100) for name in section.cases]
@@ -248,7 +250,7 @@ def _print_section(section: Section, console: Console) -> None:
             Text(f"{section.change} cases (checks): {', '.join(names[:_NAMES])}{more}", style=style),
             soft_wrap=True,
         )
-    for row in section.worst[:_LINES]:
+    for row in [] if section.change in _NAMED else section.worst[:_LINES]:
         errors = " -> ".join(
             "-" if row[f"ulp_error_{s}"] is None else f"{row[f'ulp_error_{s}']:.4g}" for s in ("old", "new")
         )

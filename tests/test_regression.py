@@ -78,12 +78,15 @@ def test_the_factor_decides_what_is_worse_and_one_ulp_is_always_granted() -> Non
         diff(run([old]), run([new]), factor=0.5)
 
 
-def test_cases_that_came_and_went_are_listed_and_break_nothing() -> None:
+def test_cases_that_came_and_went_are_listed_and_break_nothing(tmp_path: Path) -> None:
     difference = diff(run([check(), check(case="gone")]), run([check(), check("lossy", 9.0, case="new")]))
     counts = difference.counts()
     assert (counts["added"], counts["removed"], counts["unchanged"]) == (1, 1, 1)
     assert difference.cases("added") == {"new": 1}
     assert difference.exit_code(strict=True) == 0
+    difference.save(tmp_path)
+    text = (tmp_path / "diff.md").read_text("utf-8")
+    assert text.endswith("### Added: 1\n\nnew (1)\n\n### Removed: 1\n\ngone (1)\n\n")
 
 
 def test_pinned_subjects_pair_by_framework_mode_and_device() -> None:
