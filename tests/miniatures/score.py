@@ -29,8 +29,6 @@ ROOT = HERE.parents[1]
 FRAMEWORKS = ("torch", "numpy", "jax", "tensorflow")
 #: A wrong miniature that fewer cases than this catch shows where the corpus is thin.
 THIN = 3
-#: JAX runs op by op: compiling each miniature for each shape and parameter would take most of an hour.
-MODES = {"jax": "eager"}
 #: Miniatures that one run holds: the frames of all together would not fit into the memory of a small machine.
 TOGETHER = 12
 
@@ -71,24 +69,16 @@ def run_framework(
         for case in some
     ]
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
-    subject = dataclasses.replace(
-        control_of(framework), command=command, environment={"OMP_NUM_THREADS": "1"}
-    )
+    subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "1"})
     run = engine.run(cases=asked, under_test=[subject])
     return [of_miniature(one, run, chosen[one.operation]) for one in miniatures]
-
-
-def control_of(framework: str) -> Subject:
-    """The framework as it runs beside its miniatures."""
-    mode = MODES.get(framework)
-    return Subject(f"{framework}:{mode}" if mode else framework, framework, mode=mode)
 
 
 def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case]) -> Result:
     """Judges one miniature's rows as `conformance check` would, the framework's own beside them."""
     name = f"{Path(one.file).stem}.{one.name}"
     user = Subject(name, one.framework, function=one.where, operation=one.operation)
-    control = control_of(one.framework)
+    control = Subject(one.framework, one.framework)
     frame = run.frame[run.frame["operation"] == one.operation]
     mine = frame[frame["formulation"] == one.name].assign(subject=name, formulation="functional")
     its = frame[frame["formulation"].isin(["functional", "composed"])]
@@ -147,8 +137,7 @@ def page(results: Sequence[Result], cases: int) -> str:
         "# Mutation score",
         "",
         f"{len(wrong)} wrong implementations and {len(right)} right ones (`tests/miniatures/`) under "
-        f"`conformance check` in "
-        f"{', '.join(dict.fromkeys(control_of(one.miniature.framework).name for one in results))}, "
+        f"`conformance check` in {', '.join(dict.fromkeys(one.miniature.framework for one in results))}, "
         f"over {cases} cases. Written by `python tests/miniatures/score.py`.",
         "",
         f"- **{len(caught)} of {len(wrong)} wrong ones are caught**; "
