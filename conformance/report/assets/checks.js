@@ -58,11 +58,19 @@ function drawCell(name, row) {
   return node;
 }
 
+// Pins of one framework differ at their ends: the column of subjects is as wide as the longest of them.
+function widthOf(name) {
+  const own = (narrow.matches && WIDTHS_NARROW[name]) || (WIDTHS[name] ?? 6.5);
+  if (name !== "subject") return own;
+  const longest = Math.max(...checks.columns.get(name).values.map((text) => text.length));
+  return Math.min(Math.max(own, 1.4 + 0.48 * longest), 14);
+}
+
 function columnDefinitions() {
   return drawnColumns.map((name) => ({
     name,
     title: name.replaceAll("_", " "),
-    width: `${(narrow.matches && WIDTHS_NARROW[name]) || (WIDTHS[name] ?? 6.5)}rem`,
+    width: `${widthOf(name)}rem`,
     className: checks.columns.get(name).kind === "number" ? "right" : "",
     data: null,
     render: (data, type, entry) => (type === "display" ? drawCell(name, entry.row) : ""),
