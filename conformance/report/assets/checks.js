@@ -3,8 +3,8 @@
 const SHOWN = ["verdict", "case", "operation", "formulation", "quantity", "dtype", "subject", "ulp_error", "ulp_bound",
   "observed", "exact"];
 const SHOWN_NARROW = ["verdict", "case", "subject", "dtype", "ulp_error"];
-const WIDTHS = { case: 10.2, operation: 9.4, formulation: 7, quantity: 7.2, dtype: 5.2, subject: 6.4, verdict: 9.1, observed: 6,
-  exact: 6, ulp_error: 4.6, ulp_bound: 4.6, ulp_attainable: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
+const WIDTHS = { case: 10.2, operation: 9.2, formulation: 7, quantity: 7.7, dtype: 5.2, subject: 6.4, verdict: 9.1, observed: 6,
+  exact: 5.7, ulp_error: 4.6, ulp_bound: 4.6, ulp_attainable: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
 const WIDTHS_NARROW = { case: 8 };
 const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
 
@@ -105,7 +105,7 @@ function buildTable() {
     autoWidth: false,
     scrollX: true,
     scrollY: "min(36rem, 70vh)",
-    scroller: { serverWait: 0, rowHeight: 36, loadingIndicator: false, displayBuffer: 2 },
+    scroller: { serverWait: 0, rowHeight: 36, loadingIndicator: false, displayBuffer: 1.5 },
     layout: { topStart: null, topEnd: null, bottomStart: "info", bottomEnd: null },
     language: {
       info: "_START_ to _END_ of _TOTAL_ checks", infoEmpty: "No check", infoFiltered: "(of _MAX_)",

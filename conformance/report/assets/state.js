@@ -95,7 +95,12 @@ function drawChips() {
 }
 
 // Rows and cards of the page that carry data-operation, data-dtype ... follow the filters too.
+let sectionsAnswer = "{}"; // the filters that the sections follow: a search or an order leaves them alone
+
 function filterSections() {
+  const filters = JSON.stringify(view.filters);
+  if (filters === sectionsAnswer) return;
+  sectionsAnswer = filters;
   const names = ["operation", "dtype", "subject", "formulation", "quantity", "verdict"];
   for (const element of document.querySelectorAll("[data-operation], [data-subject]")) {
     element.hidden = names.some((name) => {
