@@ -1,7 +1,7 @@
 """Makes docs/report.md's pictures of a run: `python docs/make_pictures.py reports/latest`.
 
 Needs Chromium with its driver, and what `loss-conformance[test]` installs. Writes docs/pictures/*.png
-and the run's name into docs/report.md.
+and the run's name into docs/report.md and README.md.
 """
 
 from __future__ import annotations
@@ -106,11 +106,8 @@ def main() -> None:
     take(directory.resolve() / "report.html", folder)
     subjects = ", ".join(f"{name} {one['version']}" for name, one in environment["subjects"].items())
     run = f"`{environment['id']}` ({environment['started'][:10]}: {subjects})"
-    page = ROOT / "docs" / "report.md"
-    text = re.sub(
-        r"The pictures are of run .*?, made by", f"The pictures are of run {run}, made by", page.read_text()
-    )
-    page.write_text(text)
+    for page in (ROOT / "docs" / "report.md", ROOT / "README.md"):
+        page.write_text(re.sub(r"of run `\w+` \([^)]*\)", f"of run {run}", page.read_text()))
 
 
 if __name__ == "__main__":

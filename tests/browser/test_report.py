@@ -163,6 +163,15 @@ class TestFilters:
         )
         assert set(shown) <= {"sigmoid"}
 
+    def test_what_a_filter_leaves_of_the_reasons_is_seen(self, page: Page) -> None:
+        """Reasons beyond the first dozen are folded: a filter opens the fold, or hides an empty one."""
+        rest = "document.querySelector('#findings .rest')"
+        assert page.js(f"return {rest}.open") is False
+        page.open("#operation=softmax")
+        page.wait(f"return {rest}.open && !{rest}.hidden")
+        page.open("#operation=one_hot")
+        page.wait(f"return {rest}.hidden")
+
     @pytest.mark.parametrize("way", ["asc", "desc"])
     def test_sorts_numbers_as_numbers_and_verdicts_by_severity(self, page: Page, way: str) -> None:
         """The first rows are those of the frame, missing values last."""
