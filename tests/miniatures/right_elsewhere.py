@@ -88,6 +88,8 @@ def right_jax_logits(logits: Array, target: Array, *, reduction: str = "mean") -
 
     if logits.shape != target.shape:
         raise ValueError("logits and target differ in shape")
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"no reduction {reduction!r}")
     wide = jnp.promote_types(logits.dtype, jnp.float32)
     x, t = logits.astype(wide), target.astype(wide)
     positive = jnp.where((t == 0) & jnp.isinf(x), 0, jax.nn.log_sigmoid(x))
