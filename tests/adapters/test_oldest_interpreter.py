@@ -13,7 +13,7 @@ from adapters.driving import DTYPES, SERVE, Client
 from conformance import environments, pythons
 
 FILES = sorted(SERVE.parent.glob("*.py"))
-FRAMEWORKS = {"numpy", "torch", "tensorflow", "jax"}
+FRAMEWORKS = {"numpy", "torch", "tensorflow", "jax", "jaxlib"}
 OLD = [python for python in pythons.found() if python.minor == pythons.OLDEST]
 
 
