@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance import relations
-from conformance.collect import digits, embed, sweep_axis
+from conformance.collect import sweep_axis
+from conformance.observed import digits, embed
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan import Group, Request
 from conformance.worker import Answer

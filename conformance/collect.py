@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
@@ -18,8 +16,9 @@ from conformance import printed, relations, repeats, verdict
 from conformance.case import Case, Known
 from conformance.deviations import matches
 from conformance.identities import Identities
+from conformance.observed import Observation, digits, judge_in_steps, observe, sound_ones
 from conformance.operations import OPERATIONS, Reference
-from conformance.plan import Group, Plan, Request
+from conformance.plan import Group, Plan
 from conformance.row_sums import row_sums
 from conformance.subject import Subject, parse
 from conformance.verdict import Judgement
@@ -29,30 +28,8 @@ Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
 References = Callable[[Group, str], Reference]
 
-#: Elements that are judged in one vectorised step: more would cost memory, fewer time.
-_AT_ONCE = 1 << 21
 #: The source of a relation that nobody need claim.
 MATHEMATICS = "mathematics"
-STORAGE: dict[str, Any] = {
-    "float16": np.float16,
-    "bfloat16": ml_dtypes.bfloat16,
-    "float32": np.float32,
-    "float64": np.float64,
-}
-
-
-@dataclass
-class Observation:
-    """One quantity as one subject returned it: its outcome, and its values where it returned any."""
-
-    subject: str
-    request: Request
-    outcome: dict[str, Any]
-    dtype: str = ""
-    shape: tuple[int, ...] = ()
-    values: Floats | None = None
-    bits: str = ""
-    judgement: Judgement | None = None
 
 
 @dataclass
@@ -102,9 +79,7 @@ class Collector:
         )
         rows: list[Row] = []
         for quantity in group.case.quantity_names(group.dtype):
-            found = [
-                _observe(answer, quantity) for answer in answers if quantity in answer.request.quantities
-            ]
+            found = [observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]
             if found:
                 rows += self._judge(group, quantity, found)
         self.rows += rows
@@ -118,8 +93,8 @@ class Collector:
         returned = [one for one in found if one.judgement is None]
         if returned:
             reference = self.references(group, quantity)
-            sound = _sound(returned, reference)
-            _judge_in_steps(sound, reference)
+            sound = sound_ones(returned, reference)
+            judge_in_steps(sound, reference)
             sound = [one for one in sound if not one.request.repetition]
             self._compare(group, quantity, sound, reference)
             self._compare_cases(group, quantity, sound, reference)
@@ -343,59 +318,6 @@ def sweep_axis(group: Group) -> Floats:
     first = np.asarray(group.arguments[OPERATIONS[group.case.operation].inputs[0].name], np.float64)
     gaps: Floats = np.abs(first.reshape(first.shape[0], -1)).max(axis=1)
     return gaps
-
-
-def digits(value: float, dtype: str) -> str:
-    """The shortest digits that name this value in its dtype."""
-    return str(STORAGE[dtype](value)) if dtype in STORAGE else str(value)
-
-
-def embed(array: npt.NDArray[Any], dtype: str) -> tuple[str, Floats]:
-    """A returned array as (its true dtype, its values in float64)."""
-    if dtype == "bfloat16" and array.dtype == np.uint16:
-        return "bfloat16", array.view(ml_dtypes.bfloat16).astype(np.float64)
-    with np.errstate(all="ignore"):
-        return array.dtype.name, array.astype(np.float64) if array.dtype.kind in "fiub" else np.full(
-            array.shape, np.nan
-        )
-
-
-def _observe(answer: Answer, quantity: str) -> Observation:
-    outcome = answer.outcomes[quantity]
-    one = Observation(answer.subject, answer.request, {**outcome, "warnings": answer.warnings})
-    if outcome.get("status") == "returned":
-        array = answer.arrays.get(quantity)
-        if array is None:
-            one.outcome = {
-                "status": "crashed",
-                "message": "the worker's response lacks the array that it names",
-            }
-            return one
-        one.dtype, one.values = embed(array, answer.dtypes.get(quantity, ""))
-        one.shape = tuple(array.shape)
-        one.bits = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
-    return one
-
-
-def _sound(returned: list[Observation], reference: Reference) -> list[Observation]:
-    """The observations of the right shape and dtype; the others get their judgement here."""
-    sound = []
-    for one in returned:
-        fault = verdict.mismatch(one.shape, one.dtype, reference)
-        if fault:
-            one.judgement = Judgement("wrong", fault)
-        else:
-            sound.append(one)
-    return sound
-
-
-def _judge_in_steps(sound: list[Observation], reference: Reference) -> None:
-    step = max(1, _AT_ONCE // max(1, reference.rounded.size))
-    for start in range(0, len(sound), step):
-        part = sound[start : start + step]
-        stack = np.stack([one.values for one in part if one.values is not None])
-        for one, judgement in zip(part, verdict.judge(stack, reference), strict=True):
-            one.judgement = judgement
 
 
 def _without_warning(case: Case, quantity: str, one: Observation, judgement: Judgement) -> Judgement:

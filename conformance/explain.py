@@ -18,10 +18,10 @@ from rich.table import Table
 
 from conformance import engine
 from conformance.case import Case, load_cases
-from conformance.collect import digits as shortest
-from conformance.collect import embed
 from conformance.errors import RunError
 from conformance.observations import Observations
+from conformance.observed import digits as shortest
+from conformance.observed import embed
 from conformance.operations import OPERATIONS, Reference, reference
 from conformance.printed import DTYPE, figures
 

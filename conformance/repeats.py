@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from conformance.verdict import VERDICTS
 
 if TYPE_CHECKING:
-    from conformance.collect import Observation
+    from conformance.observed import Observation
 
 #: Verdicts from best to worst; what is unsupported once and answered once is judged by the answer.
 _RANK = {name: rank for rank, name in enumerate(("unsupported", *VERDICTS[:-1]))}
