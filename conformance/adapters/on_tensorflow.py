@@ -116,6 +116,7 @@ class TensorflowAdapter(Adapter):
 
 NO_KERNEL = re.compile(
     r"of (bfloat16|half|u?int(8|16)|uint32|uint64) is not in the list of allowed values"
+    r"|has DataType (u?int(8|16)|uint32|uint64) not in list of allowed values"
     r"|Could not find (valid )?device for node|No OpKernel was registered|No registered"
 )
 
