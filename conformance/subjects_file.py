@@ -3,7 +3,7 @@
 subjects:
   - name: torch-ours                    # its name in the report; default: the text of `subject`
     subject: torch:compile              # framework[==version][:mode][@device]
-    python: /opt/venvs/ours/bin/python  # the interpreter that has it (for a pin: the Python to build on)
+    python: path/to/venv/bin/python  # the interpreter that has it (for a pin: the Python to build on)
   - name: torch-cluster
     subject: torch@cuda
     command: ssh node7 python3          # starts an interpreter elsewhere; nothing of ours is needed there

@@ -108,6 +108,11 @@ def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:
     return frozenset(found if scalar and case.upstream is None else found | {"upstream"})
 
 
+def _normalised(target: Array, axis: int) -> bool:
+    """Whether probabilities sum to one, each rounded by at most u = 2^-8 (bfloat16) of itself."""
+    return bool((np.abs(target.sum(axis=axis) - 1) <= 2.0**-8).all())
+
+
 def _axis(case: Case, arguments: Arguments) -> int:
     """The axis of the classes, or the axis that the operation runs along."""
     first = arguments[OPERATIONS[case.operation].inputs[0].name]
@@ -135,7 +140,7 @@ def _of_labels(case: Case, arguments: Arguments) -> Iterator[str]:
         yield "probabilities"
         if target.shape != first.shape:
             yield "shapes differ"
-        elif target.ndim and not np.allclose(target.sum(axis=_axis(case, arguments)), 1, atol=0.02):
+        elif target.ndim and not _normalised(target, _axis(case, arguments)):
             yield "unnormalised"
         return
     classes = arguments.get("num_classes") or (first.shape[_axis(case, arguments)] if first.ndim else 0)

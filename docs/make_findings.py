@@ -9,6 +9,7 @@ A deviation that the run did not meet is not in the page; one that is not known 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -132,6 +133,11 @@ def written(case: Case, dtype: str) -> str:
     return text if len(text) <= LONGEST_INPUT else text[:LONGEST_INPUT] + " …"
 
 
+def first_line(message: str) -> str:
+    """The beginning of a message, without the places of one machine."""
+    return re.sub(r"(?<![\w.:])/[\w.-]+(/[\w.-]+)+", "…", message).partition("\n")[0][:90]
+
+
 def of_check(frame: pd.DataFrame, example: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every subject's row on the example's check."""
     keys = ["case", "quantity", "dtype", "formulation"]
@@ -145,7 +151,7 @@ def answers(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         {
             "subject": f"{row['subject']} {row['framework_version']}".strip(),
             "verdict": str(row["verdict"]),
-            "observed": (plain(row["observed"]) or plain(row["message"])).partition("\n")[0][:90],
+            "observed": first_line(plain(row["observed"]) or plain(row["message"])),
             "exact": plain(row["exact"])[:28],
             "ulps": ulps(row["ulp_error"]),
         }
