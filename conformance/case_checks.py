@@ -13,6 +13,7 @@ from conformance.case import Case
 from conformance.case_file import Known
 from conformance.errors import ArgumentError
 from conformance.faults import Faults, meant, shown
+from conformance.limits import Limits
 from conformance.operations import Operation
 from conformance.tensors import size
 from conformance.yaml_tree import Mapping, find
@@ -25,8 +26,11 @@ _DEVICES = ("", "@cpu", "@cuda", "@gpu", "@cuda:0")
 class Checks:
     """The checks of one case; `node` is where it stands in its file."""
 
-    def __init__(self, case: Case, operation: Operation, node: Mapping, faults: Faults) -> None:
+    def __init__(
+        self, case: Case, operation: Operation, node: Mapping, faults: Faults, limits: Limits
+    ) -> None:
         self.case, self.operation, self.node, self.faults = case, operation, node, faults
+        self.limits = limits
 
     def all(self, arguments: bool, known_places: list[int]) -> None:
         """Note every fault.
@@ -35,8 +39,7 @@ class Checks:
         the file's list, which may hold others that are not sound.
         """
         case, operation = self.case, self.operation
-        elements = sum(size(one.shape) for one in case.tensors())
-        if arguments and case.expect != "error" and elements <= EAGER:
+        if arguments:
             self._check_arguments()
         gradients = [f"gradient:{one.name}" for one in operation.inputs if one.kind != "labels"]
         if "value" not in case.quantities and not gradients:
@@ -53,21 +56,18 @@ class Checks:
     def _check_arguments(self) -> None:
         case, operation = self.case, self.operation
         try:
-            for dtype in case.dtypes:
-                arguments = case.build(dtype)
-            operation.check_arguments(arguments)
-            shape = operation.result_shape(arguments)
-        except ArgumentError as error:
-            text = str(error).removeprefix(f"{operation.name}: ")
-            # An error about a label speaks of the target without its name.
-            spoken = f"target {text}" if text.startswith("label ") else text
-            named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", spoken)]
-            key = "parameters" if named and named[0] in case.parameters else "inputs"
-            right = f"arguments that fit {signature(operation)}, or `expect: error`"
-            self._fault(key, text, right, *named[:1])
-            return
+            arguments = self._arguments()
         except ValueError as error:
-            self._fault("inputs", str(error), "numbers that the case's dtypes have")
+            if case.expect != "error":
+                self._fault("inputs", str(error), "numbers that the case's dtypes have")
+            return
+        if not self._accepted(arguments):
+            return
+        shape = operation.result_shape(arguments)
+        if size(shape) > self.limits.elements:
+            what = f"a result of {size(shape)} elements, the limit is {self.limits.elements}"
+            self._fault("parameters", what, "a smaller shape, or CONFORMANCE_MAX_ELEMENTS")
+        if case.expect == "error":
             return
         self._check_layout(arguments)
         self._check_labels(arguments)
@@ -76,6 +76,53 @@ class Checks:
         if case.printed is not None and found != shape:
             what = "printed figures " + ("in ragged lists" if found is None else f"of shape {list(found)}")
             self._fault("printed", what, f"{list(shape)}, the shape of the result")
+
+    def _arguments(self) -> dict[str, Any]:
+        """The case's arguments in its last dtype, built in each; of a large case the labels alone are built.
+
+        Raises ValueError where a dtype lacks a number of the case.
+        """
+        case, operation = self.case, self.operation
+        if sum(size(one.shape) for one in case.tensors()) <= EAGER:
+            return [case.build(dtype) for dtype in case.dtypes][-1]
+        arguments = {one.name: case.parameters.get(one.name, one.default) for one in operation.parameters}
+        for one in operation.inputs:
+            labels = one.kind != "floating" and case.inputs[one.name].integral
+            arguments[one.name] = case.inputs[one.name].values("float64") if labels else case.inputs[one.name]
+        return {
+            name: np.broadcast_to(0.0, value.shape) if hasattr(value, "integral") else value
+            for name, value in arguments.items()
+        }
+
+    def _accepted(self, arguments: dict[str, Any]) -> bool:
+        """Whether the operation accepts them; else, or where a parameter takes its default, the faults."""
+        faults = len(self.faults.found)
+        while True:
+            try:
+                self.operation.check_arguments(arguments)
+                return len(self.faults.found) == faults
+            except ArgumentError as error:
+                if self.case.expect == "error":
+                    return False
+                wrong = self._blame(str(error).removeprefix(f"{self.operation.name}: "))
+                if wrong not in self.case.parameters:
+                    return False
+                # What else is wrong shows once this parameter is not.
+                defaults = {one.name: one.default for one in self.operation.parameters}
+                if arguments[wrong] is defaults[wrong]:
+                    return False
+                arguments[wrong] = defaults[wrong]
+
+    def _blame(self, text: str) -> str:
+        """Note what the operation says at the argument that it names first; that argument's name."""
+        case = self.case
+        # An error about a label speaks of the target without its name.
+        spoken = f"target {text}" if text.startswith("label ") else text
+        named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", spoken)]
+        key = "parameters" if named and named[0] in case.parameters else "inputs"
+        right = f"arguments that fit {signature(self.operation)}, or `expect: error`"
+        self._fault(key, text, right, *named[:1])
+        return named[0] if named else ""
 
     def _check_upstream(self, shape: tuple[int, ...]) -> None:
         """Note an upstream gradient that the result cannot have."""

@@ -156,7 +156,8 @@ class _CaseReader:
             upstream=self._upstream(entry, operation),
         )
         complete = len(faults.found) == sound and len(inputs) == len(operation.inputs)
-        Checks(case, operation, self.node, faults).all(complete, self._known_places())
+        checks = Checks(case, operation, self.node, faults, self.file.limits)
+        checks.all(complete, self._known_places())
         return case if len(faults.found) == before else None
 
     def _made(

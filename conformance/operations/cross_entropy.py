@@ -96,11 +96,11 @@ class CrossEntropy(OverClasses):
 
     def check_shapes(self, arguments: Arguments) -> None:
         """See `Operation`: raises ArgumentError for what does not fit."""
-        super().check_shapes(arguments)
         if not 0.0 <= real(arguments, "label_smoothing") <= 1.0:
             raise ArgumentError(
                 f"cross_entropy: label_smoothing must lie in [0, 1], not {arguments['label_smoothing']}"
             )
+        super().check_shapes(arguments)
         if is_labels(arguments):
             return
         logits, target = self.scores(arguments), tensor(arguments, "target")
