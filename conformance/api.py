@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,25 @@ from conformance import engine, regression, report
 from conformance.results import Run
 
 
-def run(paths: Sequence[str | Path] = (), *, baseline: Run | None = None, **options: Any) -> Run:
+def run(
+    paths: Sequence[str | Path] = (),
+    *,
+    baseline: Run | None = None,
+    told: Callable[[report.Story], object] | None = None,
+    **options: Any,
+) -> Run:
     """Runs cases through subjects, judges every check and, with `output`, writes the whole report there.
 
     Takes the arguments of `conformance.engine.run` and returns its Run. The report says what changed since
-    `baseline`; without one, since the run that `output` holds.
+    `baseline`; without one, since the run that `output` holds. `told` gets the story that the report tells.
     """
     output, resume = options.get("output"), options.get("resume")
     before = regression.last(output) if baseline is None and output and not resume else baseline
 
     def publish(result: Run, directory: Path) -> None:
         result.since = regression.since(before, result)
-        report.write(result, directory)
+        story = report.write(result, directory)
+        if told is not None:
+            told(story)
 
     return engine.run(paths, **{"publish": publish, **options})

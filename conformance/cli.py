@@ -99,17 +99,19 @@ def run(
 
     before = None if baseline is None else regression.baseline(baseline, output)
     limit, memory = options.pop("time_limit"), options.pop("memory_limit")
+    stories: list[report.Story] = []
     with progress() as shown:
         result = api.run(
             paths,
             output=output,
+            told=stories.append,
             limit=limit,
             memory=None if memory is None else memory << 20,
             progress=shown,
             baseline=before,
             **options,
         )
-    report.terminal(result, console())
+    report.terminal(result, console(), *stories)
     if before is None or result.environment.get("interrupted"):
         _finish(result, strict)
     _finish_difference(regression.diff(before, result, factor=factor), output, strict)

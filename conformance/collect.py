@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -17,7 +17,7 @@ from conformance.case import Case, Known
 from conformance.deviations import matches
 from conformance.identities import Identities
 from conformance.observed import Observation, digits, judge_in_steps, observe, sound_ones
-from conformance.operations import OPERATIONS, Reference
+from conformance.operations import OPERATIONS, Operation, Reference, Relation
 from conformance.plan import Group, Plan
 from conformance.row_sums import row_sums
 from conformance.subject import Subject, parse
@@ -174,38 +174,41 @@ class Collector:
         return self.subjects[name] if name in self.subjects else parse(name)
 
     def _compare(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
-        by_subject: dict[str, dict[str, Observation]] = {}
-        by_formulation: dict[str, list[Observation]] = {}
-        for one in sound:
-            by_subject.setdefault(one.subject, {})[one.request.formulation] = one
-            by_formulation.setdefault(one.request.formulation, []).append(one)
-        operation = OPERATIONS[group.case.operation]
-        for subject, formulations in by_subject.items():
-            for relation, left, right in relations.pairs(operation, tuple(formulations)):
-                values = formulations[left].values, formulations[right].values
-                assert values[0] is not None
-                assert values[1] is not None
-                apart = relations.distance(values[0], values[1], reference)
-                self.relation_rows.append(
-                    _relation_row(group, quantity, subject, relation.name, left, right, apart.judgement)
-                    | {
-                        "distance": apart.largest,
-                        "allowed": apart.allowed,
-                        "textbook": left in operation.textbook,
-                    }
-                )
-                if apart.beyond and "frontier" in group.case.tags and quantity == "value":
-                    beyond = relations.elementwise(values[0], values[1], reference) > relations.granted(
-                        reference
-                    )
-                    self.broken[group.index, subject, left, right] = beyond
-        for formulation, ones in by_formulation.items():
-            for a, b in combinations(sorted(ones, key=lambda one: one.subject), 2):
-                assert a.values is not None
-                assert b.values is not None
-                key = (group.case.operation, formulation, quantity, group.dtype, a.subject, b.subject)
-                tally = self.tallies.setdefault(key, relations.EquivalenceTally())
-                tally.add(relations.distance(a.values, b.values, reference), group.case.id)
+        """Every relation inside each subject, then each pair of subjects on the same formulation."""
+        values = [one.values for one in sound if one.values is not None]
+        related = list(_related(OPERATIONS[group.case.operation], sound))
+        paired = list(_paired(sound))
+        sides = [(left, right) for _, left, right in related]
+        apart = relations.distances(values, sides + paired, reference)
+        for (relation, left, right), distance in zip(related, apart, strict=False):
+            self._relate(group, quantity, relation, (sound[left], sound[right]), distance)
+            if distance.beyond and "frontier" in group.case.tags and quantity == "value":
+                ways = sound[left].request.formulation, sound[right].request.formulation
+                ulps = relations.elementwise(values[left], values[right], reference)
+                self.broken[group.index, sound[left].subject, *ways] = ulps > relations.granted(reference)
+        for (left, right), distance in zip(paired, apart[len(related) :], strict=True):
+            a, b = sound[left], sound[right]
+            way = a.request.formulation
+            self.tallies.setdefault(
+                (group.case.operation, way, quantity, group.dtype, a.subject, b.subject),
+                relations.EquivalenceTally(),
+            ).add(distance, group.case.id)
+
+    def _relate(
+        self,
+        group: Group,
+        quantity: str,
+        relation: Relation,
+        sides: tuple[Observation, Observation],
+        apart: relations.Distance,
+    ) -> None:
+        left, right = (one.request.formulation for one in sides)
+        textbook = left in OPERATIONS[group.case.operation].textbook
+        subject = sides[0].subject
+        self.relation_rows.append(
+            _relation_row(group, quantity, subject, relation.name, left, right, apart.judgement)
+            | {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
+        )
 
     def _compare_cases(
         self, group: Group, quantity: str, sound: list[Observation], reference: Reference
@@ -311,6 +314,25 @@ class Collector:
                         "ulp_attainable": float(attainable[row]),
                     }
                 )
+
+
+def _related(operation: Operation, sound: Sequence[Observation]) -> Iterator[tuple[Relation, int, int]]:
+    """The relations inside each subject, with the places of both sides in `sound`."""
+    by_subject: dict[str, dict[str, int]] = {}
+    for place, one in enumerate(sound):
+        by_subject.setdefault(one.subject, {})[one.request.formulation] = place
+    for places in by_subject.values():
+        for relation, left, right in relations.pairs(operation, tuple(places)):
+            yield relation, places[left], places[right]
+
+
+def _paired(sound: Sequence[Observation]) -> Iterator[tuple[int, int]]:
+    """The places in `sound` of each two subjects that answered by the same formulation, in their order."""
+    by_formulation: dict[str, list[int]] = {}
+    for place, one in enumerate(sound):
+        by_formulation.setdefault(one.request.formulation, []).append(place)
+    for places in by_formulation.values():
+        yield from combinations(sorted(places, key=lambda place: sound[place].subject), 2)
 
 
 def sweep_axis(group: Group) -> Floats:

@@ -16,6 +16,7 @@ from conformance import assembly, collect, deviations, environments, journal, pl
 from conformance.breaks import Search
 from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
+from conformance.crew import Crew
 from conformance.errors import RunError
 from conformance.operations import OPERATIONS
 from conformance.plan import Group, Plan, Request, Wanted
@@ -25,7 +26,7 @@ from conformance.results import Run
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
 from conformance.turns import Turns
-from conformance.worker import Answer, Ended, Hello, Limits, Message, Worker
+from conformance.worker import Answer, Ended, Hello, Limits, Message
 
 #: Messages that are journalled in one write.
 AT_HAND = 256
@@ -115,7 +116,7 @@ class _Session:
         self.wanted = wanted
         self.turns = turns
         self.inbox: queue.Queue[Message] = queue.Queue()
-        self.workers: dict[str, Worker] = {}
+        self.crews: dict[str, Crew] = {}
         self.hellos: dict[str, dict[str, Any]] = {}
         self.searches: dict[tuple[str, int], Search] = {}
         self.active: dict[str, int] = {}
@@ -124,7 +125,7 @@ class _Session:
         self.recorded: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.directory: journal.RunDirectory | None = None
         self.spent: dict[str, float] = {}  # seconds in calls
-        self.compiled: dict[str, int] = {}
+        self.compiled: dict[tuple[str, int], int] = {}  # by subject and process
         self.interrupted = ""
         self.next_index = 0
         self.started = time.time()
@@ -159,10 +160,10 @@ class _Session:
                 directory.open_journal({"settings": vars(self.settings)}, resume)
             return self._drive(the_plan, subjects)
         finally:
-            for worker in self.workers.values():
-                worker.stop()
-            for worker in self.workers.values():
-                worker.join(5.0)
+            for crew in self.crews.values():
+                crew.stop()
+            for crew in self.crews.values():
+                crew.join(5.0)
 
     def _select(self) -> list[Subject]:
         subjects, notes = select(self.settings.subjects, self.settings.python, self.settings.subjects_file)
@@ -187,9 +188,9 @@ class _Session:
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
         environment = {"CONFORMANCE_CACHE": str(cache_directory())}
         for subject in subjects:
-            worker = Worker(subject, self.inbox, limits, environment, self.turns)
-            self.workers[subject.name] = worker
-            worker.start()
+            crew = Crew(subject, self.inbox, limits, environment, self.turns)
+            self.crews[subject.name] = crew
+            crew.start()
 
     def _drive(self, the_plan: Plan, subjects: Sequence[Subject]) -> Run:
         versions: dict[str, str] = {}
@@ -225,12 +226,12 @@ class _Session:
                 # Replayed before its worker has said hello: the version that answered is the journal's.
                 self.versions.setdefault(subject, str(frame[0].get("version", "")))
                 self.inbox.put(journal.replay(frame, request))
-        self.workers[subject].submit(fresh)
+        self.crews[subject].submit(fresh)
 
     def _messages(self, ahead: Iterator[None]) -> Iterator[Message]:
         """Messages as they come, until every worker has ended; exact values are computed in the meantime."""
-        open_workers = set(self.workers)
-        while open_workers:
+        left = sum(map(len, self.crews.values()))
+        while left:
             try:
                 message = self.inbox.get_nowait()
             except queue.Empty:
@@ -245,7 +246,7 @@ class _Session:
             self._record(batch)
             for one in batch:
                 if isinstance(one, Ended):
-                    open_workers.discard(one.subject)
+                    left -= 1
                 else:
                     yield one
             self._watch()
@@ -262,14 +263,15 @@ class _Session:
 
     def _watch(self) -> None:
         now = time.monotonic()
-        for worker in self.workers.values():
-            worker.watch(now)
+        for crew in self.crews.values():
+            crew.watch(now)
 
     def _handle(self, message: Message, collector: collect.Collector) -> None:
         if not isinstance(message, Answer):
             return
         self.spent[message.subject] = self.spent.get(message.subject, 0.0) + message.seconds
-        self.compiled[message.subject] = message.compilations
+        place = self.crews[message.subject].place(message.request)
+        self.compiled[message.subject, place] = message.compilations
         search = self.searches.pop((message.subject, message.request.index), None)
         if search is not None:
             if search.take(message):
@@ -318,7 +320,7 @@ class _Session:
     def _search(self, group: Group, collector: collect.Collector, references: References) -> None:
         operation = OPERATIONS[group.case.operation]
         for relation in operation.relations:
-            for subject in self.workers:
+            for subject in self.crews:
                 for right in (relation.right, "composed"):
                     beyond = collector.broken.pop((group.index, subject, relation.left, right), None)
                     if beyond is not None:
@@ -344,8 +346,8 @@ class _Session:
     def _close_if_done(self, subject: str) -> None:
         # A group is judged when its last subject answers, so a search may start in any worker until then.
         if not any(self.left.values()) and not any(self.active.values()):
-            for worker in self.workers.values():
-                worker.close()
+            for crew in self.crews.values():
+                crew.close()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -392,6 +394,6 @@ class _Session:
     def _about(self, subject: Subject) -> dict[str, Any]:
         spent = {
             "seconds": round(self.spent.get(subject.name, 0.0), 3),
-            "compilations": self.compiled.get(subject.name, 0),
+            "compilations": sum(count for (name, _), count in self.compiled.items() if name == subject.name),
         }
         return {"framework": subject.framework, **self.hellos.get(subject.name, {}), **spent}

@@ -32,6 +32,7 @@ class Group:
     index: int
     case: Case
     dtype: str
+    _keys: dict[tuple[str, tuple[str, ...], int], str] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -74,6 +75,28 @@ class Group:
         body = protocol.body_of(array for _, array in arrays.values())
         entries = [{"name": name, "dtype": dtype} for name, (dtype, _) in arrays.items()]
         return Wire(entries, body, hashlib.sha256(body).hexdigest()), len(body)
+
+    def about(self, formulation: str, quantities: tuple[str, ...]) -> dict[str, Any]:
+        """What a request for the formulation says of itself."""
+        header = {
+            "kind": "request",
+            "operation": self.case.operation,
+            "formulation": formulation,
+            "dtype": self.dtype,
+            "quantities": list(quantities),
+            "parameters": self.scalars,
+        }
+        return header | ({"layouts": dict(self.case.layout)} if self.case.layout else {})
+
+    def key(self, formulation: str, quantities: tuple[str, ...], repetition: int) -> str:
+        """A digest of the operation, formulation, dtype, quantities, parameters and every input bit."""
+        named = formulation, quantities, repetition
+        if named not in self._keys:
+            wire = self.wire()
+            about = [self.case.id, self.about(formulation, quantities), wire.entries, wire.digest, repetition]
+            digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+            self._keys[named] = digest.hexdigest()[:32]
+        return self._keys[named]
 
     def release(self) -> None:
         """The group is judged: its inputs are made again if anybody still asks for them."""
@@ -166,28 +189,16 @@ class Request:
     def payload(self) -> bytes:
         """The request's frame."""
         wire = self.group.wire()
-        return protocol.pack({"id": self.index, **self._about(), "arrays": wire.entries}, wire.body)
+        about = self.group.about(self.formulation, self.quantities)
+        return protocol.pack({"id": self.index, **about, "arrays": wire.entries}, wire.body)
 
-    def _about(self) -> dict[str, Any]:
-        header = {
-            "kind": "request",
-            "operation": self.group.case.operation,
-            "formulation": self.formulation,
-            "dtype": self.group.dtype,
-            "quantities": list(self.quantities),
-            "parameters": self.group.scalars,
-        }
-        return header | ({"layouts": dict(self.group.case.layout)} if self.group.case.layout else {})
-
-    @cached_property
+    @property
     def key(self) -> str:
         """A digest of the operation, formulation, dtype, quantities, parameters and every input bit.
 
-        Not of the id, which says where in this run's plan the request stands.
+        Not of the id, which says where in this run's plan the request stands: all subjects share it.
         """
-        wire = self.group.wire()
-        about = [self.group.case.id, self._about(), wire.entries, wire.digest, self.repetition]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+        return self.group.key(self.formulation, self.quantities, self.repetition)
 
 
 @dataclass(frozen=True)

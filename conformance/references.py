@@ -19,8 +19,8 @@ from conformance.plan import Group
 
 #: Elements of exact values that are computed ahead of the answers that need them.
 _AHEAD = 1 << 22
-#: A result of more elements than this is not kept on disk: reading it back saves too little.
-_KEPT = 1 << 16
+#: A result of more elements than this, 48 bytes each, is not kept on disk.
+_KEPT = 1 << 19
 #: Bytes of new exact values that are held before they are written.
 _UNWRITTEN = 1 << 24
 
@@ -29,18 +29,18 @@ class References:
     """The exact values and bounds of groups, from memory, from the disk, or computed."""
 
     def __init__(self, directory: Path) -> None:
-        self._memory: dict[tuple[int, str], Reference] = {}
+        self._memory: dict[int, dict[str, Reference]] = {}
         self._elements = 0
         self._done: set[int] = set()
         self._store = _Store(directory)
 
     def get(self, group: Group, quantity: str) -> Reference:
         """The reference of one quantity of a group."""
-        key = (group.index, quantity)
-        if key not in self._memory:
-            self._memory[key] = found = self._store.get_or_compute(group, quantity)
-            self._elements += found.rounded.size
-        return self._memory[key]
+        held = self._memory.setdefault(group.index, {})
+        if quantity not in held:
+            held[quantity] = self._store.get_or_compute(group, quantity)
+            self._elements += held[quantity].rounded.size
+        return held[quantity]
 
     def once(self, group: Group, quantity: str) -> Reference:
         """The reference of a group that is no part of the plan: nothing is held of it in memory."""
@@ -62,8 +62,8 @@ class References:
     def drop(self, group: Group) -> None:
         """Lets a group's references go: its checks are judged."""
         self._done.add(group.index)
-        for key in [key for key in self._memory if key[0] == group.index]:
-            self._elements -= self._memory.pop(key).rounded.size
+        for found in self._memory.pop(group.index, {}).values():
+            self._elements -= found.rounded.size
 
     def close(self) -> None:
         """Writes what is new to the disk."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from conformance.operations import Operation, Reference, Relation
 
 Floats = npt.NDArray[np.float64]
+#: Elements that are compared in one vectorised step: they stay in the processor's cache.
+_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -54,19 +56,35 @@ class EquivalenceTally:
             self.largest, self.worst_case = apart.largest, case
 
 
-def distance(left: Floats, right: Floats, reference: Reference) -> Distance:
-    """The distance between two observations of the reference's shape (float64 embeddings of their dtype)."""
-    if left.size == 0:
-        return Distance(True, False, 0.0, 0.0)
-    apart = elementwise(left, right, reference)
-    allowed = granted(reference)
-    worst = int(np.argmax(apart - allowed)) if np.isfinite(apart).all() else int(np.argmax(apart))
-    return Distance(
-        identical=not apart.any(),
-        beyond=bool((apart > allowed).any()),
-        largest=float(apart.max()),
-        allowed=float(allowed.reshape(-1)[worst]),
-    )
+def distances(
+    observed: Sequence[Floats], sides: Sequence[tuple[int, int]], reference: Reference
+) -> list[Distance]:
+    """The distance between the observations (left, right) of each pair of positions in `observed`.
+
+    The observations are float64 embeddings of their dtype, of the reference's shape.
+    """
+    if reference.rounded.size == 0:
+        return [Distance(True, False, 0.0, 0.0)] * len(sides)
+    step = max(1, _AT_ONCE // reference.rounded.size)
+    found: list[Distance] = []
+    for start in range(0, len(sides), step):
+        part = sides[start : start + step]
+        left, right = (np.stack([observed[pair[side]] for pair in part]) for side in (0, 1))
+        found += _distances(elementwise(left, right, reference).reshape(len(part), -1), reference)
+    return found
+
+
+def _distances(apart: Floats, reference: Reference) -> list[Distance]:
+    """Of pairs that are so far apart, a row of elements each."""
+    allowed = granted(reference).reshape(-1)
+    finite = np.isfinite(apart).all(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        worst = np.where(finite, apart - allowed, apart).argmax(axis=1)
+    figures = apart.any(axis=1), (apart > allowed).any(axis=1), apart.max(axis=1), allowed[worst]
+    return [
+        Distance(not differs, beyond, largest, least)
+        for differs, beyond, largest, least in zip(*(one.tolist() for one in figures), strict=True)
+    ]
 
 
 def granted(reference: Reference) -> Floats:
@@ -77,7 +95,10 @@ def granted(reference: Reference) -> Floats:
 
 
 def elementwise(left: Floats, right: Floats, reference: Reference) -> Floats:
-    """|left - right| in ulps at the exact value: 0 where both are the same, inf where one is special."""
+    """|left - right| in ulps at the exact value: 0 where both are the same, inf where one is special.
+
+    Both of the reference's shape, or several of them along a first axis.
+    """
     same = (left == right) | (np.isnan(left) & np.isnan(right))
     with np.errstate(all="ignore"):
         apart = np.abs(left - right) / reference.ulp

@@ -229,21 +229,23 @@ class Run:
         keys = ["operation", "formulation", "quantity", "dtype", "case"]
         frame = self.frame[(self.frame["verdict"] != "unsupported") & ~self.frame["textbook"]]
         lost = (frame["verdict"] == "stable") & (frame["ulp_error"] >= LOST)
-        grouped = frame.assign(lost=lost).groupby(keys, sort=True, observed=True)
-        table = grouped.agg(
-            subjects=("subject", lambda names: ", ".join(sorted(names))),
-            count=("subject", "nunique"),
-            lost=("lost", "all"),
-            ulp_error=("ulp_error", "min"),
-            ulp_bound=("ulp_bound", "first"),
-            ulp_attainable=("ulp_attainable", "first"),
-            observed=("observed", "first"),
-            exact=("exact", "first"),
-            source=("source", "first"),
-        ).reset_index()
-        return (
-            table[table["lost"] & (table["count"] > 1)].drop(columns=["lost", "count"]).reset_index(drop=True)
+        counted = frame.assign(lost=lost).groupby(keys, sort=True, observed=True)
+        every = counted.agg(count=("subject", "nunique"), lost=("lost", "all"))
+        chosen = every[every["lost"] & (every["count"] > 1)].reset_index()[keys]
+        table = (
+            chosen.merge(frame, on=keys)
+            .groupby(keys, sort=True, observed=True)
+            .agg(
+                subjects=("subject", lambda names: ", ".join(sorted(names))),
+                ulp_error=("ulp_error", "min"),
+                ulp_bound=("ulp_bound", "first"),
+                ulp_attainable=("ulp_attainable", "first"),
+                observed=("observed", "first"),
+                exact=("exact", "first"),
+                source=("source", "first"),
+            )
         )
+        return table.reset_index()
 
     @property
     def complete(self) -> bool:

@@ -53,7 +53,7 @@ class RowSums:
     def judge(self, observed: Floats) -> Distance:
         """How far the worst row's sum is from what is right."""
         rows = _rows(observed, self.axis)[self.places]
-        apart = np.array([_excess(row, self.right) for row in rows])
+        apart = np.array([_excess(row, self.right) for row in rows.tolist()])
         with np.errstate(all="ignore"):
             distance, allowed = apart / self.ulp, self.granted / self.ulp
             beyond = apart > self.granted
@@ -107,11 +107,10 @@ def _rows(array: Floats, axis: int) -> Floats:
     return moved.reshape(-1, moved.shape[-1])
 
 
-def _excess(row: Floats, right: float) -> float:
+def _excess(row: list[float], right: float) -> float:
     """|sum - right|, rounded once; infinite where a term is not finite or the sum overflows."""
-    if not np.isfinite(row).all():
-        return math.inf
     try:
-        return abs(math.fsum([*row.tolist(), -right]))
-    except OverflowError:
+        apart = abs(math.fsum([*row, -right]))
+    except (OverflowError, ValueError):  # ValueError: infinities of both signs
         return math.inf
+    return math.inf if math.isnan(apart) else apart

@@ -19,6 +19,11 @@ class Turns:
         self._changed = threading.Condition()
 
     @property
+    def unlimited(self) -> bool:
+        """Whether nobody ever waits."""
+        return self._free is None
+
+    @property
     def wanted(self) -> bool:
         """Whether somebody waits for a turn."""
         return self._waiting > 0

@@ -15,16 +15,16 @@ from conformance.report.pages import render
 from conformance.report.protocol import RunLike
 from conformance.report.reproduce import check_of, reproduce
 from conformance.report.sarif import sarif
-from conformance.report.story import tell
+from conformance.report.story import Story, tell
 from conformance.report.terminal import terminal
 
-__all__ = ["RunLike", "terminal", "write"]
+__all__ = ["RunLike", "Story", "terminal", "write"]
 
 T = TypeVar("T", bound=RunLike)
 
 
-def write(run: T, directory: Path, reproduction: Callable[[T, Row], str | None] | None = None) -> None:
-    """Writes report.html, summary.md, badge.svg and results.sarif of a run into `directory`.
+def write(run: T, directory: Path, reproduction: Callable[[T, Row], str | None] | None = None) -> Story:
+    """Writes report.html, summary.md, badge.svg and results.sarif of a run into `directory`; what they tell.
 
     `reproduction` writes the program of one check, given its row; without it the cases' inputs and the
     adapters' text make it. Every file appears whole: a reader never sees half of one.
@@ -43,6 +43,7 @@ def write(run: T, directory: Path, reproduction: Callable[[T, Row], str | None] 
     write_whole(directory / "summary.md", render("summary.md", story=story))
     write_whole(directory / "badge.svg", badge(story.summary))
     write_whole(directory / "results.sarif", sarif(story))
+    return story
 
 
 def _program(run: RunLike, row: Row) -> str | None:

@@ -36,14 +36,15 @@ SENTENCE = {
 }
 
 
-def terminal(run: RunLike, console: Console) -> None:
+def terminal(run: RunLike, console: Console, story: Story | None = None) -> None:
     """Prints a run: verdict, a map of operations and subjects, the posts' figures, the worst findings.
 
     A run of cases with printed figures alone (`conformance run cases/seeds`) shows every figure as well.
+    `story` is the run's, where it has been told already.
     """
     if not run.frame.empty and run.frame["tags"].str.split(";").map(lambda tags: SEED in tags).all():
         console.print(figures_table(run))
-    print_story(tell(run), console)
+    print_story(story or tell(run), console)
 
 
 def figures_table(run: RunLike) -> Table:
