@@ -28,7 +28,7 @@ MODES = {
     "numpy": ("reference",),
     "torch": ("eager", "compile", "vmap"),
     "tensorflow": ("eager", "function", "xla"),
-    "jax": ("jit", "eager"),
+    "jax": ("jit", "eager", "vmap"),
 }
 SERVE = Path(__file__).parent / "adapters" / "serve.py"
 _SHAPE = "framework[==version[,package==version ...]][:mode][@device]"

@@ -28,8 +28,13 @@ def row_call(operation: str, call: Call, arrays: Dict[str, Array]) -> Call:
             scalars["axis"] = axis % first.ndim - 1  # any other lies outside of a row too
     elif operation in OF_CLASSES and first.ndim != 2:
         raise Unsupported("vmap maps over rows of classes, of shape (N, C) alone")
-    if "target" in call.inputs and scalars.get("reduction", "mean") != "none":
+    if operation == "one_hot":
+        if scalars.get("num_classes", -1) < 0:
+            raise Unsupported("vmap sees a row alone, which does not tell how many classes the others need")
+    elif "target" in call.inputs and scalars.get("reduction", "mean") != "none":
         raise Unsupported("vmap keeps rows apart: reduction none alone")
     if operation.startswith("binary") and not {"weight", "pos_weight"}.isdisjoint(arrays):
         raise Unsupported("vmap would share the weights of the elements among all rows")
+    if "where" in arrays:
+        raise Unsupported("vmap would share the mask of the elements among all rows")
     return call._replace(scalars=tuple(sorted(scalars.items())))

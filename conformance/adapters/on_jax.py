@@ -1,16 +1,18 @@
-"""JAX: compiled by ``jax.jit``, or op by op. Gradients by ``jax.vjp``."""
+"""JAX: compiled by ``jax.jit``, op by op, or ``jax.vmap`` over rows, compiled. Gradients by ``jax.vjp``."""
 
 from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import Any, ContextManager, Dict, FrozenSet, Optional, Sequence, Set, Tuple
+from functools import partial
+from typing import Any, Callable, ContextManager, Dict, FrozenSet, Optional, Sequence, Set, Tuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .base import DEFAULTS, FLOWS, Adapter, Array, Call, Function, Tensor, Unavailable, signature_of
+from .by_rows import row_call
 from .jax_functions import FUNCTIONS
 from .jax_kept import can_keep
 from .jax_programs import Programs
@@ -27,7 +29,7 @@ class JaxAdapter(Adapter):
     """JAX 0.4.13 and newer. x64 is on where float64 is asked for alone: float32 runs as its users run it."""
 
     framework = "jax"
-    modes = ("jit", "eager")
+    modes = ("jit", "eager", "vmap")
     devices = ("cpu", "gpu", "tpu")
     formulations = FUNCTIONS
 
@@ -43,9 +45,18 @@ class JaxAdapter(Adapter):
         cache = os.environ.get("CONFORMANCE_CACHE")
         if self.mode == "eager" or not can_keep():
             use_cache(cache)
-        self.programs = Programs(evaluate, cache, "{} {}".format(self.device, self.where.device_kind))
+        about = "{} {}".format(self.device, self.where.device_kind)
+        self.evaluate: Function = evaluate
+        if self.mode == "vmap":
+            self.evaluate, about = partial(evaluate, carry_out=row_by_row), about + " vmap"
+        self.programs = Programs(self.evaluate, cache, about)
         self.users_programs: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
+
+    def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
+        """The call on a batch, or on a row of it."""
+        call = super().call(request, arrays)
+        return row_call(request["operation"], call, arrays) if self.mode == "vmap" else call
 
     def load(self, array: Array, dtype: str) -> Tensor:
         """The NumPy array: JAX takes it as it is, and makes of it what its x64 mode says."""
@@ -98,7 +109,7 @@ class JaxAdapter(Adapter):
         """The same for a user's function: nothing is known of what it depends on, so nothing is kept."""
         key = (call, wrt)
         if key not in self.users_programs:
-            self.users_programs[key] = jax.jit(lambda *arrays: evaluate(call, wrt, *arrays))
+            self.users_programs[key] = jax.jit(lambda *arrays: self.evaluate(call, wrt, *arrays))
         shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in arguments[0].items())
         self.compiled.add((key, arguments[2] is None, shapes))
         return self.users_programs[key](*arguments)  # type: ignore[no-any-return]
@@ -106,16 +117,18 @@ class JaxAdapter(Adapter):
     def beside(self, call: Call, parameters: FrozenSet[str]) -> Tuple[str, Dict[str, Call]]:
         """The call's own name, and all calls of its operation with the same parameters, to compile together.
 
-        On the CPU alone: other devices fuse and tune a program as a whole.
+        Compiled by jit and on the CPU alone: other devices fuse and tune a program as a whole, and of rows
+        few formulations are asked for.
         """
         operation, asked = NAMES.get(call.function, ("", ""))
         if not operation:
             return "", {"": call}
+        together = self.device == "cpu" and self.mode == "jit"
         given = parameters.union(name for name, _ in call.scalars).difference(call.inputs)
         calls = {
             operation + " " + name: call._replace(function=function)
             for name, function in FUNCTIONS[operation].items()
-            if name == asked or (self.device == "cpu" and given <= signature_of(function).parameters)
+            if name == asked or (together and given <= signature_of(function).parameters)
         }
         return operation + " " + asked, calls
 
@@ -145,12 +158,14 @@ def evaluate(
     tensors: Dict[str, Tensor],
     traced: Dict[str, Any],
     upstream: Optional[Tensor],
+    carry_out: Callable[[Call, Dict[str, Tensor]], Tensor] = Call.__call__,
 ) -> Any:
     """The value, and its gradients with respect to the tensors named in `wrt`.
 
     Where that is `second:<input>`: the derivative of <gradient, direction>; `direction` is among the tensors.
+    `carry_out` gives a call's result on tensors.
     """
-    whole = call._replace(scalars=call.scalars + tuple(traced.items()))
+    whole = partial(carry_out, call._replace(scalars=call.scalars + tuple(traced.items())))
     if not wrt:
         return whole(tensors), ()
     if wrt[0].startswith(SECOND):
@@ -162,7 +177,17 @@ def evaluate(
     return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
 
 
-def pulled_back_twice(whole: Call, name: str, tensors: Dict[str, Tensor], upstream: Optional[Tensor]) -> Any:
+def row_by_row(call: Call, tensors: Dict[str, Tensor]) -> Tensor:
+    """The results of a call on each row of its inputs; the other tensors are shared."""
+    rest = {name: tensor for name, tensor in tensors.items() if name not in call.inputs}
+    return jax.vmap(lambda *rows: call(dict(zip(call.inputs, rows), **rest)))(
+        *[tensors[name] for name in call.inputs]
+    )
+
+
+def pulled_back_twice(
+    whole: Function, name: str, tensors: Dict[str, Tensor], upstream: Optional[Tensor]
+) -> Any:
     """The derivative of <gradient, direction> with respect to the tensor `name`."""
     direction = tensors.pop("direction")
 

@@ -77,6 +77,7 @@ def test_the_full_profile_takes_large_cases() -> None:
         ("softmax", {"axis": -3}, {"x": ROWS}, {"axis": -3}),
         ("sigmoid", {}, {"x": ROWS[0]}, {}),
         ("cross_entropy", {"reduction": "none"}, {"logits": ROWS, "target": ROWS}, {"reduction": "none"}),
+        ("one_hot", {"num_classes": 3}, {"target": ROWS[0]}, {"num_classes": 3}),
     ],
 )
 def test_a_call_on_a_batch_as_a_call_on_its_rows(
@@ -103,20 +104,23 @@ def test_a_call_on_a_batch_as_a_call_on_its_rows(
             {"probs": ROWS, "target": ROWS, "weight": ROWS},
             "weights",
         ),
+        ("logsumexp", {"axis": 1}, {"x": ROWS, "where": ROWS}, "mask"),
+        ("one_hot", {"num_classes": -1}, {"target": ROWS[0]}, "how many classes"),
     ],
 )
 def test_what_has_no_rows_of_its_own_is_unsupported(
     operation: str, scalars: dict[str, Any], arrays: dict[str, Any], reason: str
 ) -> None:
-    inputs = tuple(name for name in arrays if name != "weight")
+    inputs = tuple(name for name in arrays if name not in ("weight", "where"))
     with pytest.raises(Unsupported, match=reason):
         row_call(operation, Call(print, inputs, tuple(scalars.items()), "float32"), arrays)
 
 
-def test_torch_gives_the_same_rows_under_vmap(client: Get) -> None:
+@pytest.mark.parametrize(("framework", "formulation"), [("torch", "functional"), ("jax", "composed")])
+def test_vmap_gives_the_same_rows(client: Get, framework: str, formulation: str) -> None:
     asked = {"parameters": {"reduction": "none"}, "quantities": ["value", "gradient:logits"]}
     tensors = {"logits": ROWS, "target": np.array([1, 2]), "upstream": np.array([1.0, -0.5])}
-    looped = client("torch").ask("cross_entropy", **asked, **tensors)
-    batched = client("torch", "--mode", "vmap").ask("cross_entropy", **asked, **tensors)
+    looped = client(framework).ask("cross_entropy", formulation, **asked, **tensors)
+    batched = client(framework, "--mode", "vmap").ask("cross_entropy", formulation, **asked, **tensors)
     for quantity in ("value", "gradient:logits"):
         np.testing.assert_allclose(batched.numbers(quantity), looped.numbers(quantity), rtol=1e-6)
