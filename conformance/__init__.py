@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from conformance.custom import check
     from conformance.operations.public import Exact, exact
     from conformance.regression import diff
-    from conformance.results import Run, load
+    from conformance.results import Run
+    from conformance.stored import load
 
 __version__ = "0.1.0"
 
@@ -30,7 +31,7 @@ _HOMES = {
     "check": "conformance.custom",
     "diff": "conformance.regression",
     "exact": "conformance.operations.public",
-    "load": "conformance.results",
+    "load": "conformance.stored",
     "run": "conformance.api",
 }
 

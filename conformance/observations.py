@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,17 +47,10 @@ class Observations:
                 self._index(stream)
 
     def _index(self, stream: BinaryIO) -> None:
-        while len(prefix := stream.read(_PREFIX.size)) == _PREFIX.size:
-            magic, header_size, body_size = _PREFIX.unpack(prefix)
-            place = stream.tell() - _PREFIX.size
-            text = stream.read(header_size)
-            if magic != protocol.MAGIC or len(text) < header_size:
-                return  # What follows cannot be read; the frames before it can.
-            header = json.loads(text)
+        for place, header, _ in _frames(stream):
             if header.get("kind") == "answer":
                 # A later answer of the same name is a step of the search for a break, on other inputs.
-                self._places.setdefault((header["subject"], header["request"]), place)
-            stream.seek(body_size, 1)
+                self._places.setdefault((str(header.get("subject")), str(header.get("request"))), place)
 
     def get(self, subject: str, asked: Asked, quantity: str) -> tuple[Array, str] | None:
         """The storage array of a quantity and its dtype's name; None where nothing was returned or kept."""
@@ -68,11 +62,11 @@ class Observations:
             stream.seek(place)
             try:
                 frame = protocol.read_frame(stream)
-            except protocol.ProtocolError:
+            except Exception:  # A header from a stranger makes NumPy raise what it likes.
                 return None
-        if frame is None or quantity not in frame[1]:
+        if frame is None or quantity not in frame[1] or frame[1][quantity].dtype.kind not in "fiub":
             return None
-        names: Mapping[str, str] = {entry["name"]: entry["dtype"] for entry in frame[0]["arrays"]}
+        names = {str(entry["name"]): str(entry.get("dtype")) for entry in frame[0]["arrays"]}
         return frame[1][quantity], names[quantity]
 
 
@@ -81,17 +75,33 @@ def split(source: Path, targets: Mapping[str, Path]) -> None:
     opened = {path: path.open("wb") for path in dict.fromkeys(targets.values())}
     try:
         with source.open("rb") as stream:
-            while len(prefix := stream.read(_PREFIX.size)) == _PREFIX.size:
-                magic, header_size, body_size = _PREFIX.unpack(prefix)
-                text, body = stream.read(header_size), stream.read(body_size)
-                if magic != protocol.MAGIC or len(body) < body_size:
-                    return
-                target = targets.get(str(json.loads(text).get("subject")))
+            for place, header, size in _frames(stream):
+                target = targets.get(str(header.get("subject")))
                 if target is not None:
-                    opened[target].write(prefix + text + body)
+                    stream.seek(place)
+                    opened[target].write(stream.read(size))
     finally:
         for file in opened.values():
             file.close()
+
+
+def _frames(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Place, header and size of each whole frame, up to the first that cannot be read."""
+    place, end = 0, os.fstat(stream.fileno()).st_size
+    while len(prefix := stream.read(_PREFIX.size)) == _PREFIX.size:
+        magic, header_size, body_size = _PREFIX.unpack(prefix)
+        size = _PREFIX.size + header_size + body_size
+        if magic != protocol.MAGIC or place + size > end:
+            return
+        try:
+            header = json.loads(stream.read(header_size))
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(header, dict):
+            return
+        yield place, header, size
+        place += size
+        stream.seek(place)
 
 
 def changed_most(old: tuple[Array, str], new: tuple[Array, str]) -> Element | None:

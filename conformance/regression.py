@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from conformance import results
+from conformance import stored
 from conformance.errors import RunError
 from conformance.pairing import Pair, pair, warnings_about
 from conformance.results import Run
@@ -141,7 +141,7 @@ def diff(
     """
     if not factor >= 1:
         raise RunError(f"--factor {factor:g}: at least 1")
-    before, after = (one if isinstance(one, Run) else results.load(one) for one in (old, new))
+    before, after = (one if isinstance(one, Run) else stored.load(one) for one in (old, new))
     paired = pair(before, after, pairs)
     checks = _checks(before, after, paired, factor)
     rows = pd.concat([checks, _following(_relations(before, after, paired, factor), checks)])
@@ -154,10 +154,10 @@ def diff(
     return difference
 
 
-def baseline(stored: str | Path, output: str | Path) -> Run:
+def baseline(directory: str | Path, output: str | Path) -> Run:
     """The stored run that another one, about to be written to `output`, will be compared with."""
-    run = results.load(stored)
-    if Path(stored).resolve() == Path(output).resolve():
+    run = stored.load(directory)
+    if Path(directory).resolve() == Path(output).resolve():
         run.directory = None  # Its observations will be overwritten.
     return run
 
@@ -165,7 +165,7 @@ def baseline(stored: str | Path, output: str | Path) -> Run:
 def last(output: str | Path) -> Run | None:
     """The complete run that `output` holds before another one is written there; None where there is none."""
     try:
-        run = results.load(output, ("results", "relations"))
+        run = stored.load(output, ("results", "relations"))
     except RunError:
         return None
     run.directory = None  # Its observations will be overwritten.

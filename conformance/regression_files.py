@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from conformance.errors import RunError
-from conformance.report.figures import count, missing, shorten
+from conformance.report.figures import VISIBLE, count, missing, shorten
 from conformance.report.files import write_whole
 from conformance.report.pages import asset, render
 
@@ -172,7 +172,10 @@ def _versions(difference: Difference) -> list[tuple[str, str, str]]:
 
 
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
-    plain = {str(name): "" if missing(value) else value for name, value in row.items()}
+    plain = {
+        str(name): value.translate(VISIBLE) if isinstance(value, str) else "" if missing(value) else value
+        for name, value in row.items()
+    }
     plain["ulp_error_old"], plain["ulp_error_new"] = (
         None if missing(row[name]) else float(row[name]) for name in ("ulp_error_old", "ulp_error_new")
     )

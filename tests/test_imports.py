@@ -30,6 +30,7 @@ PARTS = {
         "rounded_inputs", "tensor_nodes", "tensors", "validation", "variations",
     },
     "environments": {"packages", "pythons"},
+    "results": {"stored"},
     "subject": {"handover", "subjects_file"},
     "yaml": {"caches", "case_file", "faults", "limits", "tree_cache", "yaml_tree"},
 }  # fmt: skip
@@ -42,7 +43,7 @@ MAY_USE: dict[str, set[str]] = {
     "operations": {"arithmetic"},
     "verdict": {"arithmetic", "operations"},
     "relations": {"arithmetic", "operations"},
-    "results": set(),
+    "results": {"received"},
     "yaml": set(),
     "subject": {"adapters", "yaml"},
     "case": {"arithmetic", "operations", "subject", "yaml"},

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from conformance.report.figures import VISIBLE
 from conformance.report.findings import Row
 from conformance.report.frames import light
 from conformance.report.sarif import grouped, message
@@ -36,8 +37,8 @@ def _command(group: list[Row]) -> str:
 
 
 def _data(text: str) -> str:
-    """Text as a command's message: a line break would start another command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Text as a command's message: a line break would start another command, and a terminal obey others."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").translate(VISIBLE)
 
 
 def _property(text: str) -> str:
@@ -47,7 +48,7 @@ def _property(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the annotations of the run in the directory that is named; nothing where all conforms."""
-    from conformance.results import load
+    from conformance.stored import load
 
     directory = (sys.argv[1:] if arguments is None else arguments)[0]
     for line in commands(light(load(Path(directory)).frame)):
