@@ -232,7 +232,8 @@ def _machines(environment: Mapping[str, Any]) -> tuple[str, ...]:
         parts = [str(own.get(key)) for key in ("device", "gpu", "accelerator", "cpu") if own.get(key)]
         parts = [part for part in parts if part != "cpu"] or parts  # the processor's name says as much
         parts = parts or [str(shared.get("machine") or "")]
-        found.append(", ".join([*parts, count(int(cores), "core") if cores else ""]).strip(", "))
+        parts += [count(cores, "core")] if isinstance(cores, int) else []
+        found.append(", ".join(part for part in parts if part))
     system = str(shared.get("system") or "").partition("-with-")[0]
     return tuple(dict.fromkeys(name for name in [*found, system] if name))
 

@@ -239,6 +239,7 @@ FAULTS: dict[str, Callable[..., Any]] = {
         header, np.ones(1 << 28)[:3] * 0 + value
     ),
     "deaf": lambda *_: os.execvp("sleep", ["sleep", "1000"]),
+    "is uninstalled": lambda worker, *_: (os.unlink(__file__), die(worker, 9)),
 }
 ALWAYS = frozenset({"dies on every check", "dies between checks"})
 START: dict[str, Callable[[Worker], Any]] = {
@@ -252,6 +253,13 @@ START: dict[str, Callable[[Worker], Any]] = {
         versions=[],
         flushes_subnormals=float("nan"),
         odd={"\x1b": "\x00"},
+    ),
+    "a hello of odd hardware": lambda worker: worker.hello(
+        hardware={"cores": "many", "gpu": [1], "cpu": {}, "flags": 7},
+        formulations=[1],
+        device={},
+        mode=[],
+        versions={"x": [None]},
     ),
 }
 

@@ -42,9 +42,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def run(cases: Path, folder: Path, fault: str, *options: str) -> tuple[Done, Rows]:
+def run(cases: Path, folder: Path, fault: str, *options: str, program: Path = HOSTILE) -> tuple[Done, Rows]:
     """`conformance run` with a subject of that fault: how it ended, and its rows by case."""
-    command = json.dumps([sys.executable, str(HOSTILE), fault, str(folder / "marker")])
+    command = json.dumps([sys.executable, str(program), fault, str(folder / "marker")])
     environment = json.dumps({"PYTHONPATH": str(HOSTILE.parents[2]), "OMP_NUM_THREADS": "1"})
     (folder / "subjects.yaml").write_text(
         f"subjects:\n  - {{name: hostile, subject: numpy, command: {command}, environment: {environment}}}\n"
@@ -151,6 +151,7 @@ HARMLESS: dict[str, tuple[str, ...]] = {
     "warnings that are a number": (),
     "megabytes of warnings": (),
     "a hello of odd things": (),
+    "a hello of odd hardware": (),
 }
 
 
@@ -189,6 +190,18 @@ def test_a_subject_that_always_dies_is_given_up(cases: Path, tmp_path: Path) -> 
     done, rows = run(cases, tmp_path, "dies on every check")
     assert [row["verdict"] for row in rows.values()] == ["crashed"] * 4 + ["not run"] * 2
     assert "never again" in rows["case-5"]["message"]
+    assert done.code == 1
+
+
+def test_a_subject_that_disappears_between_checks(cases: Path, quiet: Rows, tmp_path: Path) -> None:
+    """What it answered before stands, the check at hand has crashed, and the rest is counted as not run."""
+    program = tmp_path / "hostile.py"
+    program.write_text(HOSTILE.read_text())
+    done, rows = run(cases, tmp_path, "is uninstalled", program=program)
+    assert not program.exists()
+    assert [row["verdict"] for row in rows.values()][2:] == ["crashed"] + ["not run"] * 3
+    assert [rows[case] for case in ("case-0", "case-1")] == [quiet[case] for case in ("case-0", "case-1")]
+    assert "can't open file" in rows[CULPRIT]["message"]
     assert done.code == 1
 
 
