@@ -10,12 +10,16 @@ first. The framework may print what it likes: its standard output is the worker'
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import BinaryIO, Tuple
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def streams() -> Tuple[BinaryIO, BinaryIO]:
@@ -49,8 +53,17 @@ def package() -> str:
     return name
 
 
+def end_with_parent() -> None:
+    """Linux: be killed once the run's process has died, even inside a call that never comes back."""
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass  # Elsewhere the end of the input has to do.
+
+
 def main() -> int:
     """Serve until the input ends; the exit code."""
+    end_with_parent()
     requests, responses = streams()  # first of all: what is imported next may print
     loop = importlib.import_module(package() + ".loop")
     code: int = loop.run(sys.argv[1:], requests, responses)

@@ -101,6 +101,7 @@ MODES: dict[str, Callable[[Any], Any]] = {
     "raises_odd_text": raises(lambda: ValueError("caf\udce9 \x1b[2J\x00")),
     "raises_what_cannot_be_shown": raises(type("Mute", (Exception,), {"__str__": lambda self: 1 / 0})),
     "recurses": recurses,
+    "spins": lambda x: [None for _ in iter(int, 1)],
     "returns_none": lambda x: None,
     "returns_a_text": lambda x: "0.7",
     "returns_objects": lambda x: np.array([None, {}, x], dtype=object),

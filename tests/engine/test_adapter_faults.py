@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 
 import pytest
 from engine.command_line import Call, Done
+from engine.kill_anywhere import children, left_after
 from engine.test_faults import CASE, CULPRIT, FIRSTS, Rows
 
 HERE = Path(__file__).parent
@@ -73,6 +75,21 @@ def test_a_fault_costs_its_check_alone(
     assert culprit["verdict"] == verdict, culprit["message"]
     assert said in culprit["message"]
     assert [row["conforms"] for row in rows.values()] == ["True"] * 5
+
+
+def test_a_killed_run_leaves_no_worker_that_spins(site: Path, cases: Path, tmp_path: Path) -> None:
+    """It reads no end of its input, and nobody is left to keep its time limit."""
+    path = {"PYTHONPATH": f"{site}:{HERE.parents[1]}", "OMP_NUM_THREADS": "1"}
+    call = Call(["run", str(cases), "--subject", "hostile:spins", "--output", "out"], tmp_path, path)
+    journal, end = tmp_path / "out" / "journal.bin", time.monotonic() + 60
+    while time.monotonic() < end and not (journal.exists() and b"case-1" in journal.read_bytes()):
+        time.sleep(0.05)
+    assert call.process.pid is not None
+    workers = children(call.process.pid)
+    assert workers
+    call.process.kill()
+    call.process.join()
+    assert left_after(workers, 5.0) == []
 
 
 class TestRepeats:
