@@ -54,6 +54,23 @@ def _selection(command: Any) -> Any:
     return command
 
 
+def _positive(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    """A limit of nothing, or of no number, would be none."""
+    if not value > 0:
+        raise click.BadParameter(f"{value:g} is no limit: a number above 0")
+    return value
+
+
+_TIME_LIMIT = click.option(
+    "--time-limit",
+    "limit",
+    default=60.0,
+    show_default=True,
+    callback=_positive,
+    help="Seconds that one check may take.",
+)
+
+
 @cli.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=str))
 @_selection
@@ -68,9 +85,13 @@ def _selection(command: Any) -> Any:
     show_default=True,
     help="full: every mode and device, and the cases tagged `large`.",
 )
-@click.option("--time-limit", default=60.0, show_default=True, help="Seconds that one check may take.")
+@_TIME_LIMIT
 @click.option(
-    "--start-limit", default=180.0, show_default=True, help="Seconds until a framework must be imported."
+    "--start-limit",
+    default=180.0,
+    show_default=True,
+    callback=_positive,
+    help="Seconds until a framework must be imported.",
 )
 @click.option(
     "--repeat", type=click.IntRange(1), default=1, show_default=True, help="How often each check is asked."
@@ -78,7 +99,12 @@ def _selection(command: Any) -> Any:
 @click.option(
     "--workers", type=click.IntRange(1), default=None, help="How many subjects run at a time; default: all."
 )
-@click.option("--memory-limit", type=int, default=None, help="MiB that a worker may use; default: no limit.")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(1),
+    default=None,
+    help="MiB that a worker may use; default: no limit.",
+)
 @click.option(
     "--strict", is_flag=True, help="Also fail where a known deviation is gone, or an error has grown."
 )
@@ -98,14 +124,13 @@ def run(
     from conformance.terminal import console, progress
 
     before = None if baseline is None else regression.baseline(baseline, output)
-    limit, memory = options.pop("time_limit"), options.pop("memory_limit")
+    memory = options.pop("memory_limit")
     stories: list[report.Story] = []
     with progress() as shown:
         result = api.run(
             paths,
             output=output,
             told=stories.append,
-            limit=limit,
             memory=None if memory is None else memory << 20,
             progress=shown,
             baseline=before,
@@ -145,9 +170,7 @@ def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
 @click.option(
     "--python", help="The Python to build both environments on; default: the newest that fits both."
 )
-@click.option(
-    "--time-limit", "limit", default=60.0, show_default=True, help="Seconds that one check may take."
-)
+@_TIME_LIMIT
 @click.option("--strict", is_flag=True, help="Also fail on errors that have grown.")
 @_FACTOR
 def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
@@ -194,9 +217,7 @@ def _finish(result: Run, strict: bool) -> NoReturn:
 @click.option(
     "--output", default="reports/latest", show_default=True, help="The directory that receives the run."
 )
-@click.option(
-    "--time-limit", "limit", default=60.0, show_default=True, help="Seconds that one check may take."
-)
+@_TIME_LIMIT
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
 def check(function: str, operation: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""

@@ -96,7 +96,7 @@ def _folders(cases: Sequence[Case]) -> list[Path]:
 
 def _read(path: Path, limits: Limits, faults: Faults) -> tuple[list[Deviation], list[Node]]:
     data = read_bytes(path, limits, faults)
-    root = None if data is None else parse(data, limits, faults)
+    root = None if data is None else parse(data, limits, faults, "the key `known`")
     top = None if root is None else read_keys(DeviationFile, root, faults)[0]
     if root is None or top is None:
         return [], []

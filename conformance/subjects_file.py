@@ -80,7 +80,7 @@ def load(path: str | Path) -> dict[str, Subject]:
     path = Path(path)
     faults = Faults(str(path))
     try:
-        root = parse_yaml(path.read_bytes(), Limits.from_environment(), faults)
+        root = parse_yaml(path.read_bytes(), Limits.from_environment(), faults, "the key `subjects`")
     except OSError as error:
         raise CaseError(f"{path}: cannot be read: {error.strerror}") from None
     subjects: dict[str, Subject] = {}

@@ -20,7 +20,7 @@ from conformance.limits import Limits
 from conformance.yaml_tree import List, Mapping, Node, Scalar
 
 
-def parse(data: bytes, limits: Limits, faults: Faults) -> Mapping | None:
+def parse(data: bytes, limits: Limits, faults: Faults, *right: str) -> Mapping | None:
     """As `yaml_tree.parse`: a tree without faults is kept, and found again."""
     path = cache_directory() / "trees" / _key(data, limits)
     try:
@@ -30,7 +30,7 @@ def parse(data: bytes, limits: Limits, faults: Faults) -> Mapping | None:
     except (OSError, ValueError, TypeError, LookupError):
         pass  # not kept yet, or damaged
     before = len(faults.found)
-    tree = yaml_tree.parse(data, limits, faults)
+    tree = yaml_tree.parse(data, limits, faults, *right)
     if tree is not None and len(faults.found) == before:
         _keep(path, json.dumps(_packed(tree), separators=(",", ":")).encode())
     return tree

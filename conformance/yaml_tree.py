@@ -93,8 +93,13 @@ def find(node: Node, path: tuple[int | str, ...]) -> tuple[Node, Node]:
     return node, key
 
 
-def parse(data: bytes, limits: Limits, faults: Faults) -> Mapping | None:
-    """The document's top mapping, or None after faults that leave no tree to look at."""
+def parse(
+    data: bytes, limits: Limits, faults: Faults, right: str = "the keys `source` and `cases`"
+) -> Mapping | None:
+    """The document's top mapping, or None after faults that leave no tree to look at.
+
+    right: what the file should hold, where it holds no mapping.
+    """
     text = _decode(data, faults)
     if text is None:
         return None
@@ -107,7 +112,7 @@ def parse(data: bytes, limits: Limits, faults: Faults) -> Mapping | None:
     if builder.unread:
         return None
     if not isinstance(builder.root, Mapping):
-        faults.add(1, 1, "the file holds no mapping", "the keys `source` and `cases`")
+        faults.add(1, 1, "the file holds no mapping", right)
         return None
     return builder.root
 

@@ -165,6 +165,10 @@ def test_two_runs_into_one_directory(cases: Path, tmp_path: Path) -> None:
         (["--subject", "torch:fast"], "torch has the modes eager, compile"),
         (["--operation", "softmix"], "no such operation"),
         (["--tag", "nothing-has-this"], "no case is left"),
+        (["--time-limit", "nan"], "nan is no limit: a number above 0"),
+        (["--start-limit", "-1"], "-1 is no limit: a number above 0"),
+        (["--memory-limit", "0"], "0 is not in the range x>=1"),
+        (["--subjects", "/dev/null"], "/dev/null:1:1: the file holds no mapping: the key `subjects`"),
     ],
 )
 def test_a_call_at_fault(cases: Path, tmp_path: Path, words: list[str], said: str) -> None:
