@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import custom, custom_report
+from conformance import custom, custom_report, users_file
 from conformance.errors import RunError, SubjectError
 
 ROOT = Path(__file__).parents[1]
@@ -174,3 +174,20 @@ def test_inherited_is_the_same_verdict_and_an_error_within_a_factor_of_two(
 ) -> None:
     custom.inherit([mine], {("one", "float32", "value"): its}, "torch")
     assert str(mine["known"]).startswith("inherited") == inherited
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"def f(:\n", "f.py:1: not a Python file that can be read: invalid syntax"),
+        (b"\0", "f.py: not a Python file that can be read: source code string cannot contain null bytes"),
+        (b"# coding: klingon\n", "f.py: not a Python file that can be read: "),
+    ],
+)
+def test_a_file_that_is_no_python(tmp_path: Path, data: bytes, said: str) -> None:
+    """One line, with the line where there is one."""
+    (tmp_path / "f.py").write_bytes(data)
+    with pytest.raises(SubjectError) as caught:
+        users_file.parsed(tmp_path / "f.py")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
