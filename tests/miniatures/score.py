@@ -37,7 +37,7 @@ TOGETHER = 12
 class Result:
     """What the checks said of one miniature; `first` is the case that a user would be shown first.
 
-    `code` is the exit code of `conformance check`.
+    `code` is the exit code of `conformance check`; `over` is the number of cases that the corpus had.
     """
 
     miniature: table.Miniature
@@ -48,6 +48,7 @@ class Result:
     first: str
     inherited: int
     code: int
+    over: int
 
     @property
     def caught(self) -> bool:
@@ -71,10 +72,10 @@ def run_framework(
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
     subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "1"})
     run = engine.run(cases=asked, under_test=[subject])
-    return [of_miniature(one, run, chosen[one.operation]) for one in miniatures]
+    return [of_miniature(one, run, chosen[one.operation], len(cases)) for one in miniatures]
 
 
-def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case]) -> Result:
+def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case], over: int) -> Result:
     """Judges one miniature's rows as `conformance check` would, the framework's own beside them."""
     name = f"{Path(one.file).stem}.{one.name}"
     user = Subject(name, one.framework, function=one.where, operation=one.operation)
@@ -97,6 +98,7 @@ def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case]) -> Resul
         worst[0]["case"] if worst else "",
         len(checked.inherited()),
         checked.exit_code,
+        over,
     )
 
 
@@ -126,8 +128,10 @@ class Kept:
 FIELDS = [field.name for field in dataclasses.fields(Result) if field.name != "miniature"]
 
 
-def page(results: Sequence[Result], cases: int) -> str:
+def page(results: Sequence[Result]) -> str:
     """The page of the score."""
+    over = sorted({one.over for one in results})
+    cases = f"{over[0]} to {over[-1]}" if len(over) > 1 else str(over[0])
     wrong = [one for one in results if not one.miniature.is_right]
     right = [one for one in results if one.miniature.is_right]
     caught = [one for one in wrong if one.caught]
@@ -216,8 +220,10 @@ def main() -> int:
                 fresh = run_framework(framework, left[start : start + TOGETHER], cases)
                 kept.add(fresh)
                 results += fresh
-                options.output.write_text(page(results, len(cases)), "utf-8")  # as far as it has come
-    options.output.write_text(page(results, len(cases)), "utf-8")
+                options.output.write_text(page(results), "utf-8")  # as far as it has come
+    if not results:
+        parser.error("no miniature is like that")
+    options.output.write_text(page(results), "utf-8")
     lost = [one for one in results if one.miniature.is_right in (one.caught, one.code > 0)]
     for one in lost:
         print(f"{'failed' if one.caught else 'survives'}: {one.miniature.name}: {one.sentence}")

@@ -80,7 +80,9 @@ def test_file_is_short_and_reads_alone(name: str) -> None:
 
 def result(one: table.Miniature, cases: int) -> score.Result:
     said = f"{one.name} is {'wrong: it raises' if cases else 'right'}"
-    return score.Result(one, 2 * cases, cases, True, said, "a-case" if cases else "", 0, int(cases > 0))
+    return score.Result(
+        one, 2 * cases, cases, True, said, "a-case" if cases else "", 0, int(cases > 0), 7 + cases
+    )
 
 
 def test_results_of_an_interrupted_run_are_taken_over(tmp_path: Path) -> None:
@@ -95,8 +97,9 @@ def test_page_names_survivors_thin_ones_and_right_ones_that_are_failed() -> None
     wrong = [one for one in IN_TORCH if not one.is_right]
     right = [one for one in IN_TORCH if one.is_right]
     some = [result(wrong[0], 0), result(wrong[1], 2), result(wrong[2], 3), result(right[0], 1)]
-    page = score.page(some, 7)
+    page = score.page(some)
     assert "**2 of 3 wrong ones are caught**" in page
+    assert " over 7 to 10 cases." in page
     assert "The exit code is 1 for 2 of the wrong ones, and 0 for 0 of the right ones." in page
     parts = {part.partition("\n")[0]: part for part in page.split("\n## ")}
     assert wrong[0].name in parts["Survivors"]
