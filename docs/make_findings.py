@@ -22,8 +22,9 @@ from smallest import smallest
 
 import conformance
 from conformance.case import Case, load_cases
-from conformance.case_file import Deviation
-from conformance.report.figures import link, plain, ulps
+from conformance.case_file import Deviation, Known
+from conformance.operations import OPERATIONS, upstream
+from conformance.report.figures import count, link, plain, ulps
 from conformance.report.pages import cell
 from conformance.report.reproduce import check_of, reproduce
 from conformance.results import Run
@@ -48,7 +49,7 @@ def main() -> None:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    template.filters["cell"] = cell
+    template.filters.update(cell=cell, count=count)
     found = findings(run, cases)
     page = template.get_template("findings.md.jinja").render(
         found=found, environment=run.environment, checks=len(run.frame), cases=run.frame["case"].nunique()
@@ -59,20 +60,22 @@ def main() -> None:
 
 def findings(run: Run, cases: dict[str, Case]) -> list[dict[str, Any]]:
     """One for each known deviation that the run met, in the order of the operations."""
-    names = {
-        f"{entry.reason} ({entry.source})": entry.id if isinstance(entry, Deviation) else case.id
+    entries = {
+        (case.operation, f"{entry.reason} ({entry.source})"): entry
         for case in cases.values()
         for entry in case.known
     }
+    unknown = set(zip(run.known()["operation"], run.known()["known"], strict=True)) - set(entries)
+    if unknown:
+        sys.exit(f"{run.directory}: of other cases than these, which do not know {sorted(unknown)[0]}")
     groups = [rows for _, rows in run.known().groupby(["operation", "known"], sort=False)]
     examples = [plainest(rows, cases) for rows in groups]
     subjects = list(dict.fromkeys(run.frame["subject"]))
     found = [
         {
-            **described(rows),
-            "name": names.get(example["known"], example["case"]),
+            **described(rows, entries[example["operation"], example["known"]]),
             "example": example,
-            "arguments": written(case, str(example["dtype"])),
+            "arguments": written(case, str(example["dtype"]), str(example["quantity"])),
             "answers": answers(alike or of_check(run.frame, example)),
             "program": program(run, case, example),
         }
@@ -82,18 +85,17 @@ def findings(run: Run, cases: dict[str, Case]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: (operations.index(one["operation"]), one["name"]))
 
 
-def described(rows: pd.DataFrame) -> dict[str, Any]:
+def described(rows: pd.DataFrame, entry: Known) -> dict[str, Any]:
     """What the checks of one known deviation have in common, and how many they are."""
-    reason, _, source = str(rows["known"].iloc[0]).rpartition(" (")
-    source = source.removesuffix(")")
     listed = {f"{name}s": sorted(rows[name].unique()) for name in ("subject", "formulation", "dtype")}
     return {
         **listed,
+        "name": entry.id if isinstance(entry, Deviation) else rows["case"].iloc[0],
         "operation": rows["operation"].iloc[0],
         "quantities": sorted(rows["quantity"].unique()),
-        "reason": reason,
-        "source": source,
-        "link": link(source),
+        "reason": entry.reason,
+        "source": entry.source,
+        "link": link(entry.source),
         "checks": len(rows),
         "cases": rows["case"].nunique(),
     }
@@ -118,13 +120,14 @@ def size(case: Case) -> int:
     return sum(value.size for value in arguments.values() if isinstance(value, np.ndarray))
 
 
-def written(case: Case, dtype: str) -> str:
-    """The case's inputs and parameters in one line, as far as they are short."""
-    stated = {
-        name: value
-        for name, value in case.arguments(dtype).items()
-        if name in {**case.inputs, **case.parameters}
-    }
+def written(case: Case, dtype: str, quantity: str) -> str:
+    """The case's inputs, parameters and the gradient's upstream in one line, as far as they are short."""
+    arguments = case.arguments(dtype)
+    stated = {name: value for name, value in arguments.items() if name in {**case.inputs, **case.parameters}}
+    shape = OPERATIONS[case.operation].result_shape(arguments)
+    if quantity != "value" and (shape or case.upstream is not None):
+        given = case.with_upstream(dtype).get("upstream")
+        stated["upstream"] = upstream(shape) if given is None else given
     parts = [
         f"{name} = {value.tolist() if isinstance(value, np.ndarray) else value!r}"
         for name, value in stated.items()

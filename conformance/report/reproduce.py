@@ -81,7 +81,8 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     flow = tensors.pop("upstream", None)
     if check.quantity != "value":
         shape = OPERATIONS[check.operation].result_shape(dict(arguments))
-        if shape or by_hand or flow is not None:
+        raised = bool(check.message and not check.observed)  # perhaps on the flow, which runs always give
+        if shape or by_hand or raised or flow is not None:
             tensors["upstream"] = upstream(shape) if flow is None else flow
     if second:
         tensors["direction"] = direction(tensors[names[0]].shape)
@@ -152,6 +153,8 @@ def _literal(value: object) -> ast.expr:
 
 def _tensor(name: str, value: literals.Array, dtype: str) -> Tensor | None:
     integers = "" if value.dtype.kind == "f" else value.dtype.name
+    if not value.size and value.ndim > 1:  # nested lists say nothing of the axes behind an empty one
+        return Tensor(name, "[]", value.shape, integers, "")
     if value.size <= literals.LONGEST:
         return Tensor(name, literals.nested(value, dtype), None, integers, "")
     packed = literals.packed(value)

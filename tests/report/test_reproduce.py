@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -309,3 +310,21 @@ class TestLiterals:
         """nan and infinities have no literal in Python."""
         for value in (float("inf"), -float("inf"), float("nan")):
             assert repr(eval(literals.number(value, "float32"))) == repr(value)
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch", "tensorflow", "jax"])
+def test_an_empty_tensor_keeps_the_axes_behind_its_empty_one(framework: str) -> None:
+    check = Check("cross_entropy", "functional", "value", "float32", framework)
+    if framework == "jax":
+        check = replace(check, formulation="composed")
+    empty = {"logits": np.zeros((0, 5)), "target": np.zeros((0,), np.int64), "reduction": "sum"}
+    program = reproduce(check, empty)
+    assert program is not None
+    assert "(0, 5)" in program
+
+
+def test_a_gradient_that_raised_is_asked_for_with_its_upstream() -> None:
+    check = Check("cross_entropy", "module", "gradient:logits", "float32", "tensorflow")
+    case = {"logits": np.zeros((0, 5)), "target": np.zeros((0, 5)), "reduction": "sum"}
+    said = [reproduce(replace(check, message=text), case) or "" for text in ("", "it raised")]
+    assert ["upstream = " in text for text in said] == [False, True]
