@@ -2,8 +2,8 @@
 
     python benchmarks/speed.py [PATH ...] [--operation OP] [--subject S] [--cold] [--save FILE]
 
-Runs the floors of all frameworks side by side (`benchmarks/floor.py`), then the suite, each once; without
---cold the suite and the floors have run before, so that what they cache is there. Prints wall time, the
+Runs the floors of all frameworks side by side (`benchmarks/floor.py`), then the suite, each with empty caches
+of its own; then, without --cold, both again with what they have cached. Prints for each wall time, the
 processor's time, checks a second, and where the suite's own time goes. Needs an otherwise idle machine.
 """
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--operation", action="append", default=[])
     parser.add_argument("--subject", action="append", default=[])
-    parser.add_argument("--cold", action="store_true", help="with empty caches")
+    parser.add_argument("--cold", action="store_true", help="with empty caches alone")
     parser.add_argument("--save", type=Path, help="also write the tables to this file")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -44,23 +44,22 @@ def main() -> None:
     if options.inside:
         inside(options)
         return
+    console = Console(record=True, width=110)
     with tempfile.TemporaryDirectory() as folder:
         frames = dump(options, Path(folder))
         caches = {what: Path(folder) / what for what in ("floor", "suite")}
-        for _ in range(1 if options.cold else 2):
+        for state in ("empty",) if options.cold else ("empty", "warm"):
             floor_wall, floors = side_by_side(frames, caches["floor"])
             figures = suite(options, Path(folder), caches["suite"])
-    console = Console(record=True, width=110)
-    console.print(heading(options))
-    show(console, floor_wall, floors, figures)
+            console.print(heading(state))
+            show(console, floor_wall, floors, figures)
     if options.save:
         options.save.write_text(console.export_text(), encoding="utf-8")
 
 
-def heading(options: argparse.Namespace) -> str:
+def heading(state: str) -> str:
     """What was measured, where."""
-    caches = "empty caches" if options.cold else "warm caches"
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {caches}"
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {state} caches"
 
 
 def dump(options: argparse.Namespace, folder: Path) -> dict[str, Path]:

@@ -81,6 +81,7 @@ class _Store:
             directory.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(directory / "exact.sqlite", timeout=10.0)
             self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS exact (key TEXT PRIMARY KEY, frame BLOB NOT NULL)"
             )

@@ -10,7 +10,7 @@ from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation, tensor
-from conformance.operations.rows import Row
+from conformance.operations.rows import Row, row_of
 
 
 class AlongAxis(Operation):
@@ -44,7 +44,7 @@ class AlongAxis(Operation):
 
     def rows(self, arguments: Arguments) -> Iterator[Row]:
         """The rows along the axis, in the order of the other axes."""
-        return (Row(row) for row in as_rows(tensor(arguments, "x"), self.axis(arguments)))
+        return (row_of(row) for row in as_rows(tensor(arguments, "x"), self.axis(arguments)))
 
     def restored(self, rows: Iterable[list[Ball]], arguments: Arguments) -> list[Ball]:
         """Rows of results, flat in the order of the input."""

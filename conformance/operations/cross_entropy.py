@@ -41,7 +41,7 @@ from conformance.operations.classes import (
     label_divisor,
 )
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
-from conformance.operations.rows import Row
+from conformance.operations.rows import Row, row_of
 
 
 class CrossEntropy(OverClasses):
@@ -194,7 +194,7 @@ class _Task:
     def _loss(self, index: int) -> Ball:
         if self.ignored(index):
             return ZERO
-        row = Row(self.matrix[index])
+        row = row_of(self.matrix[index])
         label = self.hard(index)
         if label is None:
             return self.share(rows.weighted_surprisal(row, self.coefficients(index)))
@@ -206,7 +206,7 @@ class _Task:
         """factor * (p_i sum(u) - u_i)."""
         if self.ignored(index):
             return [ZERO] * self.classes
-        row = Row(self.matrix[index])
+        row = row_of(self.matrix[index])
         label = self.hard(index)
         if label is None:
             result = rows.log_softmax_pullback(row, rows.negated(self.coefficients(index)))
@@ -222,13 +222,13 @@ class _Task:
         if is_nan(factor):
             return [NAN] * self.classes
         whole = times(self.share(factor), exact_sum(self.coefficients(index)))
-        return rows.centred(Row(self.matrix[index]), along, whole)
+        return rows.centred(row_of(self.matrix[index]), along, whole)
 
     def target_gradient(self, index: int, factor: Ball) -> list[Ball]:
         """factor * (1 - e) w_c (-log softmax_c)."""
         with wide():
             scales = [product(1 - self.smoothing, weight) for weight in self.weights]
-        row = Row(self.matrix[index])
+        row = row_of(self.matrix[index])
         values = rows.surprisals(row)
         return times_all(
             factor, [removable(row, scale, value) for scale, value in zip(scales, values, strict=True)]
@@ -242,7 +242,7 @@ class _Task:
         for index, factor in enumerate(factors):
             if self.ignored(index):
                 continue
-            row = Row(self.matrix[index])
+            row = row_of(self.matrix[index])
             values = rows.surprisals(row)
             for c, (target, value) in enumerate(zip(self.spread(index), values, strict=True)):
                 term = self.share(removable(row, target, value))

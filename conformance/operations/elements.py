@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +77,8 @@ class OverElements(Operation):
         elements = self.elements(arguments)
         divisor = ball(len(elements))
         if quantity == "value":
-            losses = [weighed(e.weight, self.loss(e), e) for e in elements]
+            each = zip(elements, once_each(self.loss, elements), strict=True)
+            losses = [weighed(e.weight, loss, e) for e, loss in each]
             return reduced(losses, arguments["reduction"], divisor)
         factors = upstream_factors(g, arguments["reduction"], divisor, len(elements))
         if quantity == SECOND + self.inputs[0].name:
@@ -86,12 +87,13 @@ class OverElements(Operation):
         if arguments.get(name) is None or name not in (*(item.name for item in self.inputs), *self.factors()):
             raise unknown_quantity(self.name, quantity)
         if name == "weight":
-            slopes = [times(u, self.loss(e)) for u, e in zip(factors, elements, strict=True)]
+            slopes = [times(u, loss) for u, loss in zip(factors, once_each(self.loss, elements), strict=True)]
         else:
             with wide():
                 scales = [product(u, e.weight) for u, e in zip(factors, elements, strict=True)]
+            each_slope = once_each(lambda e: self.slope(e, name), elements)
             slopes = [
-                weighed(scale, self.slope(e, name), e) for scale, e in zip(scales, elements, strict=True)
+                weighed(scale, slope, e) for scale, slope, e in zip(scales, each_slope, elements, strict=True)
             ]
         return (
             slopes if name not in self.factors() else gathered(arguments, self.inputs[0].name, name, slopes)
@@ -113,6 +115,18 @@ class OverElements(Operation):
         weight, positive = (broadcast(arguments, name, scores.shape) for name in ("weight", "pos_weight"))
         rows = zip(scores.ravel().tolist(), targets.ravel().tolist(), weight, positive, strict=True)
         return [Element(*row) for row in rows]
+
+
+def once_each(function: Callable[[Element], Ball], elements: Sequence[Element]) -> list[Ball]:
+    """The function of each element; of equal scores and targets, as half types have many, computed once."""
+    known: dict[tuple[float, float, int], Ball] = {}
+    found = []
+    for element in elements:
+        key = element.score, element.target, id(element.positive)
+        if key not in known:
+            known[key] = function(element)
+        found.append(known[key])
+    return found
 
 
 def broadcast(arguments: Arguments, name: str, shape: tuple[int, ...]) -> list[Ball]:

@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,6 +41,8 @@ from conformance.arithmetic.formats import FloatArray
 
 # An addend that many bits below the other could vanish at the starting precision.
 _VANISHING = -60
+#: Rows of more logits are made anew each time.
+SHORT = 64
 
 
 class Row:
@@ -92,6 +95,18 @@ class Row:
     def others(self, index: int) -> Ball:
         """The sum of the exponentials of all positions but one; nothing cancels."""
         return self.rest if self.logits[index] == self.maximum else self.mass - self.exps[index]
+
+
+def row_of(logits: FloatArray) -> Row:
+    """The row at the current precision, made once: the cases of a product have the same logits."""
+    if logits.size > SHORT:
+        return Row(logits)
+    return _row(logits.astype(np.float64).tobytes(), current_precision())
+
+
+@lru_cache(maxsize=8192)
+def _row(logits: bytes, _bits: int) -> Row:
+    return Row(np.frombuffer(logits, np.float64))
 
 
 def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:
