@@ -63,6 +63,7 @@ def compared(old: dict[str, Any], new: dict[str, Any], **options: Any) -> str:
         (check("not run", None), check(), "added"),
         (check(), check("not run", None), "removed"),
         (check(exact="1.5"), check(exact="2.5", observed="2.5"), "changed case"),
+        (check(exact="1.5"), check(exact="1.7976931348623157e308"), "changed case"),
     ],
 )
 def test_each_change_has_its_name(old: dict[str, Any], new: dict[str, Any], change: str) -> None:
