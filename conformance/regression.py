@@ -357,8 +357,9 @@ def _other_case(joined: pd.DataFrame) -> Flags:
         pd.to_numeric(joined[f"exact_{side}"], errors="coerce").to_numpy(np.float64)
         for side in ("old", "new")
     )
-    with np.errstate(invalid="ignore", over="ignore"):
-        alike = np.abs(a - b) <= np.spacing(np.abs(b))  # An ulp: one may have been written with fewer digits.
+    below = np.minimum(np.minimum(np.abs(a), np.abs(b)), np.finfo(np.float64).max / 2)  # the largest has no ulp
+    with np.errstate(invalid="ignore"):
+        alike = np.abs(a - b) <= np.spacing(below)  # An ulp: one may have been written with fewer digits.
         other = ~(alike | (np.isnan(a) & np.isnan(b)) | (a == b))
     written = joined["exact_old"].fillna("").ne("") & joined["exact_new"].fillna("").ne("")
     found: Flags = same.fillna(False).to_numpy(bool) & other & written.to_numpy(bool)
