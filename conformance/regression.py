@@ -357,7 +357,8 @@ def _other_case(joined: pd.DataFrame) -> Flags:
         pd.to_numeric(joined[f"exact_{side}"], errors="coerce").to_numpy(np.float64)
         for side in ("old", "new")
     )
-    below = np.minimum(np.minimum(np.abs(a), np.abs(b)), np.finfo(np.float64).max / 2)  # the largest has no ulp
+    # The largest number has no ulp above it.
+    below = np.minimum(np.minimum(np.abs(a), np.abs(b)), np.finfo(np.float64).max / 2)
     with np.errstate(invalid="ignore"):
         alike = np.abs(a - b) <= np.spacing(below)  # An ulp: one may have been written with fewer digits.
         other = ~(alike | (np.isnan(a) & np.isnan(b)) | (a == b))
