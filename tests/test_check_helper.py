@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from measured import measured
+
 ROOT = Path(__file__).parents[1]
 CASES = ROOT / "tests" / "few_cases.yaml"
 
@@ -30,7 +32,7 @@ def run_pytest(folder: Path, name: str) -> str:
         str(folder),
         str(file),
     ]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    environment = measured({"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"})
     return subprocess.run(line, capture_output=True, text=True, cwd=folder, env=environment).stdout
 
 

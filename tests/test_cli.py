@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from measured import measured
 
 WRONG = """\
 source: a test
@@ -31,7 +32,9 @@ def call(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=120,
         cwd=cwd,
-        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin", "HOME": str(cwd)},
+        env=measured(
+            {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+        ),
     )
 
 

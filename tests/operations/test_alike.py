@@ -1,0 +1,50 @@
+"""A loss over rows that are mostly alike is the loss over them one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance import exact
+from conformance.operations import alike
+
+FEW = np.float32([[1, 2, 3], [0, -4, 9], [5, 5, 5.5], [-0.0, 0, 1]])
+COUNT = 1 << 12
+
+
+@pytest.mark.parametrize("operation", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"reduction": "sum"},
+        {"weight": np.float32([0.5, 2, 3])},
+        {"weight": np.float32([0.5, 2, 3]), "reduction": "sum"},
+        {"ignore_index": 1},
+        {"ignore_index": 1, "weight": np.float32([1, 2, 0])},
+    ],
+)
+def test_as_if_none_were_alike(monkeypatch: pytest.MonkeyPatch, operation: str, more: dict[str, Any]) -> None:
+    """To the last of fifty digits, with rows in any order."""
+    chosen = np.random.default_rng(1).integers(0, len(FEW), COUNT)
+    labels = np.int64([0, 1, 2, 1])[chosen]
+    values = []
+    for many in (COUNT, COUNT + 1):
+        monkeypatch.setattr(alike, "MANY", many)
+        counted = alike.distinct({"logits": FEW[chosen], "target": labels}, "logits")
+        assert (counted is not None) == (many == COUNT)
+        values.append(exact(operation, FEW[chosen], labels, **more).digits(50))
+    assert values[0] == values[1]
+
+
+def test_what_is_not_alike_to_the_bit_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """-0 and 0, a label more; rows that mostly differ are not worth it."""
+    monkeypatch.setattr(alike, "MANY", 1)
+    rows = np.float64([[0, 1], [-0.0, 1]] * 50)
+    found = alike.distinct({"logits": rows, "target": np.int64([0, 0, 1, 1] * 25)}, "logits")
+    assert found is not None
+    assert sorted(found[1]) == [25] * 4
+    different = np.arange(200.0).reshape(100, 2)
+    assert alike.distinct({"logits": different, "target": np.zeros(100, np.int64)}, "logits") is None
