@@ -23,10 +23,10 @@ Row = Mapping[str, Any]
 
 def sentence(run: CheckRun) -> str:
     """The verdict in one sentence; for a function that is wrong it names the cause."""
-    if not run.answered:
-        return f"{run.subject} answered no check at all: {_commonest(run)}"
     if not run.complete:
         return f"{run.subject} has not been checked to the end: the run was interrupted."
+    if not run.answered:
+        return f"{run.subject} answered no check at all: {_commonest(run)}"
     found = run.diagnosis
     if found is None:
         return f"{run.subject} is right: {count(run.answered, 'check')} conform."

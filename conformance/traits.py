@@ -40,6 +40,7 @@ PHRASES = {
     "probabilities": "the target holds class probabilities",
     "no elements": "the input is empty (no rows)",
     "one class": "there is one class",
+    "tens of thousands": "there are tens of thousands of classes",
     "vocabulary": "there are more than 1,024 classes",
     "many classes": "there are hundreds of classes",
     "odd classes": "the number of classes is no multiple of 8",
@@ -55,7 +56,7 @@ PHRASES = {
     "row masked": "a whole row is masked (minus infinity)",
     "masked": "a score is masked (minus infinity)",
     "overflow": "exp of a score overflows unless the maximum is subtracted",
-    "rows apart": "the maxima of rows lie far apart",
+    "rows apart": "the maxima of rows lie far apart, so that each row needs its own",
     "offset": "the scores of a row share a large common offset",
     "gap": "the scores of a row lie far apart (tails)",
     "edge": "a probability is 0 or 1, or next to it",
@@ -226,6 +227,8 @@ def _of_shape(case: Case, arguments: Arguments) -> Iterator[str]:
     classes = first.shape[_axis(case, arguments)]
     if classes == 1:
         yield "one class"
+    if classes > 10_000:
+        yield "tens of thousands"
     if classes > 1024:
         yield "vocabulary"
     if classes > 128:

@@ -26,6 +26,8 @@ CASES = {
     "softmax, inputs: {x: [[1, 2]]}": "last axis; one row; odd classes",
     f"softmax, inputs: {{x: {WIDE}}}": "last axis; many classes; vocabulary",
     "softmax, inputs: {x: {normal: {shape: [1032, 8], seed: 1}}}": "last axis; many rows",
+    "softmax, inputs: {x: {normal: {shape: [2, 10008], seed: 1}}}": "last axis; many classes; "
+    "tens of thousands; vocabulary",
     "softmax, inputs: {x: [[1, 2]]}, parameters: {axis: 7}, expect: error": "axis outside; error; one row; "
     "odd classes",
     "softmax, inputs: {x: [[1, .nan], [1, 2]]}": "last axis; nan; odd classes",
