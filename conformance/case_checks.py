@@ -78,7 +78,7 @@ class Checks:
             self._fault("printed", what, f"{list(shape)}, the shape of the result")
 
     def _arguments(self) -> dict[str, Any]:
-        """The case's arguments in its last dtype, built in each; of a large case the labels alone are built.
+        """The case's arguments in its last dtype, built in each; of a large case their outlines.
 
         Raises ValueError where a dtype lacks a number of the case.
         """
@@ -87,8 +87,8 @@ class Checks:
             return [case.build(dtype) for dtype in case.dtypes][-1]
         arguments = {one.name: case.parameters.get(one.name, one.default) for one in operation.parameters}
         for one in operation.inputs:
-            labels = one.kind != "floating" and case.inputs[one.name].integral
-            arguments[one.name] = case.inputs[one.name].values("float64") if labels else case.inputs[one.name]
+            found = case.inputs[one.name].outline()
+            arguments[one.name] = found if one.kind != "floating" else np.broadcast_to(0.0, found.shape)
         return {
             name: np.broadcast_to(0.0, value.shape) if hasattr(value, "integral") else value
             for name, value in arguments.items()
@@ -153,7 +153,8 @@ class Checks:
         if not labels and case.label_dtype != "int64":
             self._fault("label_dtype", "label_dtype without labels", "a case that has labels")
         for one in labels:
-            if (one.astype(case.label_dtype) != one).any():
+            ends = np.array([one.min(), one.max()] if one.size else [], one.dtype)
+            if (ends.astype(case.label_dtype) != ends).any():
                 what = f"label_dtype: {case.label_dtype} does not hold every label"
                 self._fault("label_dtype", what, "integers that hold them")
 

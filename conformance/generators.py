@@ -104,6 +104,10 @@ class Generator(BaseModel):
         """The tensor: float64, or int64 labels."""
         raise NotImplementedError
 
+    def outline(self) -> Floats | Labels:
+        """An array of the same shape, with the greatest label if it makes labels, that takes no memory."""
+        return np.broadcast_to(0.0, self.made)
+
     def stream(self) -> Stream:
         """This generator's own random words."""
         return Stream(self.name, getattr(self, "seed"))  # noqa: B009 - only generators with a seed draw
@@ -296,6 +300,10 @@ class RandomLabels(Generator):
         """Integers from 0 to classes - 1."""
         return self.stream().below(self.classes, self.count).reshape(self.made)
 
+    def outline(self) -> Labels:
+        """The last class at every place."""
+        return np.broadcast_to(np.int64(self.classes - 1), self.made)
+
 
 class SameLabel(Generator):
     """The same label throughout."""
@@ -308,6 +316,10 @@ class SameLabel(Generator):
     def make(self) -> Labels:
         """The label at every place."""
         return np.full(self.made, self.label, np.int64)
+
+    def outline(self) -> Labels:
+        """The label at every place."""
+        return np.broadcast_to(np.int64(self.label), self.made)
 
 
 class Constant(Generator):

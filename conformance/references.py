@@ -18,7 +18,7 @@ from conformance.operations import Reference, reference
 from conformance.plan import Group
 
 #: Elements of exact values that are computed ahead of the answers that need them.
-_AHEAD = 1 << 22
+_AHEAD = 1 << 21
 #: A result of more elements than this, 48 bytes each, is not kept on disk.
 _KEPT = 1 << 19
 #: Bytes of new exact values that are held before they are written.

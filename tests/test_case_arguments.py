@@ -53,6 +53,23 @@ class TestLargeCases:
         (found,) = faults(tmp_path, f"cross_entropy, inputs: {{{LARGE}, {labels}}}")
         assert "label 2 is outside 0 .. 1 and is not ignored" in found
 
+    @pytest.mark.parametrize("made", ["labels: {classes: 2, seed: 1", "same_label: {label: 1"])
+    def test_labels_take_no_memory(self, tmp_path: Path, made: str) -> None:
+        """2^22 of them would be 32 MiB."""
+        logits = "logits: {normal: {shape: [4194304, 2], seed: 1}}"
+        inputs = f"{{{logits}, target: {{{made}, shape: [4194304]}}}}}}"
+        path = tmp_path / "f.yaml"
+        path.write_text(CASE.format(f"cross_entropy, inputs: {inputs}"))
+        tracemalloc.start()
+        assert len(load_cases([path])) == 1
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+        tracemalloc.stop()
+
+    def test_drawn_labels_that_the_classes_lack(self, tmp_path: Path) -> None:
+        labels = "target: {labels: {classes: 3, shape: [70000], seed: 1}}"
+        (found,) = faults(tmp_path, f"cross_entropy, inputs: {{{LARGE}, {labels}}}")
+        assert "label 2 is outside 0 .. 1 and is not ignored" in found
+
     @pytest.mark.parametrize(
         "case",
         [
