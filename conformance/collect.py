@@ -175,16 +175,19 @@ class Collector:
 
     def _compare(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
         """Every relation inside each subject, then each pair of subjects on the same formulation."""
-        values = [one.values for one in sound if one.values is not None]
+        values = {one.bits: one.values for one in sound if one.values is not None}
         related = list(_related(OPERATIONS[group.case.operation], sound))
         paired = list(_paired(sound))
-        sides = [(left, right) for _, left, right in related]
-        apart = relations.distances(values, sides + paired, reference)
+        sides = [(sound[left].bits, sound[right].bits) for _, left, right in related]
+        sides += [(sound[left].bits, sound[right].bits) for left, right in paired]
+        found = relations.distances(values, sides, reference)
+        apart = [found[pair] for pair in sides]
         for (relation, left, right), distance in zip(related, apart, strict=False):
             self._relate(group, quantity, relation, (sound[left], sound[right]), distance)
             if distance.beyond and "frontier" in group.case.tags and quantity == "value":
                 ways = sound[left].request.formulation, sound[right].request.formulation
-                ulps = relations.elementwise(values[left], values[right], reference)
+                observed = [values[sound[place].bits] for place in (left, right)]
+                ulps = relations.elementwise(observed[0], observed[1], reference)
                 self.broken[group.index, sound[left].subject, *ways] = ulps > relations.granted(reference)
         for (left, right), distance in zip(paired, apart[len(related) :], strict=True):
             a, b = sound[left], sound[right]
@@ -238,10 +241,13 @@ class Collector:
     def _sum_rows(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
         operation = OPERATIONS[group.case.operation]
         sums = row_sums(operation.name, group.arguments, quantity, reference)
+        found: dict[str, relations.Distance] = {}
         for one in sound if sums is not None else ():
             assert sums is not None
             assert one.values is not None
-            apart, left = sums.judge(one.values), one.request.formulation
+            if one.bits not in found:
+                found[one.bits] = sums.judge(one.values)
+            apart, left = found[one.bits], one.request.formulation
             self.relation_rows.append(
                 _relation_row(
                     group, quantity, one.subject, sums.relation, left, f"{sums.right:g}", apart.judgement

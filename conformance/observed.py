@@ -88,10 +88,16 @@ def sound_ones(returned: list[Observation], reference: Reference) -> list[Observ
 
 
 def judge_in_steps(sound: list[Observation], reference: Reference) -> None:
-    """Gives each observation its judgement, as many in one vectorised step as memory should hold."""
+    """Gives each observation its judgement, as many in one vectorised step as memory should hold.
+
+    The same bits have the same judgement: each is judged once.
+    """
+    values = {one.bits: one.values for one in sound if one.values is not None}
+    distinct, judged = list(values), dict[str, Judgement]()
     step = max(1, _AT_ONCE // max(1, reference.rounded.size))
-    for start in range(0, len(sound), step):
-        part = sound[start : start + step]
-        stack = np.stack([one.values for one in part if one.values is not None])
-        for one, judgement in zip(part, verdict.judge(stack, reference), strict=True):
-            one.judgement = judgement
+    for start in range(0, len(distinct), step):
+        part = distinct[start : start + step]
+        stack = np.stack([values[bits] for bits in part])
+        judged.update(zip(part, verdict.judge(stack, reference), strict=True))
+    for one in sound:
+        one.judgement = judged[one.bits]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,21 +57,22 @@ class EquivalenceTally:
 
 
 def distances(
-    observed: Sequence[Floats], sides: Sequence[tuple[int, int]], reference: Reference
-) -> list[Distance]:
-    """The distance between the observations (left, right) of each pair of positions in `observed`.
+    observed: Mapping[str, Floats], sides: Iterable[tuple[str, str]], reference: Reference
+) -> dict[tuple[str, str], Distance]:
+    """The distance between the observations of each pair of names (left, right), each pair once.
 
     The observations are float64 embeddings of their dtype, of the reference's shape.
     """
+    pairs = list(dict.fromkeys(sides))
     if reference.rounded.size == 0:
-        return [Distance(True, False, 0.0, 0.0)] * len(sides)
+        return dict.fromkeys(pairs, Distance(True, False, 0.0, 0.0))
     step = max(1, _AT_ONCE // reference.rounded.size)
     found: list[Distance] = []
-    for start in range(0, len(sides), step):
-        part = sides[start : start + step]
+    for start in range(0, len(pairs), step):
+        part = pairs[start : start + step]
         left, right = (np.stack([observed[pair[side]] for pair in part]) for side in (0, 1))
         found += _distances(elementwise(left, right, reference).reshape(len(part), -1), reference)
-    return found
+    return dict(zip(pairs, found, strict=True))
 
 
 def _distances(apart: Floats, reference: Reference) -> list[Distance]:
