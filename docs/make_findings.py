@@ -165,7 +165,7 @@ def answers(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def program(run: Run, case: Case, example: Mapping[str, Any]) -> str:
     """The reproduction in the framework alone."""
-    arguments = case.arguments(str(example["dtype"]))
+    arguments = case.with_upstream(str(example["dtype"]))
     return (reproduce(check_of(example, run.environment), arguments) or "").strip()
 
 

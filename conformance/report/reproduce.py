@@ -20,6 +20,8 @@ from conformance.report.sources import Source, formulation, second_by_hand
 DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
 FLOWS = ("upstream", "direction")
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
+#: What the mode `vmap` maps a call over its inputs' rows with.
+VMAP = {"torch": "torch.func.vmap", "jax": "jax.vmap"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,13 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     keywords |= {
         name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name not in FLOWS
     }
+    axis = arguments.get("axis")
+    if check.mode == "vmap" and isinstance(axis, int) and axis > 0:
+        keywords["axis"] = _literal(axis - 1)  # that of a row
     definitions, call = _call(source, [*(FLOWS if by_hand else ()), *names], keywords)
+    if check.mode == "vmap":
+        rows = ", ".join(names)
+        call = f"{VMAP[check.framework]}(lambda {rows}: {call})({rows})"
     program = Program(
         imports=list(source.imports),
         tensors=[tensor for tensor in written.values() if tensor is not None],

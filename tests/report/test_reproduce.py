@@ -328,3 +328,10 @@ def test_a_gradient_that_raised_is_asked_for_with_its_upstream() -> None:
     case = {"logits": np.zeros((0, 5)), "target": np.zeros((0, 5)), "reduction": "sum"}
     said = [reproduce(replace(check, message=text), case) or "" for text in ("", "it raised")]
     assert ["upstream = " in text for text in said] == [False, True]
+
+
+def test_vmap_maps_the_call_over_rows() -> None:
+    check = Check("softmax", "functional", "value", "float32", "torch", mode="vmap")
+    program = reproduce(check, {"x": np.zeros((2, 3)), "axis": 1})
+    assert program is not None
+    assert "torch.func.vmap(lambda x: F.softmax(x, dim=0))(x)" in program, "the axis is that of a row"
