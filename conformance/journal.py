@@ -150,16 +150,17 @@ class RunDirectory:
 
     @contextmanager
     def staged(self) -> Iterator[Path]:
-        """A directory to write the run's files into: all of them take their place at once, or none does.
+        """A directory to write the run's files into: once all are whole, each takes its place by a rename.
 
-        Raises RunError where they cannot be written; what was there before is then as it was.
+        `run.json` comes last: where it says that a run is complete, all of its tables are there. Raises
+        RunError where they cannot be written; what was there before is then as it was.
         """
         beside = self.path / STAGE
         try:
             shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed just here
             beside.mkdir()
             yield beside
-            for file in sorted(beside.iterdir()):
+            for file in sorted(beside.iterdir(), key=lambda file: (file.name == "run.json", file.name)):
                 os.replace(file, self.path / file.name)
         except OSError as error:
             raise self._unwritable(error) from None

@@ -17,6 +17,7 @@ from engine.kill_anywhere import children, left_after, tables
 
 import conformance
 from conformance.adapters import protocol
+from conformance.journal import RunDirectory
 
 CASES = """
 source: tests
@@ -224,3 +225,20 @@ class TestWhatAnInterruptedRunLeft:
         )
         assert done.code == 2
         assert not list(tmp_path.glob("journal*"))
+
+
+def test_what_says_that_a_run_is_complete_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader who finds run.json finds the tables that it speaks of."""
+    placed: list[str] = []
+    replace = os.replace
+
+    def noted(source: Path, target: Path) -> None:
+        placed.append(Path(target).name)
+        replace(source, target)
+
+    with RunDirectory(tmp_path, "one") as directory, directory.staged() as beside:
+        for name in ("summary.md", "run.json", "results.csv"):
+            (beside / name).write_text(name)
+        monkeypatch.setattr(os, "replace", noted)
+    assert placed == ["results.csv", "summary.md", "run.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {*placed, ".lock"}
