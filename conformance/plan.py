@@ -85,6 +85,7 @@ class Group:
             "dtype": self.dtype,
             "quantities": list(quantities),
             "parameters": self.scalars,
+            "formulations": list(self.case.formulations),
         }
         return header | ({"layouts": dict(self.case.layout)} if self.case.layout else {})
 

@@ -11,7 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import DEFAULTS, FLOWS, Adapter, Array, Call, Function, Tensor, Unavailable, signature_of
+from .base import (
+    DEFAULTS,
+    FLOWS,
+    FORMULATIONS,
+    Adapter,
+    Array,
+    Call,
+    Function,
+    Tensor,
+    Unavailable,
+    signature_of,
+)
 from .by_rows import row_call
 from .jax_functions import FUNCTIONS
 from .jax_kept import can_keep
@@ -52,9 +63,11 @@ class JaxAdapter(Adapter):
         self.programs = Programs(self.evaluate, cache, about)
         self.users_programs: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
+        self.asked: FrozenSet[str] = frozenset(FORMULATIONS)
 
     def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
-        """The call on a batch, or on a row of it."""
+        """The call on a batch, or on a row of it; which formulations its case asks for is noted."""
+        self.asked = frozenset(request.get("formulations", FORMULATIONS))
         call = super().call(request, arrays)
         return row_call(request["operation"], call, arrays) if self.mode == "vmap" else call
 
@@ -128,7 +141,8 @@ class JaxAdapter(Adapter):
         calls = {
             operation + " " + name: call._replace(function=function)
             for name, function in FUNCTIONS[operation].items()
-            if name == asked or (together and given <= signature_of(function).parameters)
+            if name == asked
+            or (together and name in self.asked and given <= signature_of(function).parameters)
         }
         return operation + " " + asked, calls
 

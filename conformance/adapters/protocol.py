@@ -12,7 +12,8 @@ Request header::
      "parameters": {"reduction": "mean", "ignore_index": -100},          # scalars; absent: the default
      "arrays": [{"name": "logits", "dtype": "bfloat16"}, {"name": "target", "dtype": "int64"},
                 {"name": "weight", "dtype": "bfloat16"}, {"name": "upstream", "dtype": "bfloat16"}],
-     "layouts": {"logits": "transposed"}}                                # absent: all contiguous
+     "layouts": {"logits": "transposed"},                                # absent: all contiguous
+     "formulations": ["functional", "composed"]}    # what else is asked of these arrays; absent: any
 
 Response header, with an outcome for each quantity that was asked for::
 

@@ -95,6 +95,16 @@ def test_jax_compiles_formulations_together_to_the_bits_of_each_alone(operation:
     assert adapter.compilations() == 1
 
 
+def test_jax_compiles_what_the_case_asks_for_and_no_more() -> None:
+    """Without a word of the case, any formulation may be asked for next."""
+    adapter = JaxAdapter()
+    request = {"operation": "log_softmax", "formulation": "functional", "dtype": "float32", "parameters": {}}
+    for said, named in (({"formulations": ["functional", "naive"]}, {"functional", "naive"}), ({}, None)):
+        call = adapter.call({**request, **said}, {"x": np.zeros((2, 3), np.float32)})
+        _, calls = adapter.beside(call, frozenset({"x"}))
+        assert {name.split()[1] for name in calls} == (named or set(adapter.formulations["log_softmax"]))
+
+
 def test_without_a_barrier_each_formulation_is_a_program_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """JAX 0.4.13 has none: nothing may be compiled together, and nothing may fail for want of it."""
     monkeypatch.delattr(jax.lax, "optimization_barrier")
