@@ -1,7 +1,8 @@
 """JAX's compiled programs: the formulations of an operation in one, kept on disk ready to run.
 
 Formulations that are compiled together lie behind a barrier each, so that XLA treats every one as if it were
-alone: tests/adapters/test_compilations.py compares them bit by bit with `jax.jit` of each.
+alone: tests/adapters/test_compilations.py compares them bit by bit with `jax.jit` of each. Nearly so: two of
+19,000 results of cross-entropy moved by an ulp when fewer were compiled together.
 """
 
 from __future__ import annotations
