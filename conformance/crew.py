@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from conformance.plan import Request
 from conformance.subject import MODES, Subject
-from conformance.turns import Turns
-from conformance.worker import Limits, Message, Worker
+from conformance.worker import Worker
 
-#: The modes that compile a program for each shape and dtype, on one core each.
+#: The modes that compile a program for each shape and dtype.
 COMPILING = frozenset({"jax:jit", "torch:compile", "tensorflow:function", "tensorflow:xla"})
 #: The dtypes of the second process: no program serves two dtypes, and these take half of the time.
 SECOND = frozenset({"float16", "bfloat16", "float64"})
@@ -22,20 +20,14 @@ MANY = 2000
 class Crew:
     """The workers that answer one subject's requests, each in the order in which it is asked.
 
-    Takes what a `Worker` takes; the second process starts once the first requests are known to be many.
+    `make` makes a worker of the subject. Where they `may_share`, a second one starts once the requests are
+    known to be many.
     """
 
-    def __init__(
-        self,
-        subject: Subject,
-        inbox: queue.Queue[Message],
-        limits: Limits,
-        environment: dict[str, str],
-        turns: Turns,
-    ) -> None:
-        self._made_from = subject, inbox, limits, environment, turns
-        self._workers = [Worker(*self._made_from)]
-        self._may_share = turns.unlimited and compiles(subject) and (os.cpu_count() or 1) > 1
+    def __init__(self, make: Callable[[], Worker], may_share: bool) -> None:
+        self._make = make
+        self._workers = [make()]
+        self._may_share = may_share and (os.cpu_count() or 1) > 1
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -47,7 +39,7 @@ class Crew:
     def submit(self, requests: Sequence[Request]) -> None:
         """Adds requests behind those already there."""
         if self._may_share and len(self._workers) == 1 and len(requests) >= MANY:
-            self._workers.append(Worker(*self._made_from))
+            self._workers.append(self._make())
             self._workers[1].start()
         for place, worker in enumerate(self._workers):
             worker.submit([request for request in requests if self.place(request) == place])

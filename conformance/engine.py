@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from conformance import assembly, collect, deviations, environments, journal, pl
 from conformance.breaks import Search
 from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
-from conformance.crew import Crew
+from conformance.crew import Crew, compiles
 from conformance.errors import RunError
 from conformance.operations import OPERATIONS
 from conformance.plan import Group, Plan, Request, Wanted
@@ -26,7 +27,7 @@ from conformance.results import Run
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
 from conformance.turns import Turns
-from conformance.worker import Answer, Ended, Hello, Limits, Message
+from conformance.worker import Answer, Ended, Hello, Limits, Message, Worker
 
 #: Messages that are journalled in one write.
 AT_HAND = 256
@@ -188,9 +189,9 @@ class _Session:
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
         environment = {"CONFORMANCE_CACHE": str(cache_directory())}
         for subject in subjects:
-            crew = Crew(subject, self.inbox, limits, environment, self.turns)
-            self.crews[subject.name] = crew
-            crew.start()
+            make = partial(Worker, subject, self.inbox, limits, environment, self.turns)
+            self.crews[subject.name] = Crew(make, may_share=self.turns.unlimited and compiles(subject))
+            self.crews[subject.name].start()
 
     def _drive(self, the_plan: Plan, subjects: Sequence[Subject]) -> Run:
         versions: dict[str, str] = {}

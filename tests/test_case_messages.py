@@ -10,7 +10,7 @@ import pytest
 
 from conformance.case import load_cases
 from conformance.errors import CaseError
-from conformance.faults import MOST, meant, shown
+from conformance.faults import MOST
 
 HEAD = "source: s\ncases:\n  - id: a\n"
 SOFTMAX = HEAD + "    operation: softmax\n"
@@ -388,19 +388,6 @@ class TestNpyFiles:
         assert "the key 'shape' beside file: file alone" in self.fault(tmp_path, "x.npy, shape: [2]")
 
 
-class TestWords:
-    def test_shown_is_printable_and_short(self) -> None:
-        """A stranger's text can neither recolour a terminal nor fill a log."""
-        assert shown("\x1b[31mred\nnew line") == r"'\x1b[31mred\nnew line'"
-        assert len(shown("x" * 10_000)) == 48
-
-    def test_a_file_name_is_printable(self, tmp_path: Path) -> None:
-        (found,) = faults(tmp_path, "source: s", "a\nb\x1b.yaml")
-        assert r"a\x0ab\x1b.yaml:1:1: " in found
-
-    def test_meant(self) -> None:
-        assert (
-            meant("sofmax", ["softmax", "sigmoid"]) == "did you mean 'softmax'? There are: softmax, sigmoid"
-        )
-        assert meant("x" * 100_000, ["softmax"]) == "one of: softmax"
-        assert meant("a", []) == "one of: none"
+def test_a_file_name_is_printable(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, "source: s", "a\nb\x1b.yaml")
+    assert r"a\x0ab\x1b.yaml:1:1: " in found

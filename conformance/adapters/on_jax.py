@@ -63,11 +63,11 @@ class JaxAdapter(Adapter):
         self.programs = Programs(self.evaluate, cache, about)
         self.users_programs: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
-        self.asked: FrozenSet[str] = frozenset(FORMULATIONS)
+        self.wanted: FrozenSet[str] = frozenset(FORMULATIONS)
 
     def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
         """The call on a batch, or on a row of it; which formulations its case asks for is noted."""
-        self.asked = frozenset(request.get("formulations", FORMULATIONS))
+        self.wanted = frozenset(request.get("formulations", FORMULATIONS))
         call = super().call(request, arrays)
         return row_call(request["operation"], call, arrays) if self.mode == "vmap" else call
 
@@ -128,7 +128,7 @@ class JaxAdapter(Adapter):
         return self.users_programs[key](*arguments)  # type: ignore[no-any-return]
 
     def beside(self, call: Call, parameters: FrozenSet[str]) -> Tuple[str, Dict[str, Call]]:
-        """The call's own name, and all calls of its operation with the same parameters, to compile together.
+        """The call's own name, and the calls with the same parameters that its case wants: one program.
 
         Compiled by jit and on the CPU alone: other devices fuse and tune a program as a whole, and of rows
         few formulations are asked for.
@@ -142,7 +142,7 @@ class JaxAdapter(Adapter):
             operation + " " + name: call._replace(function=function)
             for name, function in FUNCTIONS[operation].items()
             if name == asked
-            or (together and name in self.asked and given <= signature_of(function).parameters)
+            or (together and name in self.wanted and given <= signature_of(function).parameters)
         }
         return operation + " " + asked, calls
 

@@ -118,7 +118,7 @@ class OverElements(Operation):
 
 
 def once_each(function: Callable[[Element], Ball], elements: Sequence[Element]) -> list[Ball]:
-    """The function of each element; of equal scores and targets, as half types have many, computed once."""
+    """The function of each element; of equal elements, as half types have many, computed once."""
     known: dict[tuple[float, float, int], Ball] = {}
     found = []
     for element in elements:

@@ -27,7 +27,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             names.append(self.subject.name)
             super().start()
 
-    monkeypatch.setattr(crew, "Worker", Seen)
+    monkeypatch.setattr(engine, "Worker", Seen)
     monkeypatch.setattr(crew, "COMPILING", {"numpy:reference"})
     monkeypatch.setattr(crew, "MANY", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
