@@ -11,6 +11,7 @@ CONFORMANCE_CACHE names a folder. Prints one line of JSON: seconds, and the proc
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from contextlib import nullcontext
@@ -90,8 +91,9 @@ def compile_plainly(adapter: Any) -> None:
     """Has JAX compile as its users do: one `jax.jit` a function, nothing shared, nothing kept but by JAX."""
     import jax
 
-    from conformance.adapters.on_jax import enable_x64, evaluate, normalized
+    from conformance.adapters.on_jax import enable_x64, evaluate, normalized, use_cache
 
+    use_cache(os.environ.get("CONFORMANCE_CACHE"))
     programs: dict[Any, Any] = {}
 
     def carry_out(call: Call, wrt: Any, tensors: Any, upstream: Any) -> Any:

@@ -11,11 +11,14 @@ from typing import Any
 import pandas as pd
 
 from conformance import results
-from conformance.collect import Collector
+from conformance.collect import REQUEST, Collector
+from conformance.tables import Table
 
 _PAIR = ("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b")
 #: The columns by which each frame is ordered: together they name a row.
 _ORDER = {
+    "results": ("file", "line", "dtype", REQUEST, "quantity", "subject"),
+    "equivalence": _PAIR,
     "relations": ("case", "dtype", "relation", "quantity", "subject", "left", "right"),
     "breaks": ("case", "relation", "dtype", "subject", "left", "right"),
     "sweep": ("case", "dtype", "formulation", "quantity", "subject", "gap"),
@@ -37,19 +40,11 @@ def frames(collector: Collector, breaks: list[dict[str, Any]]) -> dict[str, pd.D
         }
         for key, tally in sorted(collector.tallies.items())
     ]
-    rows = {
-        "relations": collector.relation_rows,
-        "breaks": breaks,
-        "sweep": collector.sweep_rows,
-        "printed": collector.printed_rows,
-    }
-    ordered = {
-        name: sorted(part, key=lambda row: [row[column] for column in _ORDER[name]])
-        for name, part in rows.items()
-    }
-    ordered["results"] = sorted(collector.rows, key=lambda row: row["_order"])
-    ordered["equivalence"] = tallies
-    return {name: results.typed(ordered[name], results.FRAMES[name]) for name in results.FRAMES}
+    tables = {**collector.tables, "breaks": Table(results.BREAKS), "equivalence": Table(results.EQUIVALENCE)}
+    tables["breaks"].add(breaks)
+    tables["equivalence"].add(tallies)
+    found = {name: tables[name].frame(_ORDER[name]) for name in results.FRAMES}
+    return found | {"results": found["results"].drop(columns=REQUEST)}
 
 
 def environment(run_id: str, started: float, frame: pd.DataFrame) -> dict[str, Any]:

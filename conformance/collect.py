@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from conformance import printed, relations, repeats, verdict
+from conformance import printed, relations, repeats, results, verdict
 from conformance.case import Case, Known
 from conformance.deviations import matches
 from conformance.identities import Identities
@@ -21,13 +21,22 @@ from conformance.operations import OPERATIONS, Operation, Reference, Relation
 from conformance.plan import Group, Plan
 from conformance.row_sums import row_sums
 from conformance.subject import Subject, parse
+from conformance.tables import Row, Table
 from conformance.verdict import Judgement
 from conformance.worker import Answer
 
 Floats = npt.NDArray[np.float64]
-Row = dict[str, Any]
 References = Callable[[Group, str], Reference]
 
+_SWEPT = ("gap", "ulp_error", "ulp_bound", "ulp_attainable")
+#: A column beside those of a run's results: the request's place in the plan, by which they are ordered.
+REQUEST = "_request"
+_TABLES = (
+    ("results", {**results.RESULTS, REQUEST: "int64"}),
+    ("relations", results.RELATIONS),
+    ("sweep", results.SWEEP),
+    ("printed", results.PRINTED),
+)
 #: The source of a relation that nobody need claim.
 MATHEMATICS = "mathematics"
 
@@ -41,10 +50,7 @@ class Collector:
     versions: dict[str, str]
     subjects: dict[str, Subject] = field(default_factory=dict)
     on_group: Callable[[Group, list[Row]], None] | None = None
-    rows: list[Row] = field(default_factory=list)
-    relation_rows: list[Row] = field(default_factory=list)
-    sweep_rows: list[Row] = field(default_factory=list)
-    printed_rows: list[Row] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=lambda: {name: Table(kinds) for name, kinds in _TABLES})
     tallies: dict[tuple[str, ...], relations.EquivalenceTally] = field(default_factory=dict)
     broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
     known_used: dict[Known, bool] = field(default_factory=dict)
@@ -82,7 +88,7 @@ class Collector:
             found = [observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]
             if found:
                 rows += self._judge(group, quantity, found)
-        self.rows += rows
+        self.tables["results"].add(rows)
         if self.on_group is not None:
             self.on_group(group, rows)
 
@@ -105,7 +111,10 @@ class Collector:
                 self._record_sweep(group, sound, reference)
         first = [one for one in found if not one.request.repetition]
         self._relate_errors(group, quantity, first)
-        return [self._row(group, quantity, self._worst(one, found)) for one in first]
+        if len(first) < len(found):
+            first = [self._worst(one, found) for one in first]
+        about = _about(group.case)
+        return [about | self._row(group, quantity, one) for one in first]
 
     def _worst(self, one: Observation, found: Sequence[Observation]) -> Observation:
         """The observation that stands for all repeats of a check."""
@@ -116,20 +125,18 @@ class Collector:
         return worst
 
     def _row(self, group: Group, quantity: str, one: Observation) -> Row:
-        case, judgement = group.case, one.judgement
+        """What a row says of an observation, beside what it says of the case."""
+        judgement = one.judgement
         assert judgement is not None
-        judgement = _without_warning(case, quantity, one, judgement)
-        version = self.versions.get(one.subject, "")
+        judgement = _without_warning(group.case, quantity, one, judgement)
         conforms = verdict.conforms(judgement.verdict)
-        operation = OPERATIONS[case.operation]
+        returned = one.values is not None
         return {
-            "case": case.id,
-            "operation": case.operation,
             "formulation": one.request.formulation,
             "quantity": quantity,
             "dtype": group.dtype,
             "subject": one.subject,
-            "framework_version": version,
+            "framework_version": self.versions.get(one.subject, ""),
             "verdict": judgement.verdict,
             "conforms": conforms,
             "ulp_error": judgement.ulp_error,
@@ -138,40 +145,31 @@ class Collector:
             "observed": "" if judgement.observed is None else digits(judgement.observed, group.dtype),
             "exact": judgement.exact,
             "worst_index": "" if judgement.worst_index is None else str(list(judgement.worst_index)),
-            "known": self._known(case, group, quantity, one, conforms, version),
+            "known": "" if conforms is None else self._known(group, quantity, one, conforms),
             "message": judgement.message,
-            "source": case.source,
             "framework": self._subject(one.subject).framework,
-            "textbook": one.request.formulation in operation.textbook,
+            "textbook": one.request.formulation in OPERATIONS[group.case.operation].textbook,
             "ratio": judgement.ratio,
-            "elements": int(np.prod(one.shape)) if one.values is not None else 0,
-            "shape": str(list(one.shape)) if one.values is not None else "",
+            "elements": math.prod(one.shape) if returned else 0,
+            "shape": str(list(one.shape)) if returned else "",
             "bits": one.bits,
-            "file": case.file,
-            "line": case.line,
-            "tags": ";".join(case.tags),
-            "why": case.why,
-            "_order": (case.file, case.line, group.dtype, one.request.index, quantity, one.subject),
+            REQUEST: one.request.index,
         }
 
-    def _known(
-        self, case: Case, group: Group, quantity: str, one: Observation, conforms: bool | None, version: str
-    ) -> str:
-        if conforms is None:
-            return ""
-        for known in case.known:
-            names = (one.subject, self._subject(one.subject).unpinned)
-            if any(
-                matches(known, name, group.dtype, one.request.formulation, quantity, version)
-                for name in names
-            ):
+    def _known(self, group: Group, quantity: str, one: Observation, conforms: bool) -> str:
+        names = dict.fromkeys((one.subject, self._subject(one.subject).unpinned))
+        check = group.dtype, one.request.formulation, quantity, self.versions.get(one.subject, "")
+        for known in group.case.known:
+            if any(matches(known, name, *check) for name in names):
                 self.known_used[known] = self.known_used.get(known, False) or not conforms
                 if not conforms:
                     return f"{known.reason} ({known.source})"
         return ""
 
     def _subject(self, name: str) -> Subject:
-        return self.subjects[name] if name in self.subjects else parse(name)
+        if name not in self.subjects:
+            self.subjects[name] = parse(name)
+        return self.subjects[name]
 
     def _compare(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
         """Every relation inside each subject, then each pair of subjects on the same formulation."""
@@ -208,10 +206,9 @@ class Collector:
         left, right = (one.request.formulation for one in sides)
         textbook = left in OPERATIONS[group.case.operation].textbook
         subject = sides[0].subject
-        self.relation_rows.append(
-            _relation_row(group, quantity, subject, relation.name, left, right, apart.judgement)
-            | {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
-        )
+        row = _relation_row(group, quantity, subject, relation.name, left, right, apart.judgement)
+        row |= {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
+        self.tables["relations"].add([row])
 
     def _compare_cases(
         self, group: Group, quantity: str, sound: list[Observation], reference: Reference
@@ -231,12 +228,9 @@ class Collector:
                 apart.judgement,
             )
             textbook = formulation in OPERATIONS[group.case.operation].textbook
-            self.relation_rows.append(
-                row
-                | {"case": found["case"].id, "source": found["case"].source}
-                | {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
-                | {"message": f"with {found['other']}"}
-            )
+            row |= {"case": found["case"].id, "source": found["case"].source}
+            row |= {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
+            self.tables["relations"].add([row | {"message": f"with {found['other']}"}])
 
     def _sum_rows(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
         operation = OPERATIONS[group.case.operation]
@@ -248,13 +242,11 @@ class Collector:
             if one.bits not in found:
                 found[one.bits] = sums.judge(one.values)
             apart, left = found[one.bits], one.request.formulation
-            self.relation_rows.append(
-                _relation_row(
-                    group, quantity, one.subject, sums.relation, left, f"{sums.right:g}", apart.judgement
-                )
-                | {"source": MATHEMATICS, "textbook": left in operation.textbook}
-                | {"distance": apart.largest, "allowed": apart.allowed}
+            row = _relation_row(
+                group, quantity, one.subject, sums.relation, left, f"{sums.right:g}", apart.judgement
             )
+            row |= {"source": MATHEMATICS, "textbook": left in operation.textbook}
+            self.tables["relations"].add([row | {"distance": apart.largest, "allowed": apart.allowed}])
 
     def _relate_errors(self, group: Group, quantity: str, found: list[Observation]) -> None:
         """A relation is broken where one side raises and the other answers."""
@@ -273,9 +265,8 @@ class Collector:
                 )
                 message = "" if same else f"{left} {states[left]}, {right} {states[right]}"
                 textbook = left in operation.textbook
-                self.relation_rows.append(
-                    row | {"distance": None, "allowed": None, "textbook": textbook, "message": message}
-                )
+                row |= {"distance": None, "allowed": None, "textbook": textbook, "message": message}
+                self.tables["relations"].add([row])
 
     def _confirm_printed(self, group: Group, sound: list[Observation]) -> None:
         if group.case.printed is None or group.dtype != printed.DTYPE:
@@ -283,18 +274,17 @@ class Collector:
         for one in sound:
             assert one.values is not None
             figure, confirmed = printed.confirm(group.case, one.values)
-            self.printed_rows.append(
-                {
-                    "case": group.case.id,
-                    "source": group.case.source,
-                    "printed": figure,
-                    "exact": printed.show(self.references(group, "value").rounded, group.case),
-                    "subject": one.subject,
-                    "formulation": one.request.formulation,
-                    "observed": printed.show(one.values, group.case),
-                    "confirmed": confirmed,
-                }
-            )
+            row = {
+                "case": group.case.id,
+                "source": group.case.source,
+                "printed": figure,
+                "exact": printed.show(self.references(group, "value").rounded, group.case),
+                "subject": one.subject,
+                "formulation": one.request.formulation,
+                "observed": printed.show(one.values, group.case),
+                "confirmed": confirmed,
+            }
+            self.tables["printed"].add([row])
 
     def _record_sweep(self, group: Group, sound: list[Observation], reference: Reference) -> None:
         gaps = sweep_axis(group)
@@ -305,21 +295,18 @@ class Collector:
             rows = np.arange(len(gaps))
             bound = reference.bound.reshape(len(gaps), -1)[rows, worst]
             attainable = reference.attainable.reshape(len(gaps), -1)[rows, worst]
-            for row, gap in enumerate(gaps):
-                self.sweep_rows.append(
-                    {
-                        "case": group.case.id,
-                        "operation": group.case.operation,
-                        "formulation": one.request.formulation,
-                        "quantity": "value",
-                        "dtype": group.dtype,
-                        "subject": one.subject,
-                        "gap": float(gap),
-                        "ulp_error": float(error[row, worst[row]]),
-                        "ulp_bound": float(bound[row]),
-                        "ulp_attainable": float(attainable[row]),
-                    }
-                )
+            about = {
+                "case": group.case.id,
+                "operation": group.case.operation,
+                "formulation": one.request.formulation,
+                "quantity": "value",
+                "dtype": group.dtype,
+                "subject": one.subject,
+            }
+            figures = zip(
+                *(part.tolist() for part in (gaps, error[rows, worst], bound, attainable)), strict=True
+            )
+            self.tables["sweep"].add(about | dict(zip(_SWEPT, row, strict=True)) for row in figures)
 
 
 def _related(operation: Operation, sound: Sequence[Observation]) -> Iterator[tuple[Relation, int, int]]:
@@ -346,6 +333,19 @@ def sweep_axis(group: Group) -> Floats:
     first = np.asarray(group.arguments[OPERATIONS[group.case.operation].inputs[0].name], np.float64)
     gaps: Floats = np.abs(first.reshape(first.shape[0], -1)).max(axis=1)
     return gaps
+
+
+def _about(case: Case) -> Row:
+    """What every row of a case says of it."""
+    return {
+        "case": case.id,
+        "operation": case.operation,
+        "source": case.source,
+        "file": case.file,
+        "line": case.line,
+        "tags": ";".join(case.tags),
+        "why": case.why,
+    }
 
 
 def _without_warning(case: Case, quantity: str, one: Observation, judgement: Judgement) -> Judgement:

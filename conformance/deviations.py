@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -154,16 +155,16 @@ def read_bytes(path: Path, limits: Limits, faults: Faults) -> bytes | None:
 
 def matches(known: Known, subject: str, dtype: str, formulation: str, quantity: str, version: str) -> bool:
     """Whether a known deviation speaks of this check."""
-    pairs = (
-        (subject, known.subject),
-        (dtype, known.dtype),
-        (formulation, known.formulation),
-        (quantity, known.quantity),
-    )
-    if not all(fnmatch.fnmatchcase(name, glob) for name, glob in pairs):
+    globs = known.subject, known.dtype, known.formulation, known.quantity
+    return _matches(globs, known.versions, (subject, dtype, formulation, quantity), version)
+
+
+@lru_cache(maxsize=1 << 16)
+def _matches(globs: tuple[str, ...], versions: str, names: tuple[str, ...], version: str) -> bool:
+    if not all(fnmatch.fnmatchcase(name, glob) for name, glob in zip(names, globs, strict=True)):
         return False
     try:
-        return not known.versions or Version(version) in SpecifierSet(known.versions, prereleases=True)
+        return not versions or Version(version) in SpecifierSet(versions, prereleases=True)
     except InvalidVersion:
         return True
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conformance import assembly, collect, deviations, environments, journal, plan, profiles
+from conformance import assembly, collect, deviations, environments, journal, plan, priority, profiles
 from conformance.breaks import Search
 from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
@@ -189,7 +189,8 @@ class _Session:
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
         environment = {"CONFORMANCE_CACHE": str(cache_directory())}
         for subject in subjects:
-            make = partial(Worker, subject, self.inbox, limits, environment, self.turns)
+            nice = priority.niceness(subject, subjects)
+            make = partial(Worker, subject, self.inbox, limits, environment, self.turns, nice)
             self.crews[subject.name] = Crew(make, may_share=self.turns.unlimited and compiles(subject))
             self.crews[subject.name].start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import ml_dtypes
@@ -51,10 +52,16 @@ def embed(array: npt.NDArray[Any], dtype: str) -> tuple[str, Floats]:
     """A returned array as (its true dtype, its values in float64)."""
     if dtype == "bfloat16" and array.dtype == np.uint16:
         return "bfloat16", array.view(ml_dtypes.bfloat16).astype(np.float64)
+    if array.dtype.kind not in "fiub":
+        return _name(array.dtype), np.full(array.shape, np.nan)
     with np.errstate(all="ignore"):
-        return array.dtype.name, array.astype(np.float64) if array.dtype.kind in "fiub" else np.full(
-            array.shape, np.nan
-        )
+        return _name(array.dtype), array.astype(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _name(dtype: np.dtype[Any]) -> str:
+    """A dtype's name, which NumPy makes anew each time."""
+    return dtype.name
 
 
 def observe(answer: Answer, quantity: str) -> Observation:

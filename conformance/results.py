@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from conformance.errors import RunError
+from conformance.tables import typed, write_csv
 
 if TYPE_CHECKING:
     from conformance.regression import Difference
@@ -131,15 +131,6 @@ FRAMES = {
 }
 #: From how many ulps on agreement that is no accuracy is worth a line of its own.
 LOST = 100.0
-
-
-def typed(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
-    """Rows as a frame of exactly these columns and types."""
-    data = {
-        name: pd.Series([row.get(name) for row in rows], dtype=cast(Any, kind))
-        for name, kind in columns.items()
-    }
-    return pd.DataFrame(data, columns=list(columns))
 
 
 @dataclass
@@ -272,7 +263,7 @@ class Run:
         """As `save`, into a directory that is there, with the bare OSError of what cannot be written."""
         for name in FRAMES:
             frame = self.frame if name == "results" else self._frame(name)
-            write_whole(directory / f"{name}.csv", partial(_write_csv, frame))
+            write_whole(directory / f"{name}.csv", partial(write_csv, frame))
         write_whole(directory / "results.parquet", lambda stream: self.frame.to_parquet(stream, index=False))
         text = json.dumps(self.environment, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         write_whole(directory / "run.json", lambda stream: stream.write(text.encode()))
@@ -288,10 +279,6 @@ def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> Non
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-
-
-def _write_csv(frame: pd.DataFrame, stream: io.BufferedWriter) -> None:
-    stream.write(frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL).encode("utf-8"))
 
 
 def load(directory: str | Path, names: Collection[str] = FRAMES) -> Run:

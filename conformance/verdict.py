@@ -56,34 +56,44 @@ def errors_in_ulps(observed: Floats, reference: Reference) -> Floats:
     0 where nan or an infinity is right and observed; inf where either side alone is not finite.
     """
     with np.errstate(all="ignore"):
-        error = np.abs((observed - reference.high) - reference.low) / reference.ulp
-    right = (observed == reference.rounded) | (np.isnan(observed) & np.isnan(reference.rounded))
+        error: Floats = np.abs((observed - reference.high) - reference.low) / reference.ulp
+    finite = np.isfinite(error)
+    if finite.all():  # Then both sides are.
+        return error
     special = ~np.isfinite(observed) | ~np.isfinite(reference.high)
-    beyond = special & ~(np.isfinite(observed) & np.isfinite(error))
-    error = np.where(beyond | np.isnan(error), np.inf, error)
-    return np.where(right & special, 0.0, error)
+    error = np.where((special & ~(np.isfinite(observed) & finite)) | np.isnan(error), np.inf, error)
+    return np.where(matches(observed, reference) & special, 0.0, error)
+
+
+def matches(observed: Floats, reference: Reference) -> npt.NDArray[np.bool_]:
+    """Whether each element is the correctly rounded exact value; nan where that is nan."""
+    same: npt.NDArray[np.bool_] = observed == reference.rounded
+    return same | (np.isnan(observed) & np.isnan(reference.rounded))
 
 
 def levels(observed: Floats, reference: Reference, error: Floats) -> npt.NDArray[np.int8]:
     """Each element's level: the index of its verdict in `LEVELS`."""
-    right = (observed == reference.rounded) | (np.isnan(observed) & np.isnan(reference.rounded))
+    finite = np.isfinite(error)
+    level = np.full(error.shape, LEVELS.index("wrong"), np.int8)
+    # From the worst to the best: the last condition that holds decides, so a larger error is never better.
+    level[finite & (error <= reference.bound)] = LEVELS.index("stable")
+    level[finite & (error <= reference.attainable)] = LEVELS.index("accurate")
+    level[error < 1.0] = LEVELS.index("faithful")
+    level[(error <= 0.5) | matches(observed, reference)] = LEVELS.index("exact")
+    beyond = level == LEVELS.index("wrong")
+    if beyond.any():
+        level[beyond & _near(observed, reference)] = LEVELS.index("lossy")
+    return level
+
+
+def _near(observed: Floats, reference: Reference) -> npt.NDArray[np.bool_]:
+    """Whether a quarter of the dtype's bits are right: an element that is not may be anything."""
     quarter = 2.0 ** -(PRECISION[reference.dtype] / 4)
     with np.errstate(all="ignore"):
-        near = np.abs(observed - reference.high) <= quarter * np.abs(reference.high)
-    near &= np.isfinite(observed) & np.isfinite(reference.high) & ((observed != 0) | (reference.rounded == 0))
-    finite = np.isfinite(error)
-    # The first condition that holds decides, so a larger error never gets a better verdict.
-    return np.select(
-        [
-            right | (error <= 0.5),
-            error < 1.0,
-            finite & (error <= reference.attainable),
-            finite & (error <= reference.bound),
-            near,
-        ],
-        [np.int8(level) for level in range(5)],
-        default=np.int8(5),
-    )
+        near: npt.NDArray[np.bool_] = np.abs(observed - reference.high) <= quarter * np.abs(reference.high)
+    near &= np.isfinite(observed) & np.isfinite(reference.high)
+    near &= (observed != 0) | (reference.rounded == 0)
+    return near
 
 
 def judge(observed: Floats, reference: Reference) -> list[Judgement]:
@@ -91,44 +101,50 @@ def judge(observed: Floats, reference: Reference) -> list[Judgement]:
 
     Shape and dtype have been compared before (`mismatch`); values of half types embed exactly in float64.
     """
-    count = observed.shape[0]
+    count, shape = observed.shape[0], reference.rounded.shape
     if reference.rounded.size == 0:
         return [Judgement("exact", "an empty result")] * count
-    error = errors_in_ulps(observed, reference)
-    level = levels(observed, reference, error)
+    errors = errors_in_ulps(observed, reference)
+    level = levels(observed, reference, errors).reshape(count, -1)
     with np.errstate(all="ignore"):
-        ratio = np.where(error == 0, 0.0, error / np.maximum(reference.bound, np.finfo(np.float64).tiny))
-    flat = (count, -1)
+        ratio = np.where(errors == 0, 0.0, errors / np.maximum(reference.bound, np.finfo(np.float64).tiny))
+    errors = errors.reshape(count, -1)
     # The worst element: the worst level first, the largest error among those, the first of equals.
-    rank = np.where(
-        level == level.reshape(flat).max(axis=1).reshape((count,) + (1,) * (level.ndim - 1)), error, -1
+    worst = np.where(level == level.max(axis=1, keepdims=True), errors, -1).argmax(axis=1)
+    rows = np.arange(count)
+    figures = (
+        level[rows, worst],
+        errors[rows, worst],
+        observed.reshape(count, -1)[rows, worst],
+        ratio.reshape(count, -1).max(axis=1),
+        *(one.reshape(-1)[worst] for one in (reference.rounded, reference.bound, reference.attainable)),
     )
-    worst = rank.reshape(flat).argmax(axis=1)
-    ratios = ratio.reshape(flat).max(axis=1)
-    return [
-        _judgement(observed[k], reference, error[k], level[k], int(worst[k]), float(ratios[k]))
-        for k in range(count)
-    ]
+    axes = np.unravel_index(worst, shape) if shape else ()
+    places = list(zip(*(axis.tolist() for axis in axes), strict=True)) or [()] * count
+    found = zip(*(figure.tolist() for figure in figures), strict=True)
+    return [_judgement(reference, index, *one) for index, one in zip(places, found, strict=True)]
 
 
 def _judgement(
-    observed: Floats,
     reference: Reference,
-    error: Floats,
-    level: npt.NDArray[np.int8],
-    worst: int,
+    index: tuple[int, ...],
+    level: int,
+    error: float,
+    observed: float,
     ratio: float,
+    rounded: float,
+    bound: float,
+    attainable: float,
 ) -> Judgement:
-    index = tuple(int(i) for i in np.unravel_index(worst, reference.rounded.shape))
-    verdict = LEVELS[int(level[index])]
+    verdict = LEVELS[level]
     return Judgement(
         verdict=verdict,
-        message=_explain(verdict, float(observed[index]), float(reference.rounded[index])),
-        ulp_error=float(error[index]),
-        ulp_bound=float(reference.bound[index]),
-        ulp_attainable=float(reference.attainable[index]),
+        message=_explain(verdict, observed, rounded),
+        ulp_error=error,
+        ulp_bound=bound,
+        ulp_attainable=attainable,
         ratio=ratio,
-        observed=float(observed[index]),
+        observed=observed,
         exact=reference.text(index),
         worst_index=index,
     )

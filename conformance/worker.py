@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from conformance import pipes, received
+from conformance import pipes, priority, received
 from conformance.adapters import protocol
 from conformance.plan import Request
 from conformance.subject import Subject
@@ -90,12 +90,14 @@ class Worker:
         limits: Limits,
         environment: dict[str, str],
         turns: Turns | None = None,
+        niceness: int = 0,
     ) -> None:
         self.subject = subject
         self._inbox = inbox
         self._limits = limits
         self._environment = {**os.environ, **environment, **subject.environment}
         self._turns = turns or Turns(None)
+        self._niceness = niceness
         self._changed = threading.Condition()
         self._fed = self._made_way = False
         self._waiting: deque[Request] = deque()
@@ -208,6 +210,7 @@ class Worker:
                 return 0, f"cannot start: {error}", True
             assert process.stdin is not None
             assert process.stdout is not None
+            priority.step_back(process.pid, self._niceness)
             self._process = process
             gone = _gone(process)
             feeder = threading.Thread(target=self._feed, args=(process, gone), daemon=True)

@@ -30,7 +30,7 @@ PARTS = {
         "rounded_inputs", "tensor_nodes", "tensors", "validation", "variations",
     },
     "environments": {"packages", "pythons"},
-    "results": {"stored"},
+    "results": {"stored", "tables"},
     "subject": {"handover", "subjects_file"},
     "yaml": {"caches", "case_file", "faults", "limits", "tree_cache", "yaml_tree"},
 }  # fmt: skip
