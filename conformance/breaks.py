@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from conformance import relations
 from conformance.collect import sweep_axis
+from conformance.messages import Answer
 from conformance.observed import digits, embed
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan import Group, Request
-from conformance.worker import Answer
 
 Floats = npt.NDArray[np.float64]
 _BITS: dict[str, tuple[Any, Any]] = {

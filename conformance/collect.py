@@ -16,6 +16,7 @@ from conformance import printed, relations, repeats, results, verdict
 from conformance.case import Case, Known
 from conformance.deviations import matches
 from conformance.identities import Identities
+from conformance.messages import Answer
 from conformance.observed import Observation, digits, judge_in_steps, observe, sound_ones
 from conformance.operations import OPERATIONS, Operation, Reference, Relation
 from conformance.plan import Group, Plan
@@ -23,7 +24,6 @@ from conformance.row_sums import row_sums
 from conformance.subject import Subject, parse
 from conformance.tables import Row, Table
 from conformance.verdict import Judgement
-from conformance.worker import Answer
 
 Floats = npt.NDArray[np.float64]
 References = Callable[[Group, str], Reference]

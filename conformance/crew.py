@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 
@@ -13,21 +14,24 @@ from conformance.worker import Worker
 COMPILING = frozenset({"jax:jit", "torch:compile", "tensorflow:function", "tensorflow:xla"})
 #: The dtypes of the second process: no program serves two dtypes, and these take half of the time.
 SECOND = frozenset({"float16", "bfloat16", "float64"})
-#: Requests from which on a second process is worth the framework's second import.
-MANY = 2000
+#: Seconds of work still ahead from which on a second process is worth the framework's second import.
+PAYS = 60.0
+#: Seconds ahead of the one process that are worth moving to the other, which has nothing left.
+UNEVEN = 5.0
 
 
 class Crew:
     """The workers that answer one subject's requests, each in the order in which it is asked.
 
-    `make` makes a worker of the subject. Where they `may_share`, a second one starts once the requests are
-    known to be many.
+    `make` makes a worker of the subject. Where they `may_share`, a second one starts once the first one's
+    pace tells that it pays: with programs that are kept from an earlier run it does not.
     """
 
     def __init__(self, make: Callable[[], Worker], may_share: bool) -> None:
         self._make = make
         self._workers = [make()]
         self._may_share = may_share and (os.cpu_count() or 1) > 1
+        self._moved: set[int] = set()  # indices of the requests that the second process has
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -38,15 +42,34 @@ class Crew:
 
     def submit(self, requests: Sequence[Request]) -> None:
         """Adds requests behind those already there."""
-        if self._may_share and len(self._workers) == 1 and len(requests) >= MANY:
-            self._workers.append(self._make())
-            self._workers[1].start()
-        for place, worker in enumerate(self._workers):
-            worker.submit([request for request in requests if self.place(request) == place])
+        self._workers[0].submit(requests)
 
     def place(self, request: Request) -> int:
         """Which of the processes answers a request."""
-        return int(len(self._workers) > 1 and request.group.dtype in SECOND)
+        return int(request.index in self._moved)
+
+    def watch(self, now: float) -> None:
+        """Kills a process that is over its time limit; shares the work anew where that pays."""
+        for worker in self._workers:
+            worker.watch(now)
+        if not self._may_share:
+            return
+        if len(self._workers) == 1 and self._workers[0].seconds_ahead() > PAYS:
+            self._workers.append(self._make())
+            self._workers[1].start()
+            self._move(0, lambda request: request.group.dtype in SECOND)
+        elif len(self._workers) == 2:
+            ahead = [worker.seconds_ahead() for worker in self._workers]
+            if min(ahead) == 0 and max(ahead) > UNEVEN:
+                every_other = itertools.cycle((True, False))
+                self._move(ahead.index(max(ahead)), lambda _: next(every_other))
+
+    def _move(self, place: int, chosen: Callable[[Request], bool]) -> None:
+        """Gives the chosen ones of a process's waiting requests to the other."""
+        requests = self._workers[place].release(chosen)
+        indices = {request.index for request in requests}
+        self._moved = self._moved | indices if place == 0 else self._moved - indices
+        self._workers[1 - place].submit(requests)
 
     def close(self) -> None:
         """No more requests will come."""
@@ -62,11 +85,6 @@ class Crew:
         """Waits for the workers' threads, so many seconds each."""
         for worker in self._workers:
             worker.join(timeout)
-
-    def watch(self, now: float) -> None:
-        """Kills a process that is over its time limit."""
-        for worker in self._workers:
-            worker.watch(now)
 
 
 def compiles(subject: Subject) -> bool:

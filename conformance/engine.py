@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import queue
-import signal
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,8 @@ from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
 from conformance.crew import Crew, compiles
 from conformance.errors import RunError
+from conformance.interruption import interruptible
+from conformance.messages import Answer, Ended, Hello, Message
 from conformance.operations import OPERATIONS
 from conformance.plan import Group, Plan, Request, Wanted
 from conformance.progress import Progress, Silent
@@ -26,8 +25,8 @@ from conformance.references import References
 from conformance.results import Run
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
-from conformance.turns import Turns
-from conformance.worker import Answer, Ended, Hello, Limits, Message, Worker
+from conformance.turns import GLANCE, Turns
+from conformance.worker import Limits, Worker
 
 #: Messages that are journalled in one write.
 AT_HAND = 256
@@ -129,6 +128,7 @@ class _Session:
         self.compiled: dict[tuple[str, int], int] = {}  # by subject and process
         self.interrupted = ""
         self.next_index = 0
+        self.watched = 0.0
         self.started = time.time()
 
     def execute(
@@ -206,7 +206,7 @@ class _Session:
         )
         self.left = {name: len(requests) for name, requests in the_plan.requests.items()}
         self.active = dict.fromkeys(the_plan.requests, 0)
-        with self._interruptible():
+        with interruptible(self._interrupt):
             for name, requests in the_plan.requests.items():
                 self._ask(name, requests)
                 self._close_if_done(name)
@@ -232,8 +232,8 @@ class _Session:
 
     def _messages(self, ahead: Iterator[None]) -> Iterator[Message]:
         """Messages as they come, until every worker has ended; exact values are computed in the meantime."""
-        left = sum(map(len, self.crews.values()))
-        while left:
+        ended = 0
+        while ended < sum(map(len, self.crews.values())):
             try:
                 message = self.inbox.get_nowait()
             except queue.Empty:
@@ -248,7 +248,7 @@ class _Session:
             self._record(batch)
             for one in batch:
                 if isinstance(one, Ended):
-                    left -= 1
+                    ended += 1
                 else:
                     yield one
             self._watch()
@@ -265,6 +265,9 @@ class _Session:
 
     def _watch(self) -> None:
         now = time.monotonic()
+        if now - self.watched < GLANCE:
+            return
+        self.watched = now
         for crew in self.crews.values():
             crew.watch(now)
 
@@ -351,29 +354,8 @@ class _Session:
             for crew in self.crews.values():
                 crew.close()
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Ends the run early, but whole, on SIGINT and SIGTERM."""
-
-        def terminate(signum: int, _frame: object) -> None:
-            self.interrupted = signal.Signals(signum).name
-            raise KeyboardInterrupt
-
-        in_main = threading.current_thread() is threading.main_thread()
-        before = (
-            {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-            if in_main
-            else {}
-        )
-        try:
-            for number in before:
-                signal.signal(number, terminate)
-            yield
-        except KeyboardInterrupt:
-            self.interrupted = self.interrupted or "SIGINT"
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _interrupt(self, name: str) -> None:
+        self.interrupted = name
 
     def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: collect.Collector) -> Run:
         frames = assembly.frames(collector, [search.row() for search in self.finished_searches])

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from conformance.adapters import protocol
 from conformance.errors import RunError
+from conformance.messages import Answer
 from conformance.plan import Request
-from conformance.worker import Answer
 
 NAME = "journal.bin"
 #: Where the files of a run are written before they take their place.

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance import verdict
+from conformance.messages import Answer
 from conformance.operations import Reference
 from conformance.plan import Request
 from conformance.verdict import Judgement
-from conformance.worker import Answer
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,12 +12,13 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from conformance import pipes, priority, received
 from conformance.adapters import protocol
+from conformance.messages import Answer, Ended, Hello, Message
 from conformance.plan import Request
 from conformance.subject import Subject
 from conformance.turns import GLANCE, Turns
@@ -28,6 +29,8 @@ DEATHS_IN_A_ROW = 8
 DEATHS_AT_START = 3
 #: The exit code by which a worker says, in a line, that its framework is not to be had: no second try.
 UNAVAILABLE = 3
+#: Answers from which on a worker's pace is known.
+ENOUGH = 100
 #: Seconds that a process gets to end by itself once its output has ended.
 _PATIENCE = 2.0
 
@@ -40,39 +43,6 @@ class Limits:
     start: float = 180.0
     response: int = 1 << 31
     memory: int | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of a request: outcomes by quantity and the arrays of those that returned."""
-
-    subject: str
-    request: Request
-    outcomes: dict[str, dict[str, Any]]
-    arrays: dict[str, Any]
-    dtypes: dict[str, str]
-    warnings: tuple[str, ...] = ()
-    seconds: float = 0.0
-    body: bytes = b""  # the arrays as they came: what the journal keeps
-    compilations: int = 0  # of the whole process so far
-
-
-@dataclass(frozen=True)
-class Hello:
-    """A worker's first frame: the framework, its versions and hardware."""
-
-    subject: str
-    header: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A worker that has answered, or given up, everything."""
-
-    subject: str
-
-
-Message = Answer | Hello | Ended
 
 
 class Worker:
@@ -104,6 +74,7 @@ class Worker:
         self._sent: deque[Request] = deque()
         self._closed = False
         self._stopped = False
+        self._answered, self._spent = 0, 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._since = time.monotonic()
         self._overdue = ""
@@ -115,12 +86,26 @@ class Worker:
         """Starts the process at once; its framework imports while the caller goes on."""
         self._thread.start()
 
-    def submit(self, requests: list[Request]) -> None:
+    def submit(self, requests: Sequence[Request]) -> None:
         """Adds requests behind those already there."""
         with self._changed:
             self._fed = True
             self._waiting.extend(requests)
             self._changed.notify_all()
+
+    def release(self, chosen: Callable[[Request], bool]) -> list[Request]:
+        """Takes back those requests that `chosen` names, of all that the process has not been sent."""
+        with self._changed:
+            released = [request for request in self._waiting if chosen(request)]
+            gone = {request.index for request in released}
+            self._waiting = deque(request for request in self._waiting if request.index not in gone)
+            return released
+
+    def seconds_ahead(self) -> float:
+        """How long the requests that wait would take at the pace so far; 0 before that is known."""
+        with self._changed:
+            known = self._answered >= ENOUGH
+            return len(self._waiting) * self._spent / self._answered if known else 0.0
 
     def close(self) -> None:
         """No more requests will come: the process ends once it has answered what it has."""
@@ -305,6 +290,7 @@ class Worker:
                 return "a response without an outcome for each quantity"
             self._sent.popleft()
             self._since = time.monotonic()
+            self._answered, self._spent = self._answered + 1, self._spent + seconds
         self._inbox.put(
             Answer(self.subject.name, request, outcomes, arrays, dtypes, texts, seconds, body, compilations)
         )

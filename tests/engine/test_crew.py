@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pytest
 
-from conformance import crew, engine
-from conformance.crew import compiles
+from conformance import crew, engine, plan
+from conformance.case import load_cases
+from conformance.crew import Crew, compiles
+from conformance.plan import Request
 from conformance.results import Run
 from conformance.subject import parse
 from conformance.worker import Worker
@@ -29,7 +33,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(engine, "Worker", Seen)
     monkeypatch.setattr(crew, "COMPILING", {"numpy:reference"})
-    monkeypatch.setattr(crew, "MANY", 1)
+    monkeypatch.setattr(crew, "PAYS", -1.0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     return names
 
@@ -59,12 +63,63 @@ def test_two_processes_answer_what_one_does(started: list[str], monkeypatch: pyt
     """Each has its dtypes; every check is there, once, with the same bits."""
     shared = run()
     assert started == ["numpy", "numpy"]
-    monkeypatch.setattr(crew, "MANY", 1_000_000)
+    monkeypatch.setattr(crew, "PAYS", 1e9)
     alone = run()
     assert started == ["numpy"] * 3
     assert shared.complete
     assert set(shared.frame["dtype"]) > {"float32", "float64"}
     pd.testing.assert_frame_equal(shared.frame, alone.frame)
+
+
+class Paced:
+    """A worker of which only its pace is known: a second a request."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def start(self) -> None:
+        pass
+
+    def watch(self, now: float) -> None:
+        pass
+
+    def submit(self, requests: list[Request]) -> None:
+        self.requests += requests
+
+    def release(self, chosen: Callable[[Request], bool]) -> list[Request]:
+        released = [request for request in self.requests if chosen(request)]
+        self.requests = [request for request in self.requests if request not in released]
+        return released
+
+    def seconds_ahead(self) -> float:
+        return float(len(self.requests))
+
+
+def test_the_work_is_shared_anew_where_one_process_has_none_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second process from a minute of work on; then it takes half of what the other has, and so on."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    workers = [Paced(), Paced()]
+    made = iter(workers)
+    shared = Crew(lambda: cast(Worker, next(made)), may_share=True)
+    group = plan.make(load_cases([CASES])[:1], ["jax"], ["float32"]).groups[0]
+    requests = [Request(index, group, "functional", ("value",)) for index in range(61)]
+    shared.submit(requests[:60])
+    shared.watch(0.0)
+    assert len(shared) == 1
+    shared.submit(requests[60:])
+    shared.watch(0.0)
+    assert len(shared) == 2
+    assert [len(worker.requests) for worker in workers] == [61, 0]  # all of them are float32's
+    shared.watch(0.0)
+    assert [len(worker.requests) for worker in workers] == [30, 31]
+    assert [shared.place(request) for request in workers[1].requests] == [1] * 31
+    workers[0].requests.clear()
+    shared.watch(0.0)
+    assert sum(shared.place(request) for request in requests) == len(workers[1].requests) == 15
+    del workers[1].requests[5:]
+    workers[0].requests.clear()
+    shared.watch(0.0)
+    assert [len(worker.requests) for worker in workers] == [0, 5]  # so little is not worth it
 
 
 def test_a_number_of_workers_is_a_number_of_processes(started: list[str]) -> None:

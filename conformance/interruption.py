@@ -1,0 +1,32 @@
+"""SIGINT and SIGTERM: they end a run early, but whole."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def interruptible(note: Callable[[str], object]) -> Iterator[None]:
+    """Ends the block early on SIGINT and SIGTERM, whose name `note` gets; the caller goes on behind it."""
+    named = ""
+
+    def terminate(signum: int, _frame: object) -> None:
+        nonlocal named
+        named = signal.Signals(signum).name
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in before:
+            signal.signal(number, terminate)
+        yield
+    except KeyboardInterrupt:
+        note(named or "SIGINT")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
