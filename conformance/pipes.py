@@ -5,12 +5,22 @@ A process that a worker started, and left behind, may keep its pipes open for ev
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import os
 import select
+import time
 from collections.abc import Callable
 from typing import Any
 
+#: Seconds that a reader or a writer lets frames gather where the other side handles them one by one: to be
+#: woken for each of them costs more than what is done with it.
+_GATHER = 0.002
+#: Bytes in one read that are no small frames any more.
+_PLENTY = 1 << 15
+#: Bytes that a pipe should hold, where the system lets itself be asked.
+_CAPACITY = 1 << 20
 #: Seconds after which a pipe that is silent asks whether the process still lives.
 _PATIENCE = 0.5
 
@@ -25,6 +35,8 @@ class Reader(io.RawIOBase):
         self._gone = gone
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
+        self._flows = False
+        widen(descriptor)
 
     def readable(self) -> bool:
         return True
@@ -33,7 +45,11 @@ class Reader(io.RawIOBase):
         while True:
             gone = self._gone()  # Asked first: what it wrote before it went is in the pipe by now.
             if self._poll.poll(0 if gone else _PATIENCE * 1000):
-                return os.readv(self._descriptor, [buffer])
+                if not (self._flows or gone):
+                    time.sleep(_GATHER)
+                count = os.readv(self._descriptor, [buffer])
+                self._flows = count >= _PLENTY
+                return count
             if gone:
                 return 0
 
@@ -47,5 +63,14 @@ def write(descriptor: int, data: bytes, gone: Gone) -> None:
         try:
             view = view[os.write(descriptor, view) :]
         except BlockingIOError:
-            if not poll.poll(_PATIENCE * 1000) and gone():
+            if poll.poll(_PATIENCE * 1000):
+                time.sleep(_GATHER)
+            elif gone():
                 raise BrokenPipeError from None
+
+
+def widen(descriptor: int) -> None:
+    """Lets a pipe hold more, so that neither side waits for the other at each frame."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # a system that allows no more
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _CAPACITY)

@@ -33,6 +33,7 @@ class Group:
     case: Case
     dtype: str
     _keys: dict[tuple[str, tuple[str, ...], int], str] = field(default_factory=dict, init=False, repr=False)
+    _payloads: dict[tuple[int, tuple[str, ...]], bytes] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -99,10 +100,23 @@ class Group:
             self._keys[named] = digest.hexdigest()[:32]
         return self._keys[named]
 
+    def payload(self, index: int, formulation: str, quantities: tuple[str, ...]) -> bytes:
+        """The frame of the request with this index, which is the same for every subject."""
+        asked = index, quantities
+        if asked not in self._payloads:
+            wire = self.wire()
+            header = {"id": index, **self.about(formulation, quantities), "arrays": wire.entries}
+            frame = protocol.pack(header, wire.body)
+            if len(frame) > SMALL:
+                return frame
+            self._payloads[asked] = frame
+        return self._payloads[asked]
+
     def release(self) -> None:
         """The group is judged: its inputs are made again if anybody still asks for them."""
         _arguments.drop(self)
         _wires.drop(self)
+        self._payloads.clear()
         self.__dict__.pop("flow", None)
 
     @cached_property
@@ -189,9 +203,7 @@ class Request:
 
     def payload(self) -> bytes:
         """The request's frame."""
-        wire = self.group.wire()
-        about = self.group.about(self.formulation, self.quantities)
-        return protocol.pack({"id": self.index, **about, "arrays": wire.entries}, wire.body)
+        return self.group.payload(self.index, self.formulation, self.quantities)
 
     @property
     def key(self) -> str:

@@ -11,8 +11,8 @@ from conformance.subject import Subject
 
 #: TensorFlow's import and its eager operations take longer than all other frameworks together.
 FIRST = frozenset({"tensorflow"})
-#: The niceness of the others beside it: with two cores, nearly a whole one is left for it.
-BEHIND = 10
+#: The niceness of the others beside it: a third of its weight, so that a busy machine starves none of them.
+BEHIND = 5
 
 
 def niceness(subject: Subject, beside: Collection[Subject]) -> int:

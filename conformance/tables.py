@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, cast
 
 import pandas as pd
@@ -15,10 +16,11 @@ _AT_ONCE = 4096
 
 
 def typed(rows: Sequence[Row], columns: dict[str, str]) -> pd.DataFrame:
-    """Rows as a frame of exactly these columns and types."""
+    """Rows as a frame of exactly these columns and types; each row has a cell, or None, for every column."""
+    cells = zip(*map(itemgetter(*columns), rows), strict=True) if rows else ([] for _ in columns)
     data = {
-        name: pd.Series([row.get(name) for row in rows], dtype=cast(Any, kind))
-        for name, kind in columns.items()
+        name: pd.Series(list(column), dtype=cast(Any, kind))
+        for (name, kind), column in zip(columns.items(), cells, strict=True)
     }
     return pd.DataFrame(data, columns=list(columns))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,8 @@ from conformance.generators import Generator
 Array = npt.NDArray[Any]
 #: Tensors of at most this many elements stay in memory once they are made.
 _KEPT = 2**16
+#: Elements up to which tensors of one description are one.
+_SHARED = 2**12
 
 
 class Tensor(Protocol):
@@ -100,9 +102,8 @@ class Made:
 
     @cached_property
     def _numbers(self) -> Array:
-        made = self.generator.make()
-        made.setflags(write=False)
-        return made
+        draw = _drawn if size(self.shape) <= _SHARED else _drawn.__wrapped__
+        return draw(type(self.generator), self.generator.model_dump_json())
 
     def __str__(self) -> str:
         """The generator as a case file has it."""
@@ -132,6 +133,14 @@ class Stored:
     def __str__(self) -> str:
         """The file's name and shape."""
         return f"{self.path.name} {list(self.shape)}"
+
+
+@lru_cache(maxsize=1024)
+def _drawn(kind: type[Generator], settings: str) -> Array:
+    """What a generator makes: the cases of a product have the same one."""
+    made = kind.model_validate_json(settings).make()
+    made.setflags(write=False)
+    return made
 
 
 def open_npy(path: Path) -> Array:

@@ -231,6 +231,7 @@ class Worker:
         assert process.stdin is not None
         descriptor = process.stdin.fileno()
         os.set_blocking(descriptor, False)
+        pipes.widen(descriptor)
         try:
             pipes.write(descriptor, self.subject.preamble(), gone)
             while True:

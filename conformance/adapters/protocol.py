@@ -42,6 +42,7 @@ import numpy as np
 
 MAGIC = b"CFM1"
 _PREFIX = struct.Struct("<4sIQ")
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 MAX_HEADER = 1 << 24  # 16 MiB: a header longer than this is garbage, not a header
 
 Header = Dict[str, Any]
@@ -60,7 +61,7 @@ def encode(header: Header, arrays: Optional[Arrays] = None) -> bytes:
 
 def pack(header: Header, body: bytes) -> bytes:
     """One frame of a header and the bytes of the arrays that it names."""
-    text = json.dumps(header, separators=(",", ":"), sort_keys=True).encode("utf-8")
+    text = _ENCODER.encode(header).encode("utf-8")
     return b"".join((_PREFIX.pack(MAGIC, len(text), len(body)), text, body))
 
 

@@ -65,7 +65,7 @@ def packed(array: Array) -> tuple[str, str] | None:
 
 def _compressed(data: bytes) -> bytes | None:
     """The data compressed; None, without reading on, once that is longer than what may be written."""
-    stream, found = zlib.compressobj(9), bytearray()
+    stream, found = zlib.compressobj(), bytearray()
     for start in range(0, len(data), 1 << 16):
         found += stream.compress(data[start : start + (1 << 16)])
         if len(found) > _BYTES:

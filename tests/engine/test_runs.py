@@ -114,7 +114,7 @@ def test_a_signal_ends_the_run_and_its_workers(tmp_path: Path, number: int, code
         "  - id: n{}\n    operation: softmax\n    why: slow\n"
         "    inputs: {{x: {{normal: {{shape: [60, 60], scale: 3, seed: {}}}}}}}\n"
     )
-    slow.write_text("source: tests\ncases:\n" + "".join(entry.format(n, n) for n in range(60)))
+    slow.write_text("source: tests\ncases:\n" + "".join(entry.format(n, n) for n in range(300)))
     argv = [
         sys.executable,
         "-m",
