@@ -160,7 +160,9 @@ def cross_entropy_by(log_softmax: Function, nll_loss: Function, product: Functio
         log_probs = log_softmax(logits, axis=axis)
         evenly = label_smoothing / logits.shape[axis]
         if target.dtype.is_floating:
-            rows = over_classes(log_probs, target * (1 - label_smoothing) + evenly, weight, product)
+            if label_smoothing != 0:
+                target = target * (1 - label_smoothing) + evenly
+            rows = over_classes(log_probs, target, weight, product)
             return reduced(rows, reduction, total, tf.ones_like(rows))
         loss = nll_loss(log_probs, target, weight=weight, ignore_index=ignore_index, reduction=reduction)
         if label_smoothing == 0:
