@@ -21,4 +21,6 @@ def _light(series: pd.Series) -> pd.Series:
         return series.astype(np.float64)
     if pd.api.types.is_integer_dtype(series.dtype):
         return series.astype(np.float64 if series.isna().any() else np.int64)
-    return series.astype(object).where(series.notna(), "")
+    codes, found = pd.factorize(series)
+    texts = np.append(np.asarray(found, dtype=object), "")  # each text once, however many rows have it
+    return pd.Series(texts[codes], index=series.index, dtype=object)
