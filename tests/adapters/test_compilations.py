@@ -54,6 +54,19 @@ def test_jax_compiles_value_and_gradient_once_for_all_numbers(tmp_path: Path) ->
     assert any((tmp_path / "jax-programs").iterdir())
 
 
+def test_jax_compiles_once_what_it_lowers_to_the_same(tmp_path: Path) -> None:
+    """An axis counted from the end is looked up by JAX itself: one program comes out, also on disk."""
+    environment = {**os.environ, "JAX_LOG_COMPILES": "1", "CONFORMANCE_CACHE": str(tmp_path)}
+    x = RANDOM.normal(size=(2, 3, 4))
+    for compiled in (3, 1):  # one for the question about subnormals, which is on no disk
+        with Client("jax", environment=environment) as worker:
+            for axis, programs in ((2, 2), (-1, 2), (-2, 3)):
+                response = worker.ask("softmax", "functional", "float32", ["value"], {"axis": axis}, x=x)
+                np.testing.assert_allclose(response.numbers().sum(axis), 1, rtol=1e-6)
+                assert response.header["compilations"] == programs
+            assert worker.close()[1].count("Finished XLA compilation of jit(program)") == compiled
+
+
 def test_torch_compiles_a_program_of_its_own_for_each_shape(tmp_path: Path) -> None:
     environment = {**os.environ, "CONFORMANCE_CACHE": str(tmp_path)}
     with Client("torch", "--mode", "compile", environment=environment) as worker:
