@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from adapters.driving import Client
 
+from conformance import plan
 from conformance.adapters import jax_programs
 from conformance.adapters.base import Call
 from conformance.adapters.on_jax import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
+from conformance.case import load_cases
+from conformance.selection import Settings, pick
 
 RANDOM = np.random.default_rng(11)
 
@@ -65,6 +68,18 @@ def test_jax_compiles_once_what_it_lowers_to_the_same(tmp_path: Path) -> None:
                 np.testing.assert_allclose(response.numbers().sum(axis), 1, rtol=1e-6)
                 assert response.header["compilations"] == programs
             assert worker.close()[1].count("Finished XLA compilation of jit(program)") == compiled
+
+
+def test_the_default_corpus_takes_jax_at_most_700_programs() -> None:
+    """Each takes 0.2 to 0.8 s: a new case takes a shape that others have (docs/writing-cases.md)."""
+    groups = plan.make(pick(load_cases(), Settings()), ["jax"]).groups
+    has = {operation: set(table) for operation, table in JaxAdapter.formulations.items()}
+    compiled = [
+        group
+        for group in groups
+        if group.case.expect != "error" and has[group.case.operation].intersection(group.together)
+    ]
+    assert len({group.program for group in compiled}) <= 700
 
 
 def test_torch_compiles_a_program_of_its_own_for_each_shape(tmp_path: Path) -> None:
