@@ -27,11 +27,16 @@ Wanted = Callable[[str, Case, str, str, str], bool]
 
 @dataclass(eq=False)
 class Group:
-    """A case in a dtype: the checks that share inputs and exact values, for every formulation and subject."""
+    """A case in a dtype: the checks that share inputs and exact values, for every formulation and subject.
+
+    together: the formulations that any group with the same `program` asks for; a framework that compiles
+    has them all in one.
+    """
 
     index: int
     case: Case
     dtype: str
+    together: tuple[str, ...] = ()
     _keys: dict[tuple[str, tuple[str, ...], int], str] = field(default_factory=dict, init=False, repr=False)
     _payloads: dict[tuple[int, tuple[str, ...]], bytes] = field(default_factory=dict, init=False, repr=False)
 
@@ -43,6 +48,28 @@ class Group:
     def _build(self) -> tuple[dict[str, Any], int]:
         arguments = self.case.arguments(self.dtype)
         return arguments, sum(value.nbytes for value in arguments.values() if isinstance(value, np.ndarray))
+
+    @property
+    def program(self) -> tuple[object, ...]:
+        """What a framework compiles for: all but the numbers in the arrays and of some parameters."""
+        case, operation = self.case, OPERATIONS[self.case.operation]
+        inputs = {
+            one.name: (case.inputs[one.name].shape, one.kind != "floating" and case.inputs[one.name].integral)
+            for one in operation.inputs
+        }
+        axes = len(inputs[operation.inputs[0].name][0])
+        parameters: dict[str, object] = {}
+        for one in operation.parameters:
+            value = case.parameters.get(one.name, one.default)
+            if hasattr(value, "integral"):
+                value = value.shape
+            elif one.kind == "axis" and value is not None and axes:
+                value %= axes
+            elif one.kind == "real":
+                value = bool(value)
+            parameters[one.name] = None if one.name == "ignore_index" else value
+        gradients = tuple(name for name in case.quantities if name != "value")
+        return operation.name, self.dtype, case.label_dtype, *inputs.items(), *parameters.items(), gradients
 
     @cached_property
     def result_shape(self) -> tuple[int, ...] | None:
@@ -86,7 +113,7 @@ class Group:
             "dtype": self.dtype,
             "quantities": list(quantities),
             "parameters": self.scalars,
-            "formulations": list(self.case.formulations),
+            "formulations": list(self.together or self.case.formulations),
         }
         return header | ({"layouts": dict(self.case.layout)} if self.case.layout else {})
 
@@ -277,4 +304,14 @@ def make(
                 index += repeat
             if used:
                 groups.append(group)
+    put_together(groups)
     return Plan(tuple(groups), requests)
+
+
+def put_together(groups: Sequence[Group]) -> None:
+    """Says to each group which formulations the groups of its program ask for, whatever their order."""
+    asked: dict[tuple[object, ...], set[str]] = {}
+    for group in groups:
+        asked.setdefault(group.program, set()).update(group.case.formulations)
+    for group in groups:
+        group.together = tuple(sorted(asked[group.program]))

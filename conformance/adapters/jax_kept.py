@@ -11,7 +11,7 @@ import hashlib
 import os
 import pickle
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Tuple
 
 import jax
 import jaxlib
@@ -36,18 +36,19 @@ class Kept:
         found = installation(about) if cache and can_keep() else None
         self._folder = None if found is None else Path(str(cache)) / "jax-programs" / found
 
-    def load(self, text: str, arguments: Any) -> Optional[Callable[..., Any]]:
-        """The program that `text` describes, tried on its arguments; None where there is none that runs."""
+    def load(self, text: str, arguments: Any) -> Optional[Tuple[str, Callable[..., Any]]]:
+        """What `text` describes and its name, tried on the arguments; None where there is none that runs."""
         if self._folder is None:
             return None
         try:
-            program: Callable[..., Any] = deserialize_and_load(*pickle.loads(self._path(text).read_bytes()))
+            name, written = pickle.loads(self._path(text).read_bytes())
+            program: Callable[..., Any] = deserialize_and_load(*written)
             jax.block_until_ready(program(*arguments))
         except Exception:  # whatever is wrong with it, it is compiled again
             return None
-        return program
+        return name, program
 
-    def store(self, text: str, compiled: Any) -> None:
+    def store(self, text: str, name: str, compiled: Any) -> None:
         """Write the program, whole or not at all; a cache that cannot be used is done without."""
         if self._folder is None:
             return
@@ -55,7 +56,7 @@ class Kept:
         beside = path.with_name("{}.{}".format(path.name, os.getpid()))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(pickle.dumps(serialize(compiled)))
+            beside.write_bytes(pickle.dumps((name, serialize(compiled))))
             beside.replace(path)
         except Exception:
             return

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from adapters.driving import Client
 
+from conformance import plan
 from conformance.adapters import jax_programs
 from conformance.adapters.base import Call
 from conformance.adapters.on_jax import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
+from conformance.case import load_cases
+from conformance.selection import Settings, pick
 
 RANDOM = np.random.default_rng(11)
 
@@ -52,6 +55,31 @@ def test_jax_compiles_value_and_gradient_once_for_all_numbers(tmp_path: Path) ->
         _, log = worker.close()
     assert log.count("Finished XLA compilation of jit(program)") == last
     assert any((tmp_path / "jax-programs").iterdir())
+
+
+def test_jax_compiles_once_what_it_lowers_to_the_same(tmp_path: Path) -> None:
+    """An axis counted from the end is looked up by JAX itself: one program comes out, also on disk."""
+    environment = {**os.environ, "JAX_LOG_COMPILES": "1", "CONFORMANCE_CACHE": str(tmp_path)}
+    x = RANDOM.normal(size=(2, 3, 4))
+    for compiled in (3, 1):  # one for the question about subnormals, which is on no disk
+        with Client("jax", environment=environment) as worker:
+            for axis, programs in ((2, 2), (-1, 2), (-2, 3)):
+                response = worker.ask("softmax", "functional", "float32", ["value"], {"axis": axis}, x=x)
+                np.testing.assert_allclose(response.numbers().sum(axis), 1, rtol=1e-6)
+                assert response.header["compilations"] == programs
+            assert worker.close()[1].count("Finished XLA compilation of jit(program)") == compiled
+
+
+def test_the_default_corpus_takes_jax_at_most_700_programs() -> None:
+    """Each takes 0.2 to 0.8 s: a new case takes a shape that others have (docs/writing-cases.md)."""
+    groups = plan.make(pick(load_cases(), Settings()), ["jax"]).groups
+    has = {operation: set(table) for operation, table in JaxAdapter.formulations.items()}
+    compiled = [
+        group
+        for group in groups
+        if group.case.expect != "error" and has[group.case.operation].intersection(group.together)
+    ]
+    assert len({group.program for group in compiled}) <= 700
 
 
 def test_torch_compiles_a_program_of_its_own_for_each_shape(tmp_path: Path) -> None:

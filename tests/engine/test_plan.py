@@ -1,0 +1,49 @@
+"""What the requests of a run say of each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance import plan
+from conformance.case import load_cases
+
+FILE = """
+source: s
+cases:
+  - {id: a, operation: log_softmax, inputs: {x: [[1, 2], [3, 4]]}, formulations: [functional], why: a}
+  - {id: b, operation: log_softmax, inputs: {x: [[5, 6], [7, 8]]}, formulations: [manual], why: b, OPTION}
+"""
+
+
+def _said(folder: Path, option: str, backwards: bool = False) -> list[list[str]]:
+    """The formulations in the headers of cases a and b."""
+    path = folder / "cases.yaml"
+    path.write_text(FILE.replace("OPTION", option))
+    groups = plan.make(load_cases([path])[:: -1 if backwards else 1], ["jax"], ["float32"]).groups
+    found = {group.case.id: group.about("functional", ("value",))["formulations"] for group in groups}
+    return [found["a"], found["b"]]
+
+
+@pytest.mark.parametrize("option", ["tags: [x]", "parameters: {axis: 1}", "quantities: [gradient]"])
+def test_what_is_compiled_alike_is_asked_for_together_in_any_order(tmp_path: Path, option: str) -> None:
+    for backwards in (False, True):
+        assert _said(tmp_path, option, backwards) == [["functional", "manual"]] * 2
+
+
+@pytest.mark.parametrize("option", ["parameters: {axis: 0}", "quantities: [value]"])
+def test_what_is_compiled_apart_is_asked_for_apart(tmp_path: Path, option: str) -> None:
+    assert _said(tmp_path, option) == [["functional"], ["manual"]]
+
+
+@pytest.mark.parametrize("option", ["label_smoothing: 0.5", "weight: [1, 2]", "reduction: sum"])
+def test_options_that_change_the_program_keep_losses_apart(tmp_path: Path, option: str) -> None:
+    """The ignored label is a number like any other."""
+    text = FILE.replace("log_softmax", "cross_entropy").replace("x: [", "target: [0, 1], logits: [")
+    path = tmp_path / "cases.yaml"
+    for more, together in (("ignore_index: 1", True), (option, False)):
+        path.write_text(text.replace("OPTION", f"parameters: {{{more}}}"))
+        first, second = plan.make(load_cases([path]), ["jax"], ["float32"]).groups
+        assert (first.program == second.program) is together
+        assert (first.together == second.together) is together
