@@ -38,7 +38,7 @@ class Group:
     dtype: str
     together: tuple[str, ...] = ()
     _keys: dict[tuple[str, tuple[str, ...], int], str] = field(default_factory=dict, init=False, repr=False)
-    _payloads: dict[tuple[int, tuple[str, ...]], bytes] = field(default_factory=dict, init=False, repr=False)
+    _headers: dict[tuple[int, tuple[str, ...]], bytes] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -129,21 +129,17 @@ class Group:
 
     def payload(self, index: int, formulation: str, quantities: tuple[str, ...]) -> bytes:
         """The frame of the request with this index, which is the same for every subject."""
-        asked = index, quantities
-        if asked not in self._payloads:
-            wire = self.wire()
+        wire, asked = self.wire(), (index, quantities)
+        if asked not in self._headers:
             header = {"id": index, **self.about(formulation, quantities), "arrays": wire.entries}
-            frame = protocol.pack(header, wire.body)
-            if len(frame) > SMALL:
-                return frame
-            self._payloads[asked] = frame
-        return self._payloads[asked]
+            self._headers[asked] = protocol.text_of(header)
+        return protocol.joined(self._headers[asked], wire.body)
 
     def release(self) -> None:
         """The group is judged: its inputs are made again if anybody still asks for them."""
         _arguments.drop(self)
         _wires.drop(self)
-        self._payloads.clear()
+        self._headers.clear()
         self.__dict__.pop("flow", None)
 
     @cached_property

@@ -61,7 +61,16 @@ def encode(header: Header, arrays: Optional[Arrays] = None) -> bytes:
 
 def pack(header: Header, body: bytes) -> bytes:
     """One frame of a header and the bytes of the arrays that it names."""
-    text = _ENCODER.encode(header).encode("utf-8")
+    return joined(text_of(header), body)
+
+
+def text_of(header: Header) -> bytes:
+    """A header as it stands in a frame."""
+    return _ENCODER.encode(header).encode("utf-8")
+
+
+def joined(text: bytes, body: bytes) -> bytes:
+    """One frame of a header's text and the bytes of the arrays that it names."""
     return b"".join((_PREFIX.pack(MAGIC, len(text), len(body)), text, body))
 
 
