@@ -8,7 +8,8 @@ too and go through sums as IEEE 754 has it.
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
@@ -25,11 +26,15 @@ NAN: Ball = flint.arb("nan")
 INFINITY: Ball = flint.arb("inf")
 MINUS_INFINITY: Ball = flint.arb("-inf")
 
+#: Of so few balls none are looked for that recur.
+FEW = 64
 # A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
 TAIL = 4352
 # Below it a double-double loses digits to float64's own underflow.
 TINY = 2.0**-960
 _LEAST = 2.0**-1074
+# The exponents of `math.frexp` above which float64 has its full precision.
+_NORMAL = -1021
 # exp(x) loses as many bits as x has before its point: below this they are added.
 _DEEP = -(2.0**20)
 
@@ -55,9 +60,16 @@ def ball(value: float | int) -> Ball:
     return flint.arb(value)
 
 
-def balls(values: Iterable[float]) -> list[Ball]:
-    """The balls of radius 0 at each number."""
-    return list(map(flint.arb, values))
+def shared(values: Sequence[float]) -> list[float]:
+    """The numbers, equal ones as one object: what is computed of them by `each` is computed once."""
+    held = dict(zip(values, values, strict=True))
+    return list(map(held.__getitem__, values))
+
+
+def balls(values: Sequence[float]) -> list[Ball]:
+    """The balls of radius 0 at each number; equal numbers share one."""
+    known = {value: flint.arb(value) for value in set(values)}
+    return list(map(known.__getitem__, values))
 
 
 def power_of_two(exponent: int) -> Ball:
@@ -75,21 +87,44 @@ def is_nan(value: Ball) -> bool:
     return bool(value.is_nan())
 
 
+def each(function: Callable[..., Ball], *columns: Sequence[Any]) -> list[Ball]:
+    """The function of each tuple of balls or numbers; where the same objects recur, computed once."""
+    if len(columns[0]) <= FEW or len(set(map(id, columns[0]))) > len(columns[0]) // 2:
+        return list(map(function, *columns))
+    known: dict[tuple[int, ...], Ball] = {}
+    keys = list(zip(*(map(id, column) for column in columns), strict=True))
+    for key, values in zip(keys, zip(*columns, strict=True), strict=True):
+        if key not in known:
+            known[key] = function(*values)
+    return list(map(known.__getitem__, keys))
+
+
 def magnitude(value: Ball) -> int:
     """The exponent e with 2**(e-1) <= |midpoint| < 2**e of a finite ball that is not at zero."""
+    fraction, power = math.frexp(float(value))
+    # To nearest, the midpoint may become a power of two that it lies below.
+    if 0.5 < abs(fraction) < 1 and power > _NORMAL:
+        return power
     mantissa, exponent = value.mid().man_exp()
     return int(mantissa).bit_length() + int(exponent)
 
 
 def exponentials(values: Sequence[float], maximum: float) -> list[Ball]:
-    """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
+    """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`.
+
+    Equal values share one ball.
+    """
+    known = dict.fromkeys(values)
     top = flint.arb(maximum)
-    lowest = min(values)
-    if lowest - maximum > _DEEP:
-        return [(flint.arb(value) - top).exp() for value in values]
-    with wide():
-        shifted = [flint.arb(value) - top for value in values]
-    return [exponential(value) for value in shifted]
+    if min(known) - maximum > _DEEP:
+        found = [(value - top).exp() for value in known]
+    else:
+        with wide():
+            shifted = [value - top for value in known]
+        found = [exponential(value) for value in shifted]
+    if len(known) == len(values):
+        return found
+    return list(map(dict(zip(known, found, strict=True)).__getitem__, values))
 
 
 def exponential(value: Ball) -> Ball:
@@ -115,9 +150,12 @@ def exact_sum(values: Sequence[Ball]) -> Ball:
 
 def product(left: Ball, right: Ball) -> Ball:
     """left * right, where an exact zero removes an infinite factor: 0 x inf = 0, but 0 x nan = nan."""
-    if is_nan(left) or is_nan(right):
+    value = left * right
+    if not value.is_nan():
+        return value
+    if left.is_nan() or right.is_nan():
         return NAN
-    return ZERO if left.is_zero() or right.is_zero() else left * right
+    return ZERO if left.is_zero() or right.is_zero() else value
 
 
 def quotient(left: Ball, right: Ball) -> Ball:
@@ -125,7 +163,7 @@ def quotient(left: Ball, right: Ball) -> Ball:
     if right.is_zero():
         return NAN
     # A divisor that may be zero says nothing yet: more precision will tell.
-    return flint.arb(0, "inf") if right.contains(0) else left / right
+    return flint.arb(0, "inf") if right.contains(ZERO) else left / right
 
 
 def total(whole: Ball, tail: Ball) -> Ball:
@@ -136,7 +174,7 @@ def total(whole: Ball, tail: Ball) -> Ball:
     """
     if not (whole.is_finite() and tail.is_finite()) or whole.is_zero() or tail.is_zero():
         return whole + tail
-    if whole.contains(0) or tail.contains(0):
+    if whole.contains(ZERO) or tail.contains(ZERO):
         return whole + tail
     gap = magnitude(whole) - magnitude(tail)
     if gap < flint.ctx.prec // 2:
@@ -154,6 +192,16 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high is the midpoint rounded to nearest (infinite beyond float64's range). The radius covers the
     rounding of `low`; it is infinite where the ball says nothing, 0 for nan and infinities.
     """
+    held = {id(value): value for value in values} if len(values) > FEW else {}
+    if not 0 < len(held) <= len(values) // 2:
+        return _split(values)
+    place = dict(zip(held, range(len(held)), strict=True))
+    index = np.fromiter(map(place.__getitem__, map(id, values)), np.intp, len(values))
+    high, low, radius = _split(list(held.values()))
+    return high[index], low[index], radius[index]
+
+
+def _split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high = np.fromiter(map(float, values), np.float64, len(values))
     rest = [value - whole for value, whole in zip(values, high.tolist(), strict=True)]
     low = np.fromiter(map(float, rest), np.float64, len(values))
