@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import flint
 import numpy as np
+import numpy.typing as npt
 
 from conformance.arithmetic.formats import FloatArray
 
@@ -60,16 +61,44 @@ def ball(value: float | int) -> Ball:
     return flint.arb(value)
 
 
-def shared(values: Sequence[float]) -> list[float]:
-    """The numbers, equal ones as one object: what is computed of them by `each` is computed once."""
-    held = dict(zip(values, values, strict=True))
-    return list(map(held.__getitem__, values))
+def _kinds(*columns: Sequence[Any]) -> tuple[list[int], npt.NDArray[np.intp]] | None:
+    """The first place of each kind of tuple (of the same objects), and the kind of each tuple.
+
+    None where few of them recur. Where it seems so from the first thousand, nobody looks.
+    """
+    first = list(map(id, columns[0][:1024]))
+    if len(columns[0]) <= FEW or len(set(first)) >= len(first) - len(first) // 64:
+        return None
+    kinds = np.zeros(len(columns[0]), np.intp)
+    for column in columns:
+        _, places, kind = np.unique(_identities(column), return_index=True, return_inverse=True)
+        if len(columns) > 1:
+            _, places, kind = np.unique(kinds * places.size + kind, return_index=True, return_inverse=True)
+        kinds = kind
+    return (places.tolist(), kinds) if places.size <= kinds.size // 2 else None
 
 
-def balls(values: Sequence[float]) -> list[Ball]:
-    """The balls of radius 0 at each number; equal numbers share one."""
-    known = {value: flint.arb(value) for value in set(values)}
-    return list(map(known.__getitem__, values))
+def _identities(values: Sequence[Any]) -> npt.NDArray[np.int64]:
+    return np.fromiter(map(id, values), np.int64, len(values))
+
+
+def shared(values: FloatArray) -> list[float]:
+    """The numbers, equal ones as one object where many are: what `each` computes of them it computes once."""
+    if values.size > FEW:
+        found, kinds = np.unique(values, return_inverse=True)
+        if found.size <= values.size // 2:
+            return _taken(found.tolist(), kinds)
+    numbers: list[float] = values.tolist()
+    return numbers
+
+
+def _taken(values: list[Any], kinds: npt.NDArray[np.intp]) -> list[Any]:
+    return list(map(values.__getitem__, kinds.tolist()))
+
+
+def balls(values: FloatArray) -> list[Ball]:
+    """The balls of radius 0 at each number; where many are equal, they share one."""
+    return each(flint.arb, shared(values))
 
 
 def power_of_two(exponent: int) -> Ball:
@@ -89,14 +118,11 @@ def is_nan(value: Ball) -> bool:
 
 def each(function: Callable[..., Ball], *columns: Sequence[Any]) -> list[Ball]:
     """The function of each tuple of balls or numbers; where the same objects recur, computed once."""
-    if len(columns[0]) <= FEW or len(set(map(id, columns[0]))) > len(columns[0]) // 2:
+    recurring = _kinds(*columns) if len(columns[0]) > FEW else None
+    if recurring is None:
         return list(map(function, *columns))
-    known: dict[tuple[int, ...], Ball] = {}
-    keys = list(zip(*(map(id, column) for column in columns), strict=True))
-    for key, values in zip(keys, zip(*columns, strict=True), strict=True):
-        if key not in known:
-            known[key] = function(*values)
-    return list(map(known.__getitem__, keys))
+    places, kinds = recurring
+    return _taken([function(*(column[place] for column in columns)) for place in places], kinds)
 
 
 def magnitude(value: Ball) -> int:
@@ -110,21 +136,13 @@ def magnitude(value: Ball) -> int:
 
 
 def exponentials(values: Sequence[float], maximum: float) -> list[Ball]:
-    """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`.
-
-    Equal values share one ball.
-    """
-    known = dict.fromkeys(values)
+    """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
     top = flint.arb(maximum)
-    if min(known) - maximum > _DEEP:
-        found = [(value - top).exp() for value in known]
-    else:
-        with wide():
-            shifted = [value - top for value in known]
-        found = [exponential(value) for value in shifted]
-    if len(known) == len(values):
-        return found
-    return list(map(dict(zip(known, found, strict=True)).__getitem__, values))
+    if min(values) - maximum > _DEEP:
+        return each(lambda value: (value - top).exp(), values)
+    with wide():
+        shifted = each(lambda value: value - top, values)
+    return each(exponential, shifted)
 
 
 def exponential(value: Ball) -> Ball:
@@ -192,13 +210,12 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high is the midpoint rounded to nearest (infinite beyond float64's range). The radius covers the
     rounding of `low`; it is infinite where the ball says nothing, 0 for nan and infinities.
     """
-    held = {id(value): value for value in values} if len(values) > FEW else {}
-    if not 0 < len(held) <= len(values) // 2:
+    recurring = _kinds(values)
+    if recurring is None:
         return _split(values)
-    place = dict(zip(held, range(len(held)), strict=True))
-    index = np.fromiter(map(place.__getitem__, map(id, values)), np.intp, len(values))
-    high, low, radius = _split(list(held.values()))
-    return high[index], low[index], radius[index]
+    places, kinds = recurring
+    high, low, radius = _split([values[place] for place in places])
+    return high[kinds], low[kinds], radius[kinds]
 
 
 def _split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:

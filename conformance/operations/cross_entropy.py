@@ -172,7 +172,7 @@ class _Task:
             target = [ZERO] * self.classes
             target[self.labels[index] or 0] = ONE
         else:
-            target = balls(self.targets[index].tolist())
+            target = balls(self.targets[index])
         if self.smoothing.is_zero():
             return target
         with wide():

@@ -149,7 +149,7 @@ def broadcast(
     """An optional tensor as one exact ball a chosen element; 1 where there is none."""
     if arguments.get(name) is None:
         return [ONE] * (math.prod(shape) if isinstance(chosen, slice) else len(chosen))
-    return balls(np.broadcast_to(tensor(arguments, name), shape).ravel()[chosen].tolist())
+    return balls(np.broadcast_to(tensor(arguments, name), shape).ravel()[chosen])
 
 
 def gathered(arguments: Arguments, first: str, name: str, slopes: Sequence[Ball]) -> list[Ball]:

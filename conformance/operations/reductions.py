@@ -49,8 +49,8 @@ def reduced(terms: Sequence[Ball], reduction: object, divisor: Ball) -> list[Bal
 def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int) -> list[Ball]:
     """What the upstream gradient `g` makes of each of `count` terms: g_i, g, or g / divisor."""
     if reduction == "none":
-        return balls(g.ravel().tolist())
-    (factor,) = balls(g.ravel().tolist())
+        return balls(g.ravel())
+    (factor,) = balls(g.ravel())
     if reduction == "mean":
         factor = quotient(factor, divisor)
     return [factor] * count

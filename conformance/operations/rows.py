@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from operator import mul, neg
@@ -57,7 +58,7 @@ class Row:
     """
 
     def __init__(self, logits: FloatArray) -> None:
-        self.logits = shared(logits.tolist())
+        self.logits = shared(logits)
         self.size = len(self.logits)
         self.poisoned = any(map(math.isnan, self.logits))
         self.maximum = max(self.logits, default=-math.inf)
@@ -250,7 +251,7 @@ def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
         return [ZERO if equal or index not in row.undecided else NAN for index in range(row.size)]
     if len(set(values)) == 1:
         return [ZERO] * row.size
-    upstream = balls(values)
+    upstream = balls(g)
     first = upstream[row.top]
     others = each(mul, row.exps, upstream)
     others[row.top] = ZERO
@@ -260,10 +261,8 @@ def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
     inner[row.top] = first * row.rest - level
     if _around_zero(inner):
         zero = _common_mean(row, values)
-        inner = [
-            ZERO if zero is not None and Fraction(u) == zero else d
-            for u, d in zip(values, inner, strict=True)
-        ]
+        if zero is not None:
+            inner = [ZERO if u == zero else d for u, d in zip(values, inner, strict=True)]
     return each(lambda exp, value: exp * square * value, row.exps, inner)
 
 
@@ -278,11 +277,13 @@ def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
 
     Where g_i equals it, sum_j p_j (g_i - g_j) vanishes identically, and nowhere else.
     """
-    groups: dict[float, list[Fraction]] = {}
-    for value, upstream in zip(row.logits, g, strict=True):
+    sums: dict[float, Fraction] = {}
+    counts: dict[float, int] = {}
+    for (value, upstream), count in Counter(zip(row.logits, g, strict=True)).items():
         if value != -math.inf:
-            groups.setdefault(value, []).append(Fraction(upstream))
-    means = {sum(group, Fraction(0)) / len(group) for group in groups.values()}
+            sums[value] = sums.get(value, Fraction(0)) + count * Fraction(upstream)
+            counts[value] = counts.get(value, 0) + count
+    means = {sums[value] / count for value, count in counts.items()}
     return means.pop() if len(means) == 1 else None
 
 
