@@ -6,6 +6,7 @@ The sum of the terms' midpoints is exact either way, so that the result is the s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from conformance.operations.classes import class_rows
 MANY = 64
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 Integers = npt.NDArray[np.int64]
-Column = npt.NDArray[np.float64] | Integers
+Column = npt.NDArray[Any]
 
 
 def distinct(columns: Sequence[Column]) -> tuple[Integers, list[int]] | None:

@@ -33,7 +33,7 @@ def test_as_if_none_were_alike(monkeypatch: pytest.MonkeyPatch, operation: str, 
     values = []
     for many in (COUNT, COUNT + 1):
         monkeypatch.setattr(alike, "MANY", many)
-        counted = alike.distinct({"logits": FEW[chosen], "target": labels}, "logits")
+        counted = alike.distinct_rows({"logits": FEW[chosen], "target": labels}, "logits")
         assert (counted is not None) == (many == COUNT)
         values.append(exact(operation, FEW[chosen], labels, **more).digits(50))
     assert values[0] == values[1]
@@ -43,8 +43,8 @@ def test_what_is_not_alike_to_the_bit_is_told_apart(monkeypatch: pytest.MonkeyPa
     """-0 and 0, a label more; rows that mostly differ are not worth it."""
     monkeypatch.setattr(alike, "MANY", 1)
     rows = np.float64([[0, 1], [-0.0, 1]] * 50)
-    found = alike.distinct({"logits": rows, "target": np.int64([0, 0, 1, 1] * 25)}, "logits")
+    found = alike.distinct_rows({"logits": rows, "target": np.int64([0, 0, 1, 1] * 25)}, "logits")
     assert found is not None
     assert sorted(found[1]) == [25] * 4
     different = np.arange(200.0).reshape(100, 2)
-    assert alike.distinct({"logits": different, "target": np.zeros(100, np.int64)}, "logits") is None
+    assert alike.distinct_rows({"logits": different, "target": np.zeros(100, np.int64)}, "logits") is None

@@ -24,7 +24,7 @@ from conformance.operations.error_analysis.model import (
 )
 from conformance.operations.error_analysis.normalized import log_softmax_gradient
 from conformance.operations.error_analysis.reduction import Reduction, reduction_of
-from conformance.operations.error_analysis.rows import Rows
+from conformance.operations.error_analysis.rows import Rows, rows_of
 from conformance.operations.error_analysis.second import log_softmax_second
 
 
@@ -71,13 +71,14 @@ class Labels:
 
 def class_rows(array: Array) -> Array:
     """`array` with the class axis (1, or 0 for one dimension) last."""
-    return np.moveaxis(array, 1 if array.ndim > 1 else 0, -1)
+    return array if array.ndim <= 2 else np.moveaxis(array, 1, -1)
 
 
 def from_class_rows(pair: Pair) -> Pair:
     """The way back from `class_rows`."""
-    first, second = (np.moveaxis(array, -1, 1 if array.ndim > 1 else 0) for array in pair)
-    return first, second
+    if pair[0].ndim <= 2:
+        return pair
+    return np.moveaxis(pair[0], -1, 1), np.moveaxis(pair[1], -1, 1)
 
 
 @bounds
@@ -116,7 +117,7 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
     labels = None if probabilities else Labels.of(arguments, x.shape[-1], model)
     if x.size == 0:
         return _empty(arguments, quantity, x.shape[:-1])
-    rows = Rows(x, model)
+    rows = rows_of(x, model)
     if labels is not None and not arguments.get("label_smoothing", 0.0):
         return _hard(rows, labels, quantity, g)
     return Soft(rows, labels, arguments).quantity(quantity, g)
