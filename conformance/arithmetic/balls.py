@@ -11,6 +11,7 @@ import decimal
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from operator import sub
 from typing import Any, TypeAlias
 
 import flint
@@ -139,9 +140,9 @@ def exponentials(values: Sequence[float], maximum: float) -> list[Ball]:
     """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
     top = flint.arb(maximum)
     if min(values) - maximum > _DEEP:
-        return each(lambda value: (value - top).exp(), values)
+        return each(flint.arb.exp, each(top.__rsub__, values))
     with wide():
-        shifted = each(lambda value: value - top, values)
+        shifted = each(top.__rsub__, values)
     return each(exponential, shifted)
 
 
@@ -220,9 +221,9 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def _split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high = np.fromiter(map(float, values), np.float64, len(values))
-    rest = [value - whole for value, whole in zip(values, high.tolist(), strict=True)]
+    rest = list(map(sub, values, high.tolist()))
     low = np.fromiter(map(float, rest), np.float64, len(values))
-    radius = np.fromiter((float(item.rad()) for item in rest), np.float64, len(values))
+    radius = np.fromiter(map(float, map(flint.arb.rad, rest)), np.float64, len(values))
     special = ~np.isfinite(high) | np.isnan(low)
     low[special] = 0.0
     radius[special] = 0.0

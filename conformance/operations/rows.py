@@ -137,7 +137,7 @@ def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:
         undecided = ZERO if factor.is_zero() else NAN
         return [undecided if index in row.undecided else ZERO for index in range(row.size)]
     scale = factor * row.inverse
-    result = each(lambda exp: exp * scale, row.exps)
+    result = each(scale.__mul__, row.exps)
     if row.lonely:
         result[row.top] = _complement(row.rest * row.inverse, factor)
     return result
@@ -157,7 +157,7 @@ def surprisals(row: Row) -> list[Ball]:
         return [NAN if index in row.undecided else INFINITY for index in range(row.size)]
     mass = row.log_mass()
     drops = each(row.drop, row.logits)
-    return _lonely_surprisals(row, drops, mass) if row.lonely else each(lambda drop: drop + mass, drops)
+    return _lonely_surprisals(row, drops, mass) if row.lonely else each(mass.__add__, drops)
 
 
 def _lonely_surprisals(row: Row, drops: list[Ball], mass: Ball) -> list[Ball]:
