@@ -170,7 +170,7 @@ def exact_sum(values: Sequence[Ball]) -> Ball:
 def product(left: Ball, right: Ball) -> Ball:
     """left * right, where an exact zero removes an infinite factor: 0 x inf = 0, but 0 x nan = nan."""
     value = left * right
-    if not value.is_nan():
+    if value.is_finite():
         return value
     if left.is_nan() or right.is_nan():
         return NAN
