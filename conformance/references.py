@@ -155,10 +155,10 @@ _ARRAYS = ("rounded", "high", "low", "ulp", "bound", "attainable")
 
 
 def _pack(found: Reference) -> bytes:
+    """One frame: all arrays as one, behind each other."""
     outside = {str(index): [hex(number), exponent] for index, (number, exponent) in found.outside.items()}
-    header: dict[str, Any] = {"dtype": found.dtype, "outside": outside}
-    header["arrays"] = [{"name": name} for name in _ARRAYS]
-    return protocol.encode(header, {name: getattr(found, name) for name in _ARRAYS})
+    header: dict[str, Any] = {"dtype": found.dtype, "outside": outside, "arrays": [{"name": "all"}]}
+    return protocol.encode(header, {"all": np.array([getattr(found, name) for name in _ARRAYS])})
 
 
 def _unpack(frame: bytes) -> Reference | None:
@@ -169,7 +169,7 @@ def _unpack(frame: bytes) -> Reference | None:
         outside = {
             int(index): (int(number, 16), int(power)) for index, (number, power) in header["outside"].items()
         }
-        held: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-        return Reference(header["dtype"], **held, outside=outside)
+        rounded, high, low, ulp, bound, attainable = (part[...] for part in arrays["all"])
+        return Reference(header["dtype"], rounded, high, low, ulp, bound, attainable, outside)
     except (protocol.ProtocolError, KeyError, ValueError, AssertionError, json.JSONDecodeError):
         return None  # A damaged entry is computed again.

@@ -8,12 +8,15 @@ too and go through sums as IEEE 754 has it.
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from operator import sub
 from typing import Any, TypeAlias
 
 import flint
 import numpy as np
+import numpy.typing as npt
 
 from conformance.arithmetic.formats import FloatArray
 
@@ -25,11 +28,15 @@ NAN: Ball = flint.arb("nan")
 INFINITY: Ball = flint.arb("inf")
 MINUS_INFINITY: Ball = flint.arb("-inf")
 
+#: Of so few balls none are looked for that recur.
+FEW = 64
 # A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
 TAIL = 4352
 # Below it a double-double loses digits to float64's own underflow.
 TINY = 2.0**-960
 _LEAST = 2.0**-1074
+# The exponents of `math.frexp` above which float64 has its full precision.
+_NORMAL = -1021
 # exp(x) loses as many bits as x has before its point: below this they are added.
 _DEEP = -(2.0**20)
 
@@ -55,9 +62,44 @@ def ball(value: float | int) -> Ball:
     return flint.arb(value)
 
 
-def balls(values: Iterable[float]) -> list[Ball]:
-    """The balls of radius 0 at each number."""
-    return list(map(flint.arb, values))
+def _kinds(*columns: Sequence[Any]) -> tuple[list[int], npt.NDArray[np.intp]] | None:
+    """The first place of each kind of tuple (of the same objects), and the kind of each tuple.
+
+    None where few of them recur. Where it seems so from the first thousand, nobody looks.
+    """
+    first = list(map(id, columns[0][:1024]))
+    if len(columns[0]) <= FEW or len(set(first)) >= len(first) - len(first) // 64:
+        return None
+    kinds = np.zeros(len(columns[0]), np.intp)
+    for column in columns:
+        _, places, kind = np.unique(_identities(column), return_index=True, return_inverse=True)
+        if len(columns) > 1:
+            _, places, kind = np.unique(kinds * places.size + kind, return_index=True, return_inverse=True)
+        kinds = kind
+    return (places.tolist(), kinds) if places.size <= kinds.size // 2 else None
+
+
+def _identities(values: Sequence[Any]) -> npt.NDArray[np.int64]:
+    return np.fromiter(map(id, values), np.int64, len(values))
+
+
+def shared(values: FloatArray) -> list[float]:
+    """The numbers, equal ones as one object where many are: what `each` computes of them it computes once."""
+    if values.size > FEW:
+        found, kinds = np.unique(values, return_inverse=True)
+        if found.size <= values.size // 2:
+            return _taken(found.tolist(), kinds)
+    numbers: list[float] = values.tolist()
+    return numbers
+
+
+def _taken(values: list[Any], kinds: npt.NDArray[np.intp]) -> list[Any]:
+    return list(map(values.__getitem__, kinds.tolist()))
+
+
+def balls(values: FloatArray) -> list[Ball]:
+    """The balls of radius 0 at each number; where many are equal, they share one."""
+    return each(flint.arb, shared(values))
 
 
 def power_of_two(exponent: int) -> Ball:
@@ -75,8 +117,21 @@ def is_nan(value: Ball) -> bool:
     return bool(value.is_nan())
 
 
+def each(function: Callable[..., Ball], *columns: Sequence[Any]) -> list[Ball]:
+    """The function of each tuple of balls or numbers; where the same objects recur, computed once."""
+    recurring = _kinds(*columns) if len(columns[0]) > FEW else None
+    if recurring is None:
+        return list(map(function, *columns))
+    places, kinds = recurring
+    return _taken([function(*(column[place] for column in columns)) for place in places], kinds)
+
+
 def magnitude(value: Ball) -> int:
     """The exponent e with 2**(e-1) <= |midpoint| < 2**e of a finite ball that is not at zero."""
+    fraction, power = math.frexp(float(value))
+    # To nearest, the midpoint may become a power of two that it lies below.
+    if 0.5 < abs(fraction) < 1 and power > _NORMAL:
+        return power
     mantissa, exponent = value.mid().man_exp()
     return int(mantissa).bit_length() + int(exponent)
 
@@ -84,12 +139,11 @@ def magnitude(value: Ball) -> int:
 def exponentials(values: Sequence[float], maximum: float) -> list[Ball]:
     """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
     top = flint.arb(maximum)
-    lowest = min(values)
-    if lowest - maximum > _DEEP:
-        return [(flint.arb(value) - top).exp() for value in values]
+    if min(values) - maximum > _DEEP:
+        return each(flint.arb.exp, each(top.__rsub__, values))
     with wide():
-        shifted = [flint.arb(value) - top for value in values]
-    return [exponential(value) for value in shifted]
+        shifted = each(top.__rsub__, values)
+    return each(exponential, shifted)
 
 
 def exponential(value: Ball) -> Ball:
@@ -115,9 +169,12 @@ def exact_sum(values: Sequence[Ball]) -> Ball:
 
 def product(left: Ball, right: Ball) -> Ball:
     """left * right, where an exact zero removes an infinite factor: 0 x inf = 0, but 0 x nan = nan."""
-    if is_nan(left) or is_nan(right):
+    value = left * right
+    if value.is_finite():
+        return value
+    if left.is_nan() or right.is_nan():
         return NAN
-    return ZERO if left.is_zero() or right.is_zero() else left * right
+    return ZERO if left.is_zero() or right.is_zero() else value
 
 
 def quotient(left: Ball, right: Ball) -> Ball:
@@ -125,7 +182,7 @@ def quotient(left: Ball, right: Ball) -> Ball:
     if right.is_zero():
         return NAN
     # A divisor that may be zero says nothing yet: more precision will tell.
-    return flint.arb(0, "inf") if right.contains(0) else left / right
+    return flint.arb(0, "inf") if right.contains(ZERO) else left / right
 
 
 def total(whole: Ball, tail: Ball) -> Ball:
@@ -136,7 +193,7 @@ def total(whole: Ball, tail: Ball) -> Ball:
     """
     if not (whole.is_finite() and tail.is_finite()) or whole.is_zero() or tail.is_zero():
         return whole + tail
-    if whole.contains(0) or tail.contains(0):
+    if whole.contains(ZERO) or tail.contains(ZERO):
         return whole + tail
     gap = magnitude(whole) - magnitude(tail)
     if gap < flint.ctx.prec // 2:
@@ -154,10 +211,19 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high is the midpoint rounded to nearest (infinite beyond float64's range). The radius covers the
     rounding of `low`; it is infinite where the ball says nothing, 0 for nan and infinities.
     """
+    recurring = _kinds(values)
+    if recurring is None:
+        return _split(values)
+    places, kinds = recurring
+    high, low, radius = _split([values[place] for place in places])
+    return high[kinds], low[kinds], radius[kinds]
+
+
+def _split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high = np.fromiter(map(float, values), np.float64, len(values))
-    rest = [value - whole for value, whole in zip(values, high.tolist(), strict=True)]
+    rest = list(map(sub, values, high.tolist()))
     low = np.fromiter(map(float, rest), np.float64, len(values))
-    radius = np.fromiter((float(item.rad()) for item in rest), np.float64, len(values))
+    radius = np.fromiter(map(float, map(flint.arb.rad, rest)), np.float64, len(values))
     special = ~np.isfinite(high) | np.isnan(low)
     low[special] = 0.0
     radius[special] = 0.0

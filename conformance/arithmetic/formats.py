@@ -75,7 +75,7 @@ def round_to(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike | None = None)
         if cast is not None:
             return cast.astype(np.float64)
         low = 0.0
-    high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
+    high, low = np.asarray(high, np.float64), np.asarray(low, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         if fmt.name == "float64":
             whole: FloatArray = np.where(np.isfinite(high) & (low != 0), high + low, high)
@@ -115,7 +115,7 @@ def ulp_of(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatA
     ulp is the smallest subnormal number, beyond the largest number (and at infinity) that of the largest
     number; nan for nan.
     """
-    high, low = np.broadcast_arrays(np.asarray(high, np.float64), np.asarray(low, np.float64))
+    high, low = np.asarray(high, np.float64), np.asarray(low, np.float64)
     value = np.where(np.isfinite(high), high, fmt.largest)
     mantissa, exponent = np.frexp(value)
     below = (np.abs(mantissa) == 0.5) & (low * np.sign(value) < 0)

@@ -51,7 +51,8 @@ def settle_balls(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> tuple[R
         with precision(bits):
             values = evaluate()
             high, low, radius = split(values)
-        rounded, unsettled = _round(fmt, values, high, low, radius, last=bits >= CAP)
+        ulp = ulp_of(fmt, high, low)
+        rounded, unsettled = _round(fmt, values, (high, low, radius, ulp), last=bits >= CAP)
         if not unsettled or bits >= CAP:
             break
         bits *= 2
@@ -59,18 +60,22 @@ def settle_balls(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> tuple[R
         if values[index].contains(0):
             # A zero that arithmetic cannot prove: the midpoint of so thin a ball has no digits to show.
             rounded[index] = high[index] = low[index] = 0.0
-    return Rounded(rounded, high, low, ulp_of(fmt, high, low), _outside(values, high)), values
+            ulp[index] = fmt.smallest_subnormal
+    return Rounded(rounded, high, low, ulp, _outside(values, high)), values
 
 
 def _round(
-    fmt: Format, values: Sequence[Ball], high: FloatArray, low: FloatArray, radius: FloatArray, last: bool
+    fmt: Format, values: Sequence[Ball], parts: tuple[FloatArray, ...], last: bool
 ) -> tuple[FloatArray, bool]:
-    """The rounded values, and whether one of them is not settled yet."""
-    rounded = round_to(fmt, high, low)
+    """The rounded values, and whether one of them is not settled yet.
+
+    parts: high, low, radius (see `split`) and the ulp of each value.
+    """
+    high, low, radius, ulp = parts
     finite = np.isfinite(high)
     with np.errstate(invalid="ignore", over="ignore"):
-        below, above = round_to(fmt, high, low - radius), round_to(fmt, high, low + radius)
-        unsettled = bool((finite & ~(radius <= ulp_of(fmt, high, low) * 2.0**-10)).any())
+        rounded, below, above = round_to(fmt, high, np.stack([low, low - radius, low + radius]))
+        unsettled = bool((finite & ~(radius <= ulp * 2.0**-10)).any())
         doubtful = finite & (below != above)
         if fmt.name == "float64":
             # Among float64's own subnormals a double-double cannot tell; far below them there is no need.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from conformance.arithmetic.balls import INFINITY, NAN, ZERO, Ball, ball, product, wide
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, Relation
@@ -54,6 +55,7 @@ class BinaryCrossEntropy(OverElements):
         return _curvature(element.score, element.target)
 
 
+@lru_cache(maxsize=1 << 14)
 def complement(value: float) -> Ball:
     """1 - value, exactly."""
     with wide():

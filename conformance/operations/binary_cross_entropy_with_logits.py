@@ -9,7 +9,7 @@ from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, 
 from conformance.operations.binary_cross_entropy import complement
 from conformance.operations.elements import Element, OverElements
 from conformance.operations.reductions import REDUCTION_PARAMETERS
-from conformance.operations.sigmoid import slope, softplus, tail
+from conformance.operations.sigmoid import slope, softplus, softplus_tail, tail
 
 
 class BinaryCrossEntropyWithLogits(OverElements):
@@ -63,9 +63,11 @@ class BinaryCrossEntropyWithLogits(OverElements):
     @staticmethod
     def _parts(element: Element) -> tuple[Ball, Ball, Ball]:
         """log(1 + exp(-|x|)), and the exact coefficients of softplus(-x) and softplus(x)."""
-        with wide():
-            first = product(element.positive, ball(element.target))
-        return tail(element.score).log1p(), first, complement(element.target)
+        first = ball(element.target)
+        if element.positive is not ONE:
+            with wide():
+                first = product(element.positive, first)
+        return softplus_tail(element.score), first, complement(element.target)
 
     def slope(self, element: Element, name: str) -> Ball:
         """See `OverElements`."""

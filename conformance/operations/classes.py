@@ -107,7 +107,7 @@ def class_weights(arguments: Arguments, classes: int) -> list[Ball]:
     """One exact weight a class, 1 where there are none."""
     if arguments["weight"] is None:
         return [ONE] * classes
-    return balls(tensor(arguments, "weight").tolist())
+    return balls(tensor(arguments, "weight"))
 
 
 def label_divisor(labels: Sequence[int | None], weights: Sequence[Ball], arguments: Arguments) -> Ball:

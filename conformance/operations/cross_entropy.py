@@ -18,7 +18,7 @@ from conformance.arithmetic.balls import (
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations import rows
-from conformance.operations.alike import distinct, divisor_alike, reduced_alike
+from conformance.operations.alike import distinct_rows, divisor_alike, reduced_alike
 from conformance.operations.base import (
     MODULE_IS_FUNCTIONAL,
     Arguments,
@@ -114,8 +114,9 @@ class CrossEntropy(OverClasses):
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
         """See `Operation`."""
-        alike = distinct(arguments, "logits") if quantity == "value" else None
-        if alike is not None and arguments["reduction"] != "none":
+        counted = quantity == "value" and arguments["reduction"] != "none"
+        alike = distinct_rows(arguments, "logits") if counted else None
+        if alike is not None:
             few = _Task(self, alike[0])
             divisor = divisor_alike(few.labels or [], alike[1], few.weights, arguments)
             return reduced_alike(few.losses(), alike[1], arguments["reduction"], divisor)
@@ -171,7 +172,7 @@ class _Task:
             target = [ZERO] * self.classes
             target[self.labels[index] or 0] = ONE
         else:
-            target = balls(self.targets[index].tolist())
+            target = balls(self.targets[index])
         if self.smoothing.is_zero():
             return target
         with wide():
@@ -199,6 +200,8 @@ class _Task:
         if label is None:
             return self.share(rows.weighted_surprisal(row, self.coefficients(index)))
         value = rows.surprisal(row, label)
+        if self.weights[label] is ONE:
+            return value
         with wide():
             return removable(row, self.weights[label], value)
 

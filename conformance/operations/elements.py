@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from conformance.arithmetic.balls import NAN, ONE, ZERO, Ball, ball, is_nan, product, wide
+from conformance.arithmetic.balls import NAN, ONE, ZERO, Ball, ball, balls, each, is_nan, product, wide
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
+from conformance.operations.alike import Integers, distinct, reduced_alike
 from conformance.operations.base import (
     SECOND,
     Arguments,
@@ -23,8 +25,7 @@ from conformance.operations.base import (
 from conformance.operations.reductions import reduced, times, upstream_factors, with_reduction
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """One element: the score (a probability or a logit), the target and the exact factors."""
 
     score: float
@@ -74,13 +75,15 @@ class OverElements(Operation):
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
         """See `Operation`."""
-        elements = self.elements(arguments)
-        divisor = ball(len(elements))
+        divisor, reduction = ball(tensor(arguments, "target").size), arguments["reduction"]
         if quantity == "value":
-            each = zip(elements, once_each(self.loss, elements), strict=True)
-            losses = [weighed(e.weight, loss, e) for e, loss in each]
-            return reduced(losses, arguments["reduction"], divisor)
-        factors = upstream_factors(g, arguments["reduction"], divisor, len(elements))
+            alike = None if reduction == "none" else distinct(self._columns(arguments))
+            if alike is not None:
+                losses = self._losses(self.elements(arguments, alike[0]))
+                return reduced_alike(losses, alike[1], reduction, divisor)
+            return reduced(self._losses(self.elements(arguments)), reduction, divisor)
+        elements = self.elements(arguments)
+        factors = upstream_factors(g, reduction, divisor, len(elements))
         if quantity == SECOND + self.inputs[0].name:
             return self._curvatures(elements, factors)
         name = quantity.removeprefix("gradient:")
@@ -89,32 +92,43 @@ class OverElements(Operation):
         if name == "weight":
             slopes = [times(u, loss) for u, loss in zip(factors, once_each(self.loss, elements), strict=True)]
         else:
-            with wide():
-                scales = [product(u, e.weight) for u, e in zip(factors, elements, strict=True)]
             each_slope = once_each(lambda e: self.slope(e, name), elements)
-            slopes = [
-                weighed(scale, slope, e) for scale, slope, e in zip(scales, each_slope, elements, strict=True)
-            ]
+            with wide():
+                scales = each(product, factors, [e.weight for e in elements])
+                slopes = list(map(weighed, scales, each_slope, elements))
         return (
             slopes if name not in self.factors() else gathered(arguments, self.inputs[0].name, name, slopes)
         )
 
     def _curvatures(self, elements: Sequence[Element], factors: Sequence[Ball]) -> list[Ball]:
         along = direction((len(elements),)).tolist()
+        curvatures = once_each(self.curvature, elements)
         with wide():
             scales = [
                 product(product(u, ball(v)), e.weight)
                 for u, v, e in zip(factors, along, elements, strict=True)
             ]
-        return [weighed(scale, self.curvature(e), e) for scale, e in zip(scales, elements, strict=True)]
+            return list(map(weighed, scales, curvatures, elements))
 
-    def elements(self, arguments: Arguments) -> list[Element]:
-        """The elements in order, with weights broadcast."""
+    def _losses(self, elements: Sequence[Element]) -> list[Ball]:
+        """The elements' losses with their weights."""
+        losses = once_each(self.loss, elements)
+        with wide():
+            return list(map(weighed, [e.weight for e in elements], losses, elements))
+
+    def _columns(self, arguments: Arguments) -> list[FloatArray]:
+        """All that decides an element, each flat in the elements' order."""
         scores = tensor(arguments, self.inputs[0].name)
-        targets = tensor(arguments, "target")
-        weight, positive = (broadcast(arguments, name, scores.shape) for name in ("weight", "pos_weight"))
-        rows = zip(scores.ravel().tolist(), targets.ravel().tolist(), weight, positive, strict=True)
-        return [Element(*row) for row in rows]
+        names = [name for name in ("target", *self.factors()) if arguments.get(name) is not None]
+        given = [np.broadcast_to(tensor(arguments, name), scores.shape) for name in names]
+        return [scores.ravel(), *(array.ravel() for array in given)]
+
+    def elements(self, arguments: Arguments, chosen: Integers | slice = slice(None)) -> list[Element]:
+        """The chosen elements, all in order by default, with weights broadcast."""
+        scores = tensor(arguments, self.inputs[0].name)
+        held = [array.ravel()[chosen].tolist() for array in (scores, tensor(arguments, "target"))]
+        factors = [broadcast(arguments, name, scores.shape, chosen) for name in ("weight", "pos_weight")]
+        return list(map(Element, *held, *factors))
 
 
 def once_each(function: Callable[[Element], Ball], elements: Sequence[Element]) -> list[Ball]:
@@ -129,11 +143,13 @@ def once_each(function: Callable[[Element], Ball], elements: Sequence[Element]) 
     return found
 
 
-def broadcast(arguments: Arguments, name: str, shape: tuple[int, ...]) -> list[Ball]:
-    """An optional tensor as one exact ball an element; 1 where there is none."""
+def broadcast(
+    arguments: Arguments, name: str, shape: tuple[int, ...], chosen: Integers | slice
+) -> list[Ball]:
+    """An optional tensor as one exact ball a chosen element; 1 where there is none."""
     if arguments.get(name) is None:
-        return [ONE] * int(np.prod(shape))
-    return [ball(value) for value in np.broadcast_to(tensor(arguments, name), shape).ravel().tolist()]
+        return [ONE] * (math.prod(shape) if isinstance(chosen, slice) else len(chosen))
+    return balls(np.broadcast_to(tensor(arguments, name), shape).ravel()[chosen])
 
 
 def gathered(arguments: Arguments, first: str, name: str, slopes: Sequence[Ball]) -> list[Ball]:
@@ -149,11 +165,10 @@ def gathered(arguments: Arguments, first: str, name: str, slopes: Sequence[Ball]
 
 def weighed(coefficient: Ball, value: Ball, element: Element) -> Ball:
     """coefficient * value; a coefficient of exactly 0 leaves 0, unless an input of the element is nan."""
+    if coefficient is ONE:
+        return value
     if is_nan(coefficient) or (
         is_nan(value) and (element.score != element.score or element.target != element.target)
     ):
         return NAN
-    if coefficient == ONE:
-        return value
-    with wide():
-        return ZERO if coefficient.is_zero() else product(coefficient, value)
+    return ZERO if coefficient.is_zero() else product(coefficient, value)

@@ -61,12 +61,12 @@ class LogSoftmax(AlongAxis):
         if quantity == "gradient:x":
             upstream = as_rows(g, self.axis(arguments))
             pairs = zip(self.rows(arguments), upstream, strict=True)
-            results = (rows.log_softmax_pullback(row, balls(u.tolist())) for row, u in pairs)
+            results = (rows.log_softmax_pullback(row, balls(u)) for row, u in pairs)
             return self.restored(results, arguments)
         if quantity == "second:x":
             axis = self.axis(arguments)
             along = as_rows(direction(self.result_shape(arguments)), axis)
             triples = zip(self.rows(arguments), as_rows(g, axis), along, strict=True)
-            results = (rows.centred(row, v, -exact_sum(balls(u.tolist()))) for row, u, v in triples)
+            results = (rows.centred(row, v, -exact_sum(balls(u))) for row, u, v in triples)
             return self.restored(results, arguments)
         raise unknown_quantity(self.name, quantity)

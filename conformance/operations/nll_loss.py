@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
-from conformance.operations.alike import distinct, divisor_alike, reduced_alike
+from conformance.operations.alike import distinct_rows, divisor_alike, reduced_alike
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Arguments, Input, Relation, unknown_quantity
 from conformance.operations.classes import (
     CLASS_PARAMETERS,
@@ -46,8 +46,9 @@ class NllLoss(OverClasses):
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
         """See `Operation`."""
-        alike = distinct(arguments, "log_probs") if quantity == "value" else None
-        if alike is not None and arguments["reduction"] != "none":
+        counted = quantity == "value" and arguments["reduction"] != "none"
+        alike = distinct_rows(arguments, "log_probs") if counted else None
+        if alike is not None:
             return self._alike(*alike)
         matrix = class_rows(self.scores(arguments))
         weights = class_weights(arguments, matrix.shape[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.arithmetic.balls import ONE, Ball, balls, exact_sum, product, quotient, wide
+from conformance.arithmetic.balls import ONE, Ball, balls, each, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.base import Arguments, Parameter
 
@@ -49,8 +49,8 @@ def reduced(terms: Sequence[Ball], reduction: object, divisor: Ball) -> list[Bal
 def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int) -> list[Ball]:
     """What the upstream gradient `g` makes of each of `count` terms: g_i, g, or g / divisor."""
     if reduction == "none":
-        return balls(g.ravel().tolist())
-    (factor,) = balls(g.ravel().tolist())
+        return balls(g.ravel())
+    (factor,) = balls(g.ravel())
     if reduction == "mean":
         factor = quotient(factor, divisor)
     return [factor] * count
@@ -58,6 +58,8 @@ def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int
 
 def times(factor: Ball, value: Ball) -> Ball:
     """factor * value; nan for the factor of a mean over nothing, g / 0."""
+    if value is ONE:
+        return factor
     with wide():
         return product(factor, value)
 
@@ -67,7 +69,7 @@ def times_all(factor: Ball, values: list[Ball]) -> list[Ball]:
     if factor == ONE:
         return values
     with wide():
-        return [product(factor, value) for value in values]
+        return each(lambda value: product(factor, value), values)
 
 
 __all__ = ["REDUCTION_PARAMETERS", "reduced", "times", "times_all", "upstream_factors", "with_reduction"]

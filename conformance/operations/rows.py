@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from operator import mul, neg
 
 import numpy as np
 
@@ -25,7 +26,9 @@ from conformance.arithmetic.balls import (
     ZERO,
     Ball,
     ball,
+    balls,
     current_precision,
+    each,
     exact_sum,
     exponentials,
     is_nan,
@@ -33,6 +36,7 @@ from conformance.arithmetic.balls import (
     power_of_two,
     precision,
     product,
+    shared,
     sum_of,
     total,
     wide,
@@ -41,8 +45,8 @@ from conformance.arithmetic.formats import FloatArray
 
 # An addend that many bits below the other could vanish at the starting precision.
 _VANISHING = -60
-#: Rows of more logits are made anew each time.
-SHORT = 64
+#: Logits of the rows that are kept, with 100 bytes each.
+KEPT = 1 << 18
 
 
 class Row:
@@ -50,15 +54,15 @@ class Row:
 
     poisoned: a nan is among the logits, everything is nan. undecided: the positions whose probability has
     no limit (two or more +inf, or a row of -inf alone). Otherwise: `top`, the position of the maximum;
-    `exps`, exp(x - maximum), exactly 1 at `top`; `rest`, the sum of the others; `mass` = 1 + rest.
+    `exps`, exp(x - maximum), exactly 1 at `top`; `rest`, the sum of the others; `inverse` = 1 / (1 + rest).
     """
 
     def __init__(self, logits: FloatArray) -> None:
-        self.logits: list[float] = logits.tolist()
+        self.logits = shared(logits)
         self.size = len(self.logits)
-        self.poisoned = bool(np.isnan(logits).any())
-        self.top = int(np.argmax(logits)) if self.size else -1
-        self.maximum = self.logits[self.top] if self.size else -math.inf
+        self.poisoned = any(map(math.isnan, self.logits))
+        self.maximum = max(self.logits, default=-math.inf)
+        self.top = self.logits.index(self.maximum) if self.size and not self.poisoned else -1
         self.undecided: frozenset[int] = frozenset()
         infinite = (
             [] if math.isfinite(self.maximum) else [i for i, x in enumerate(self.logits) if x == self.maximum]
@@ -75,18 +79,16 @@ class Row:
         self.exps[self.top] = ZERO
         self.rest: Ball = sum_of(self.exps)
         self.exps[self.top] = ONE
-        self.mass: Ball = total(ONE, self.rest)
         self.inverse: Ball = 1 / (1 + self.rest)
         self.lonely = bool(self.rest.is_zero()) or magnitude(self.rest) < _VANISHING
 
-    def drop(self, index: int) -> Ball:
-        """maximum - x, exactly or nearly so: how far the logit lies below the maximum."""
-        value = self.logits[index]
-        if index == self.top or value == self.maximum:
+    def drop(self, logit: float) -> Ball:
+        """maximum - logit, exactly or nearly so: how far it lies below the maximum."""
+        if logit == self.maximum:
             return ZERO
-        if value == -math.inf or self.maximum == math.inf:
+        if logit == -math.inf or self.maximum == math.inf:
             return INFINITY
-        return ball(self.maximum) - ball(value)
+        return ball(self.maximum) - logit
 
     def log_mass(self) -> Ball:
         """log of the sum of the shifted exponentials, at least 0."""
@@ -94,19 +96,37 @@ class Row:
 
     def others(self, index: int) -> Ball:
         """The sum of the exponentials of all positions but one; nothing cancels."""
-        return self.rest if self.logits[index] == self.maximum else self.mass - self.exps[index]
+        if self.logits[index] == self.maximum:
+            return self.rest
+        return total(ONE, self.rest) - self.exps[index]
+
+
+class _Kept:
+    """The rows made last, of `KEPT` logits together."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[bytes, int], Row] = {}
+        self.logits = 0
+
+    def add(self, key: tuple[bytes, int], row: Row) -> None:
+        if self.logits + row.size > KEPT:
+            self.rows.clear()
+            self.logits = 0
+        self.rows[key] = row
+        self.logits += row.size
+
+
+_kept = _Kept()
 
 
 def row_of(logits: FloatArray) -> Row:
-    """The row at the current precision, made once: the cases of a product have the same logits."""
-    if logits.size > SHORT:
-        return Row(logits)
-    return _row(logits.astype(np.float64).tobytes(), current_precision())
-
-
-@lru_cache(maxsize=8192)
-def _row(logits: bytes, _bits: int) -> Row:
-    return Row(np.frombuffer(logits, np.float64))
+    """The row at the current precision, made once: quantities, and cases of a product, share their logits."""
+    key = logits.astype(np.float64, copy=False).tobytes(), current_precision()
+    row = _kept.rows.get(key)
+    if row is None:
+        row = Row(logits)
+        _kept.add(key, row)
+    return row
 
 
 def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:
@@ -117,7 +137,7 @@ def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:
         undecided = ZERO if factor.is_zero() else NAN
         return [undecided if index in row.undecided else ZERO for index in range(row.size)]
     scale = factor * row.inverse
-    result = [exp * scale for exp in row.exps]
+    result = each(scale.__mul__, row.exps)
     if row.lonely:
         result[row.top] = _complement(row.rest * row.inverse, factor)
     return result
@@ -136,32 +156,27 @@ def surprisals(row: Row) -> list[Ball]:
     if row.special:
         return [NAN if index in row.undecided else INFINITY for index in range(row.size)]
     mass = row.log_mass()
-    if row.lonely:
-        return _lonely_surprisals(row, mass)
-    if row.maximum == math.inf:
-        return [mass + row.drop(index) for index in range(row.size)]
-    top = ball(row.maximum)
-    return [(top - ball(value)) + mass if value != -math.inf else INFINITY for value in row.logits]
+    drops = each(row.drop, row.logits)
+    return _lonely_surprisals(row, drops, mass) if row.lonely else each(mass.__add__, drops)
 
 
-def _lonely_surprisals(row: Row, mass: Ball) -> list[Ball]:
+def _lonely_surprisals(row: Row, drops: list[Ball], mass: Ball) -> list[Ball]:
     """`total` of each drop and a tiny mass, with one precision for all."""
-    drops = [row.drop(index) for index in range(row.size)]
     finite = [row.maximum - value for value in row.logits if -math.inf < value < row.maximum]
     if mass.is_zero() or not finite:
-        return [drop + mass for drop in drops]
+        return each(lambda drop: drop + mass, drops)
     lowest = math.frexp(min(finite))[1] - 1
     highest = math.frexp(min(max(finite), sys.float_info.max))[1] + 1
     tail = mass if magnitude(mass) > lowest - TAIL else power_of_two(lowest - TAIL)
     with precision(current_precision() + highest - magnitude(tail)):
-        return [mass if drop.is_zero() else drop + tail for drop in drops]
+        return each(lambda drop: mass if drop.is_zero() else drop + tail, drops)
 
 
 def surprisal(row: Row, index: int) -> Ball:
     """-log softmax(row) at one position."""
     if row.poisoned or index in row.undecided:
         return NAN
-    return INFINITY if row.special else total(row.drop(index), row.log_mass())
+    return INFINITY if row.special else total(row.drop(row.logits[index]), row.log_mass())
 
 
 def logsumexp(row: Row) -> Ball:
@@ -182,7 +197,7 @@ def weighted_surprisal(row: Row, coefficients: Sequence[Ball]) -> Ball:
         # Infinite terms decide; the extended reals' own rules (inf - inf = nan) do the rest.
         return sum_of([product(value, surprisal(row, index)) for index, value in held])
     with wide():
-        drops = sum_of([value * row.drop(index) for index, value in held])
+        drops = sum_of([value * row.drop(row.logits[index]) for index, value in held])
         mass = sum_of([value for _, value in held])
     return drops if mass.is_zero() else total(drops, mass * row.log_mass())
 
@@ -197,18 +212,19 @@ def log_softmax_pullback(row: Row, g: Sequence[Ball]) -> list[Ball]:
     if row.special:
         return [NAN if index in row.undecided else value for index, value in enumerate(g)]
     share = whole * row.inverse
-    result = [value - exp * share for value, exp in zip(g, row.exps, strict=True)]
-    for index, value in enumerate(row.logits):
-        if value == row.maximum:
+
+    def entry(logit: float, exp: Ball, value: Ball) -> Ball:
+        if logit == row.maximum:
             with wide():
-                others = g[index] - whole
+                others = value - whole
             if row.lonely:
-                result[index] = total(others, share * row.rest)
-            else:
-                result[index] = (g[index] * row.rest + others) * row.inverse
-        elif value - row.maximum < _VANISHING / 2:
-            result[index] = total(g[index], -(row.exps[index] * share))
-    return result
+                return total(others, share * row.rest)
+            return (value * row.rest + others) * row.inverse
+        if logit - row.maximum < _VANISHING / 2:
+            return total(value, -(exp * share))
+        return value - exp * share
+
+    return each(entry, row.logits, row.exps, g)
 
 
 def label_pullback(row: Row, label: int, factor: Ball) -> list[Ball]:
@@ -235,21 +251,25 @@ def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
         return [ZERO if equal or index not in row.undecided else NAN for index in range(row.size)]
     if len(set(values)) == 1:
         return [ZERO] * row.size
-    upstream = [ball(value) for value in values]
+    upstream = balls(g)
     first = upstream[row.top]
-    level = sum_of(
-        [u * e for index, (u, e) in enumerate(zip(upstream, row.exps, strict=True)) if index != row.top]
-    )
+    others = each(mul, row.exps, upstream)
+    others[row.top] = ZERO
+    level = sum_of(others)
     square = row.inverse * row.inverse
-    inner = [(u - first) + (u * row.rest - level) for u in upstream]
+    inner = each(lambda u: (u - first) + (u * row.rest - level), upstream)
     inner[row.top] = first * row.rest - level
-    if any(value.contains(0) and not value.is_zero() for value in inner):
+    if _around_zero(inner):
         zero = _common_mean(row, values)
-        inner = [
-            ZERO if zero is not None and Fraction(u) == zero else d
-            for u, d in zip(values, inner, strict=True)
-        ]
-    return [exp * square * value for exp, value in zip(row.exps, inner, strict=True)]
+        if zero is not None:
+            inner = [ZERO if u == zero else d for u, d in zip(values, inner, strict=True)]
+    return each(lambda exp, value: exp * square * value, row.exps, inner)
+
+
+def _around_zero(values: Sequence[Ball]) -> bool:
+    """Whether a ball may be zero, but is not known to be."""
+    held = {id(value): value for value in values}
+    return any(value.contains(ZERO) and not value.is_zero() for value in held.values())
 
 
 def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
@@ -257,11 +277,13 @@ def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
 
     Where g_i equals it, sum_j p_j (g_i - g_j) vanishes identically, and nowhere else.
     """
-    groups: dict[float, list[Fraction]] = {}
-    for value, upstream in zip(row.logits, g, strict=True):
+    sums: dict[float, Fraction] = {}
+    counts: dict[float, int] = {}
+    for (value, upstream), count in Counter(zip(row.logits, g, strict=True)).items():
         if value != -math.inf:
-            groups.setdefault(value, []).append(Fraction(upstream))
-    means = {sum(group, Fraction(0)) / len(group) for group in groups.values()}
+            sums[value] = sums.get(value, Fraction(0)) + count * Fraction(upstream)
+            counts[value] = counts.get(value, 0) + count
+    means = {sums[value] / count for value, count in counts.items()}
     return means.pop() if len(means) == 1 else None
 
 
@@ -284,10 +306,10 @@ def softmax_curvature(row: Row, g: FloatArray, v: FloatArray) -> list[Ball]:
     mean, other = (sum_of([q * x for q, x in zip(p, values, strict=True)]) for values in (first, second))
     mixed = sum_of([q * x * y for q, x, y in zip(p, first, second, strict=True)])
     inner = [(x - mean) * (y - other) - (mixed - mean * other) for x, y in zip(first, second, strict=True)]
-    if any(value.contains(0) and not value.is_zero() for value in inner):
+    if _around_zero(inner):
         groups = _by_logit(row, g, v)
         inner = [
-            ZERO if value.contains(0) and _vanishes(groups, Fraction(x), Fraction(y)) else value
+            ZERO if value.contains(ZERO) and _vanishes(groups, Fraction(x), Fraction(y)) else value
             for value, x, y in zip(inner, g.tolist(), v.tolist(), strict=True)
         ]
     return [q * value for q, value in zip(p, inner, strict=True)]
@@ -332,13 +354,13 @@ def centred(row: Row, v: FloatArray, factor: Ball) -> list[Ball]:
         return [ZERO] * row.size
     values = softmax_pullback(row, v)
     with wide():
-        return [product(factor, value) for value in values]
+        return each(lambda value: product(factor, value), values)
 
 
 def negated(values: Sequence[Ball]) -> list[Ball]:
     """The values with their signs changed."""
     with precision(1 << 20):  # Even a sign rounds to the current precision.
-        return [-value for value in values]
+        return each(neg, values)
 
 
 __all__ = [

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
-from conformance.arithmetic.balls import NAN, ONE, ZERO, Ball, ball, exponential, product, total, wide
+from conformance.arithmetic.balls import (
+    NAN,
+    ONE,
+    ZERO,
+    Ball,
+    ball,
+    current_precision,
+    exponential,
+    product,
+    total,
+    wide,
+)
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.base import (
     MODULE_IS_FUNCTIONAL,
@@ -64,7 +76,22 @@ def second_factors(g: FloatArray, values: list[float]) -> list[Ball]:
 
 def tail(x: float) -> Ball:
     """exp(-|x|), exactly 1 at 0 and exactly 0 at infinities."""
-    return exponential(-abs(ball(x)))
+    return _tail(abs(x), current_precision())
+
+
+@lru_cache(maxsize=1 << 14)
+def _tail(distance: float, _bits: int) -> Ball:
+    return exponential(-ball(distance))
+
+
+def softplus_tail(x: float) -> Ball:
+    """log(1 + exp(-|x|)): what softplus adds to the larger of 0 and its argument."""
+    return _softplus_tail(abs(x), current_precision())
+
+
+@lru_cache(maxsize=1 << 14)
+def _softplus_tail(distance: float, _bits: int) -> Ball:
+    return tail(distance).log1p()
 
 
 def logistic(x: float) -> Ball:
@@ -80,7 +107,7 @@ def softplus(x: float) -> Ball:
     """log(1 + exp(x)): x plus a positive rest above 0."""
     if x != x:
         return NAN
-    rest = tail(x).log1p()
+    rest = softplus_tail(x)
     return total(ball(x), rest) if x > 0 else rest
 
 

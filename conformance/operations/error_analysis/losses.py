@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import EllipsisType
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,11 @@ from conformance.operations.error_analysis.model import (
 )
 from conformance.operations.error_analysis.normalized import log_softmax_gradient
 from conformance.operations.error_analysis.reduction import Reduction, reduction_of
-from conformance.operations.error_analysis.rows import Rows
+from conformance.operations.error_analysis.rows import Rows, rows_of
 from conformance.operations.error_analysis.second import log_softmax_second
+
+#: So many logits are looked at together where each row is a loss of its own.
+PART = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Labels:
         reduction = Reduction(reduction_of(arguments), model, total, error)
         return cls(kept, index[..., None], weight, reduction)
 
+    def part(self, rows: slice | EllipsisType) -> Labels:
+        """The labels of these rows alone."""
+        return replace(self, kept=self.kept[rows], index=self.index[rows], weight=self.weight[rows])
+
     def pick(self, array: Array) -> Array:
         """The entry of `array` (..., n) at each row's label."""
         return np.take_along_axis(array, self.index, axis=-1)[..., 0]
@@ -71,13 +79,14 @@ class Labels:
 
 def class_rows(array: Array) -> Array:
     """`array` with the class axis (1, or 0 for one dimension) last."""
-    return np.moveaxis(array, 1 if array.ndim > 1 else 0, -1)
+    return array if array.ndim <= 2 else np.moveaxis(array, 1, -1)
 
 
 def from_class_rows(pair: Pair) -> Pair:
     """The way back from `class_rows`."""
-    first, second = (np.moveaxis(array, -1, 1 if array.ndim > 1 else 0) for array in pair)
-    return first, second
+    if pair[0].ndim <= 2:
+        return pair
+    return np.moveaxis(pair[0], -1, 1), np.moveaxis(pair[1], -1, 1)
 
 
 @bounds
@@ -116,10 +125,11 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
     labels = None if probabilities else Labels.of(arguments, x.shape[-1], model)
     if x.size == 0:
         return _empty(arguments, quantity, x.shape[:-1])
-    rows = Rows(x, model)
-    if labels is not None and not arguments.get("label_smoothing", 0.0):
-        return _hard(rows, labels, quantity, g)
-    return Soft(rows, labels, arguments).quantity(quantity, g)
+    if labels is None or arguments.get("label_smoothing", 0.0):
+        return Soft(rows_of(x, model), labels, arguments).quantity(quantity, g)
+    if quantity == "value":
+        return _hard_value(x, labels, model)
+    return _hard_derivative(rows_of(x, model), labels, quantity, g)
 
 
 def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
@@ -131,18 +141,30 @@ def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
     return np.zeros(shape), np.zeros(shape)
 
 
-def _hard(rows: Rows, labels: Labels, quantity: str, g: Array) -> Pair:
-    """Labels without smoothing: a row is w (l - z_y), its gradient w (p - onehot)."""
+def _hard_value(x: Array, labels: Labels, model: Rounding) -> Pair:
+    """Labels without smoothing: a row is w (l - z_y). In parts, so that millions of rows fit in memory."""
+    step = max(1, PART // x.shape[-1])
+    parts = [slice(first, first + step) for first in range(0, len(x), step)] if x.ndim == 2 else [...]
+    found = [_hard_rows(rows_of(x[part], model), labels.part(part)) for part in parts]
+    weighted, error, best = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+    return labels.reduction.value(weighted, (error, best))
+
+
+def _hard_rows(rows: Rows, labels: Labels) -> tuple[Array, Array, Array]:
+    """Each row's loss and its errors."""
+    model, size = rows.model, np.abs(labels.weight)
+    loss = -labels.pick(rows.y)
+    each = []
+    for best in (False, True):
+        error = size * (labels.pick(rows.log_softmax_error(best)) + model.u * clean(loss) + model.floor)
+        each.append(np.where(labels.kept, error + model.floor, 0.0))
+    return np.where(labels.kept, times(labels.weight, loss), 0.0), each[0], each[1]
+
+
+def _hard_derivative(rows: Rows, labels: Labels, quantity: str, g: Array) -> Pair:
+    """Labels without smoothing: a row's gradient is w (p - onehot)."""
     model = rows.model
     size = np.abs(labels.weight)
-    if quantity == "value":
-        loss = -labels.pick(rows.y)
-        each = []
-        for best in (False, True):
-            error = size * (labels.pick(rows.log_softmax_error(best)) + model.u * clean(loss) + model.floor)
-            each.append(np.where(labels.kept, error + model.floor, 0.0))
-        weighted = np.where(labels.kept, times(labels.weight, loss), 0.0)
-        return labels.reduction.value(weighted, (each[0], each[1]))
     reaching, reaching_error = labels.reduction.upstream(g, labels.kept.shape)
     upstream = labels.spread(size * reaching, rows.n)
     # One factor for the whole row: its error does not take part in the cancellation.

@@ -65,11 +65,11 @@ class Rounding:
         squares of how many agree. Last, 32 sqrt(n), for more than 1,024 terms are summed in blocks or lanes.
         Zeros do not count. The best sum is pairwise: the worst case is log2(n), rounded up.
         """
-        count = row_sum((terms != 0).astype(np.float64))
+        count: Array = np.add.reduce(terms != 0, axis=-1, keepdims=True, dtype=np.float64)
         units = np.maximum(count - 1.0, 0.0)
         if best:
             units = np.ceil(np.log2(np.maximum(count, 1.0)))
-        elif np.any(count > 16):
+        elif terms.shape[-1] > 16 and np.any(count > 16):
             random = 4.0 * np.sqrt(_alike(np.abs(terms), self.accumulate))
             units = np.minimum(units, np.minimum(random, 32.0 * np.sqrt(count)))
         return units * self.accumulate + np.where(count > 1, self.store, 0.0)
@@ -105,7 +105,7 @@ def times(coefficient: Array | float, array: Array) -> Array:
 
 def row_sum(array: Array) -> Array:
     """The sum over the last axis, which is kept with length 1."""
-    result: Array = np.sum(array, axis=-1, keepdims=True)
+    result: Array = np.add.reduce(array, axis=-1, keepdims=True)
     return result
 
 

@@ -17,7 +17,7 @@ from conformance.operations.error_analysis.model import (
     row_sum,
     unknown,
 )
-from conformance.operations.error_analysis.rows import Rows
+from conformance.operations.error_analysis.rows import Rows, rows_of
 from conformance.operations.error_analysis.second import centred, log_softmax_second, softmax_second
 
 
@@ -31,11 +31,14 @@ def class_axis(arguments: Arguments, dimensions: int) -> int:
 
 def as_rows(array: Array, axis: int) -> Array:
     """`array` with the class axis last; a 0-d array is one row of one class."""
-    return np.moveaxis(np.atleast_1d(array), axis, -1)
+    whole = array if array.ndim else array.reshape(1)
+    return whole if axis in (-1, whole.ndim - 1) else np.moveaxis(whole, axis, -1)
 
 
 def from_rows(pair: Pair, axis: int, shape: tuple[int, ...]) -> Pair:
     """The way back from `as_rows`."""
+    if axis in (-1, len(shape) - 1):
+        return pair[0].reshape(shape), pair[1].reshape(shape)
     first, second = (np.moveaxis(array, -1, axis).reshape(shape) for array in pair)
     return first, second
 
@@ -116,7 +119,7 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
     if x.size == 0:
         return np.zeros(x.shape), np.zeros(x.shape)
     axis = class_axis(arguments, x.ndim)
-    rows = Rows(as_rows(x, axis), model)
+    rows = rows_of(as_rows(x, axis), model)
     if quantity == "value":
         one = softmax_value if operation == "softmax" else Rows.log_softmax_error
         pair = one(rows, False), one(rows, True)
@@ -152,7 +155,7 @@ def logsumexp(arguments: Arguments, quantity: str, g: Array, model: Rounding) ->
     if x.size == 0:
         shape = x.shape if quantity != "value" else np.sum(np.atleast_1d(x), axis=axis).shape
         return np.zeros(shape), np.zeros(shape)
-    rows = Rows(as_rows(x, axis), model)
+    rows = rows_of(as_rows(x, axis), model)
     if quantity == "value":
         size = model.u * clean(np.abs(rows.m + rows.l)) + model.floor
         shape = rows.m.shape[:-1] if x.ndim else ()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from functools import cached_property
 
 import numpy as np
 
 from conformance.operations.error_analysis.model import Array, K, Rounding, row_sum
+
+#: Rows of at most this many logits are kept.
+KEPT = 1 << 10
 
 
 def finite_size(array: Array) -> Array:
@@ -17,7 +21,7 @@ def finite_size(array: Array) -> Array:
 class Rows:
     """Rows of logits along the last axis (n >= 1), in exact arithmetic as far as float64 goes.
 
-    `m` maximum, `top` the index of one in each row, `z` = x - m, `s` = sum of exp(z), `l` = log s,
+    `m` maximum, `z` = x - m, `s` = sum of exp(z), `l` = log s,
     `y` = z - l, `p` = softmax, `rest` = 1 - p at the top, as a sum of the others: the subtraction would
     cancel. Infinite logits take their limit (z = 0 at a row's only +inf); a row with nan, or of -inf
     alone, stays nan, and so do its bounds until `clean`. `summing` are the errors of adding up the
@@ -32,10 +36,10 @@ class Rows:
         limit = np.where(x == self.m, 0.0, -np.inf)
         undefined = np.isneginf(self.m) & (self.n > 1)
         self.z = np.where(undefined, np.nan, np.where(np.isinf(self.m), limit, x - self.m))
-        self.top = np.argmax(x, axis=-1)[..., None]
+        self._top = *np.indices(x.shape[:-1], sparse=True), np.argmax(x, axis=-1)
         e = np.exp(self.z)
         self.summing = model.summing(e), model.summing(e, best=True)
-        np.put_along_axis(e, self.top, 0.0, axis=-1)
+        e[self._top] = 0.0
         others = row_sum(e)
         self.s = 1.0 + others
         self.l = np.log1p(others)
@@ -49,13 +53,18 @@ class Rows:
 
     def with_top(self, array: Array, value: Array | float) -> Array:
         """A copy of `array` with `value` at each row's maximum."""
-        result = np.array(np.broadcast_to(array, self.z.shape), dtype=np.float64)
-        np.put_along_axis(result, self.top, np.broadcast_to(value, self.top.shape), axis=-1)
+        result = np.array(self._whole(array), np.float64)
+        result[self._top] = value[..., 0] if isinstance(value, np.ndarray) else value
         return result
 
     def at_top(self, array: Array) -> Array:
         """The entry of `array` at each row's maximum, shape (..., 1)."""
-        return np.take_along_axis(np.broadcast_to(array, self.z.shape), self.top, axis=-1)
+        found: Array = self._whole(array)[self._top]
+        return found[..., None]
+
+    def _whole(self, array: Array) -> Array:
+        """`array` in the shape of the logits."""
+        return array if array.shape == self.z.shape else np.broadcast_to(array, self.z.shape)
 
     @cached_property
     def shift_log_error(self) -> Array:
@@ -90,3 +99,15 @@ class Rows:
         error = self.sum_error(best) + (self.model.u if best else 0.0)
         relative = np.expm1(self.shift_log_error + (K + 1) * self.model.u + error)
         return np.where(self.p > 0, relative, 0.0)
+
+
+def rows_of(x: Array, model: Rounding) -> Rows:
+    """The rows of `x`; the quantities of a case, and cases of the same logits, share small ones."""
+    if x.size > KEPT:
+        return Rows(x, model)
+    return _kept(x.tobytes(), x.shape, model)
+
+
+@functools.lru_cache(maxsize=256)
+def _kept(x: bytes, shape: tuple[int, ...], model: Rounding) -> Rows:
+    return Rows(np.frombuffer(x).reshape(shape), model)
