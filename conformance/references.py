@@ -18,7 +18,7 @@ from conformance.operations import Reference, reference
 from conformance.plan import Group
 
 #: Elements of exact values that are computed ahead of the answers that need them.
-_AHEAD = 1 << 21
+_AHEAD = 1 << 20
 #: A result of more elements than this, 48 bytes each, is not kept on disk.
 _KEPT = 1 << 19
 #: Bytes of new exact values that are held before they are written.
@@ -141,14 +141,21 @@ def _mathematics() -> bytes:
 
 def _key(group: Group, quantity: str) -> str:
     """A digest of all that the reference depends on."""
+    digest = _of_group(group).copy()
+    digest.update(quantity.encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _of_group(group: Group) -> Any:
+    """The digest of what all quantities of a group depend on, not yet ended."""
     digest = hashlib.sha256(_mathematics())
-    digest.update(f"{group.case.operation} {quantity} {group.dtype}".encode())
     wire = group.wire()
-    digest.update(f"{wire.entries} {wire.digest}".encode())
+    digest.update(f"{group.case.operation} {group.dtype} {wire.entries} {wire.digest}".encode())
     for name, value in sorted(group.arguments.items()):
         if not isinstance(value, np.ndarray):
             digest.update(f"{name} {value!r}".encode())
-    return digest.hexdigest()
+    return digest
 
 
 _ARRAYS = ("rounded", "high", "low", "ulp", "bound", "attainable")
