@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Sequence
 
@@ -12,8 +11,6 @@ from conformance.worker import Worker
 
 #: The modes that compile a program for each shape and dtype.
 COMPILING = frozenset({"jax:jit", "torch:compile", "tensorflow:function", "tensorflow:xla"})
-#: The dtypes of the second process: no program serves two dtypes, and these take half of the time.
-SECOND = frozenset({"float16", "bfloat16", "float64"})
 #: Seconds of work still ahead from which on a second process is worth the framework's second import.
 PAYS = 60.0
 #: Seconds ahead of the one process that are worth moving to the other, which has nothing left.
@@ -31,7 +28,7 @@ class Crew:
         self._make = make
         self._workers = [make()]
         self._may_share = may_share and (os.cpu_count() or 1) > 1
-        self._moved: set[int] = set()  # indices of the requests that the second process has
+        self._given: list[dict[int, Request]] = [{}, {}]  # what each process has or had, by index
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -42,11 +39,11 @@ class Crew:
 
     def submit(self, requests: Sequence[Request]) -> None:
         """Adds requests behind those already there."""
-        self._workers[0].submit(requests)
+        self._give(0, requests)
 
     def place(self, request: Request) -> int:
         """Which of the processes answers a request."""
-        return int(request.index in self._moved)
+        return int(request.index in self._given[1])
 
     def watch(self, now: float) -> None:
         """Kills a process that is over its time limit; shares the work anew where that pays."""
@@ -54,22 +51,28 @@ class Crew:
             worker.watch(now)
         if not self._may_share:
             return
-        if len(self._workers) == 1 and self._workers[0].seconds_ahead() > PAYS:
+        ahead = [worker.seconds_ahead() for worker in self._workers]
+        if len(ahead) == 1 and ahead[0] > PAYS:
             self._workers.append(self._make())
             self._workers[1].start()
-            self._move(0, lambda request: request.group.dtype in SECOND)
-        elif len(self._workers) == 2:
-            ahead = [worker.seconds_ahead() for worker in self._workers]
-            if min(ahead) == 0 and max(ahead) > UNEVEN:
-                every_other = itertools.cycle((True, False))
-                self._move(ahead.index(max(ahead)), lambda _: next(every_other))
+            self._share(0)
+        elif len(ahead) == 2 and min(ahead) == 0 and max(ahead) > UNEVEN:
+            self._share(ahead.index(max(ahead)))
 
-    def _move(self, place: int, chosen: Callable[[Request], bool]) -> None:
-        """Gives the chosen ones of a process's waiting requests to the other."""
-        requests = self._workers[place].release(chosen)
-        indices = {request.index for request in requests}
-        self._moved = self._moved | indices if place == 0 else self._moved - indices
-        self._workers[1 - place].submit(requests)
+    def _share(self, place: int) -> None:
+        """Gives every other program that a process has not begun to the other: none is compiled twice."""
+        waiting = {request.index: request for request in self._workers[place].release()}
+        begun = {one.group.program for index, one in self._given[place].items() if index not in waiting}
+        programs = dict.fromkeys(request.group.program for request in waiting.values())
+        moved = set([program for program in programs if program not in begun][::2])
+        for index in waiting:
+            del self._given[place][index]
+        self._give(place, [one for one in waiting.values() if one.group.program not in moved])
+        self._give(1 - place, [one for one in waiting.values() if one.group.program in moved])
+
+    def _give(self, place: int, requests: Sequence[Request]) -> None:
+        self._given[place].update((request.index, request) for request in requests)
+        self._workers[place].submit(requests)
 
     def close(self) -> None:
         """No more requests will come."""

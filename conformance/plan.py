@@ -49,7 +49,7 @@ class Group:
         arguments = self.case.arguments(self.dtype)
         return arguments, sum(value.nbytes for value in arguments.values() if isinstance(value, np.ndarray))
 
-    @property
+    @cached_property
     def program(self) -> tuple[object, ...]:
         """What a framework compiles for: all but the numbers in the arrays and of some parameters."""
         case, operation = self.case, OPERATIONS[self.case.operation]

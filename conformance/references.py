@@ -143,7 +143,7 @@ def _key(group: Group, quantity: str) -> str:
     """A digest of all that the reference depends on."""
     digest = _of_group(group).copy()
     digest.update(quantity.encode())
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 @lru_cache(maxsize=8)

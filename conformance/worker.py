@@ -93,12 +93,11 @@ class Worker:
             self._waiting.extend(requests)
             self._changed.notify_all()
 
-    def release(self, chosen: Callable[[Request], bool]) -> list[Request]:
-        """Takes back those requests that `chosen` names, of all that the process has not been sent."""
+    def release(self) -> list[Request]:
+        """Takes back all requests that the process has not been sent."""
         with self._changed:
-            released = [request for request in self._waiting if chosen(request)]
-            gone = {request.index for request in released}
-            self._waiting = deque(request for request in self._waiting if request.index not in gone)
+            released = list(self._waiting)
+            self._waiting.clear()
             return released
 
     def seconds_ahead(self) -> float:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
 import pytest
 
-from conformance import crew, engine, plan
+from conformance import crew, engine
 from conformance.case import load_cases
 from conformance.crew import Crew, compiles
-from conformance.plan import Request
+from conformance.plan import Group, Request
 from conformance.results import Run
 from conformance.subject import parse
 from conformance.worker import Worker
@@ -60,7 +59,7 @@ def test_what_compiles_on_the_processor_is_shared(name: str, shared: bool) -> No
 
 
 def test_two_processes_answer_what_one_does(started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has its dtypes; every check is there, once, with the same bits."""
+    """Each has its programs; every check is there, once, with the same bits."""
     shared = run()
     assert started == ["numpy", "numpy"]
     monkeypatch.setattr(crew, "PAYS", 1e9)
@@ -86,40 +85,44 @@ class Paced:
     def submit(self, requests: list[Request]) -> None:
         self.requests += requests
 
-    def release(self, chosen: Callable[[Request], bool]) -> list[Request]:
-        released = [request for request in self.requests if chosen(request)]
-        self.requests = [request for request in self.requests if request not in released]
+    def release(self) -> list[Request]:
+        released, self.requests = self.requests, []
         return released
 
     def seconds_ahead(self) -> float:
         return float(len(self.requests))
 
 
-def test_the_work_is_shared_anew_where_one_process_has_none_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_is_shared_by_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process from a minute of work on; then it takes half of what the other has, and so on."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     workers = [Paced(), Paced()]
     made = iter(workers)
     shared = Crew(lambda: cast(Worker, next(made)), may_share=True)
-    group = plan.make(load_cases([CASES])[:1], ["jax"], ["float32"]).groups[0]
-    requests = [Request(index, group, "functional", ("value",)) for index in range(61)]
+    case = load_cases([CASES])[0]
+    groups = [Group(0, case, dtype) for dtype in ("float32", "float64", "float16", "bfloat16")]
+    requests = [Request(index, groups[index % 4], "functional", ("value",)) for index in range(64)]
     shared.submit(requests[:60])
     shared.watch(0.0)
     assert len(shared) == 1
     shared.submit(requests[60:])
+    del workers[0].requests[:1]  # float32 has begun: it stays
     shared.watch(0.0)
     assert len(shared) == 2
-    assert [len(worker.requests) for worker in workers] == [61, 0]  # all of them are float32's
-    shared.watch(0.0)
-    assert [len(worker.requests) for worker in workers] == [30, 31]
-    assert [shared.place(request) for request in workers[1].requests] == [1] * 31
+    assert [dtypes(worker) for worker in workers] == [{"float32", "float16"}, {"float64", "bfloat16"}]
+    assert [shared.place(one) for one in requests] == [0, 1] * 32
     workers[0].requests.clear()
     shared.watch(0.0)
-    assert sum(shared.place(request) for request in requests) == len(workers[1].requests) == 15
+    assert [dtypes(worker) for worker in workers] == [{"float64"}, {"bfloat16"}]
+    assert [shared.place(one) for one in requests[:4]] == [0, 0, 0, 1]
     del workers[1].requests[5:]
     workers[0].requests.clear()
     shared.watch(0.0)
     assert [len(worker.requests) for worker in workers] == [0, 5]  # so little is not worth it
+
+
+def dtypes(worker: Paced) -> set[str]:
+    return {request.group.dtype for request in worker.requests}
 
 
 def test_a_number_of_workers_is_a_number_of_processes(started: list[str]) -> None:
