@@ -13,7 +13,7 @@ EXACT = "1.000000000000000000000000"
 def check(verdict: str = "exact", ulp_error: float | None = 0.25, **more: Any) -> dict[str, Any]:
     """One row of results.csv: functional cross-entropy in float32 unless `more` says otherwise."""
     conforms = None if verdict == "unsupported" else verdict in ("exact", "faithful", "accurate", "stable")
-    return {
+    return dict.fromkeys(results.RESULTS) | {
         "case": "one",
         "operation": "cross_entropy",
         "formulation": "functional",
@@ -41,7 +41,7 @@ def check(verdict: str = "exact", ulp_error: float | None = 0.25, **more: Any) -
 
 def relation(judgement: str, distance: float | None = 0.0, **more: Any) -> dict[str, Any]:
     """One row of relations.csv: module = functional unless `more` says otherwise."""
-    return {
+    return dict.fromkeys(results.RELATIONS) | {
         "case": "one",
         "relation": "module = functional",
         "operation": "cross_entropy",
