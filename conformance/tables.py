@@ -59,4 +59,5 @@ def write_csv(frame: pd.DataFrame, stream: io.BufferedIOBase) -> None:
 
     flags = {name: "string" for name, kind in frame.dtypes.items() if kind == "boolean"}
     table = pyarrow.Table.from_pandas(frame.astype(flags), preserve_index=False)
-    csv.write_csv(table, stream, csv.WriteOptions(quoting_header="none"))
+    stream.write((",".join(map(str, frame.columns)) + "\n").encode())
+    csv.write_csv(table, stream, csv.WriteOptions(include_header=False))

@@ -66,7 +66,7 @@ class JaxAdapter(Adapter):
         self.wanted: FrozenSet[str] = frozenset(FORMULATIONS)
 
     def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
-        """The call on a batch, or on a row of it; which formulations its case asks for is noted."""
+        """The call on a batch, or on a row of it; which formulations the run asks for is noted."""
         self.wanted = frozenset(request.get("formulations", FORMULATIONS))
         call = super().call(request, arrays)
         return row_call(request["operation"], call, arrays) if self.mode == "vmap" else call
@@ -128,7 +128,7 @@ class JaxAdapter(Adapter):
         return self.users_programs[key](*arguments)  # type: ignore[no-any-return]
 
     def beside(self, call: Call, parameters: FrozenSet[str]) -> Tuple[str, Dict[str, Call]]:
-        """The call's own name, and the calls with the same parameters that its case wants: one program.
+        """The call's own name, and the calls with the same parameters that the run wants: one program.
 
         Compiled by jit and on the CPU alone: other devices fuse and tune a program as a whole, and of rows
         few formulations are asked for.

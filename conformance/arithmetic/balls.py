@@ -119,7 +119,7 @@ def is_nan(value: Ball) -> bool:
 
 def each(function: Callable[..., Ball], *columns: Sequence[Any]) -> list[Ball]:
     """The function of each tuple of balls or numbers; where the same objects recur, computed once."""
-    recurring = _kinds(*columns) if len(columns[0]) > FEW else None
+    recurring = _kinds(*columns)
     if recurring is None:
         return list(map(function, *columns))
     places, kinds = recurring
