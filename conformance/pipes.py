@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: Seconds that a reader or a writer lets frames gather where the other side handles them one by one: to be
-#: woken for each of them costs more than what is done with it.
-_GATHER = 0.002
+#: Seconds that a reader or a writer lets small frames gather: to be woken for each of them costs more than
+#: what is done with it, and the pipes hold more than is handled in that time.
+_GATHER = 0.02
+#: The same where frames are large, or where somebody waits for them.
+_GLANCE = 0.001
 #: Bytes in one read that are no small frames any more.
 _PLENTY = 1 << 15
 #: Bytes that a pipe should hold, where the system lets itself be asked.
@@ -28,11 +30,15 @@ Gone = Callable[[], bool]
 
 
 class Reader(io.RawIOBase):
-    """The reading end of a pipe; at its end once `gone` says so and nothing is left in it."""
+    """The reading end of a pipe; at its end once `gone` says so and nothing is left in it.
 
-    def __init__(self, descriptor: int, gone: Gone) -> None:
+    `more` tells whether frames enough are on their way to let some of them gather.
+    """
+
+    def __init__(self, descriptor: int, gone: Gone, more: Callable[[], bool]) -> None:
         self._descriptor = descriptor
         self._gone = gone
+        self._more = more
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
         self._flows = False
@@ -46,7 +52,7 @@ class Reader(io.RawIOBase):
             gone = self._gone()  # Asked first: what it wrote before it went is in the pipe by now.
             if self._poll.poll(0 if gone else _PATIENCE * 1000):
                 if not (self._flows or gone):
-                    time.sleep(_GATHER)
+                    time.sleep(_GATHER if self._more() else _GLANCE)
                 count = os.readv(self._descriptor, [buffer])
                 self._flows = count >= _PLENTY
                 return count
@@ -64,7 +70,7 @@ def write(descriptor: int, data: bytes, gone: Gone) -> None:
             view = view[os.write(descriptor, view) :]
         except BlockingIOError:
             if poll.poll(_PATIENCE * 1000):
-                time.sleep(_GATHER)
+                time.sleep(_GATHER if len(view) < _CAPACITY // 2 else _GLANCE)
             elif gone():
                 raise BrokenPipeError from None
 

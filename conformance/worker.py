@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -31,6 +31,10 @@ DEATHS_AT_START = 3
 UNAVAILABLE = 3
 #: Answers from which on a worker's pace is known.
 ENOUGH = 100
+#: Bytes of requests that are written at once.
+AT_ONCE = 1 << 16
+#: Open requests from which on their answers may come in handfuls.
+MANY = 16
 #: Seconds that a process gets to end by itself once its output has ended.
 _PATIENCE = 2.0
 
@@ -199,7 +203,8 @@ class Worker:
             gone = _gone(process)
             feeder = threading.Thread(target=self._feed, args=(process, gone), daemon=True)
             feeder.start()
-            reader = io.BufferedReader(pipes.Reader(process.stdout.fileno(), gone), 1 << 16)
+            pipe = pipes.Reader(process.stdout.fileno(), gone, more=lambda: len(self._sent) > MANY)
+            reader = io.BufferedReader(pipe, 1 << 16)
             answered, fault = self._read(reader)
             with self._changed:
                 self._process = None
@@ -244,14 +249,25 @@ class Worker:
                         return
                     if not self._waiting:
                         break
-                    request = self._waiting.popleft()
-                    if not self._sent:
-                        self._since = time.monotonic() if self._said_hello else self._since
-                    self._sent.append(request)
-                pipes.write(descriptor, request.payload(), gone)
+                pipes.write(descriptor, b"".join(self._handful()), gone)
             process.stdin.close()
         except OSError:
             return  # The reader sees the death, and its cause.
+
+    def _handful(self) -> Iterator[bytes]:
+        """The payloads of some requests that wait: they are sent from here on."""
+        size = 0
+        while size < AT_ONCE:
+            with self._changed:
+                if not self._waiting:
+                    return
+                request = self._waiting.popleft()
+                if not self._sent:
+                    self._since = time.monotonic() if self._said_hello else self._since
+                self._sent.append(request)
+            payload = request.payload()
+            size += len(payload)
+            yield payload
 
     def _read(self, stream: BinaryIO) -> tuple[int, str]:
         """Takes frames until the stream ends: the number of answers, and the fault if it was no clean end."""

@@ -88,4 +88,4 @@ def _binary(x: Tensor, target: Tensor, weight: Parameter, reduction: str, from_l
     """The class means over the last axis first: one of length 1 keeps the elements apart."""
     sample_weight = None if weight is None else tf.broadcast_to(weight, tf.shape(x))
     binary = loss("BinaryCrossentropy", x, reduction, from_logits=from_logits)
-    return binary(target[..., tf.newaxis], x[..., tf.newaxis], sample_weight=sample_weight)
+    return binary(tf.expand_dims(target, -1), tf.expand_dims(x, -1), sample_weight=sample_weight)

@@ -15,27 +15,28 @@ from .base import Function, Table, Tensor, Unsupported, counted
 from .keras_losses import Parameter, class_axis, classes_last
 
 
-def reduced(rows: Tensor, reduction: str, total: Function = tf.reduce_sum, share: Parameter = None) -> Tensor:
+def reduced(rows: Tensor, reduction: str, share: Parameter = None) -> Tensor:
     """The rows, their sum, their mean, or their sum over the sum of their shares."""
     if reduction == "none":
         return rows
     if reduction not in ("sum", "mean"):
         raise Unsupported("no reduction {}".format(reduction))
     if reduction == "sum":
-        return tf.cast(total(rows), rows.dtype)
-    if share is None:
-        return tf.reduce_mean(rows)
-    return tf.cast(total(rows) / total(share), rows.dtype)
+        return tf.reduce_sum(rows)
+    return tf.reduce_mean(rows) if share is None else tf.reduce_sum(rows) / tf.reduce_sum(share)
 
 
-def total(x: Tensor) -> Tensor:
-    """The sum of all elements; of a half type in float32, as whoever composes a loss has to."""
-    return tf.reduce_sum(tf.cast(x, tf.float32) if x.dtype.size == 2 else x)
+def reduced_widely(rows: Tensor, reduction: str, share: Parameter = None) -> Tensor:
+    """The same, a half type in float32, as whoever composes a loss has to."""
+    if reduction == "none" or rows.dtype.size != 2:
+        return reduced(rows, reduction, share)
+    wide = None if share is None else tf.cast(share, tf.float32)
+    return tf.cast(reduced(tf.cast(rows, tf.float32), reduction, wide), rows.dtype)
 
 
 def times(coefficient: Tensor, term: Tensor) -> Tensor:
     """Their product, where a coefficient of 0 removes an infinite term: 0 log 0 = 0."""
-    return coefficient * tf.where((coefficient == 0) & tf.math.is_inf(term), tf.zeros_like(term), term)
+    return tf.math.multiply_no_nan(term, coefficient)
 
 
 # Activations.
@@ -94,21 +95,27 @@ def cross_entropy_functional(logits: Tensor, target: Tensor, *, reduction: str =
 
 
 def rows_of_labels(
-    log_probs: Tensor, target: Tensor, weight: Parameter, ignore_index: int
+    target: Tensor, weight: Parameter, ignore_index: int, like: Tensor
 ) -> Tuple[Tensor, Tensor, Tensor]:
-    """Labels fit to pick by, each row's weight (0 where ignored), and which rows are ignored."""
+    """Labels fit to pick by, which rows count (1, or 0 if ignored), and each row's weight, 0 if ignored."""
     ignored = target == tf.cast(ignore_index, target.dtype)
     labels = tf.where(ignored, tf.zeros_like(target), target)
-    share = tf.ones_like(labels, log_probs.dtype) if weight is None else tf.gather(weight, labels)
-    return labels, tf.where(ignored, tf.zeros_like(share), share), ignored
+    counts = tf.cast(~ignored, like.dtype)
+    return labels, counts, counts if weight is None else times(counts, tf.gather(weight, labels))
 
 
 def picked(log_probs: Tensor, labels: Tensor) -> Tensor:
     """Each row's entry at its label, by one gather_nd: a batched gather's gradient takes 100 operations."""
+    index = tf.cast(labels, tf.int32) if labels.dtype == tf.int16 else labels
+    if labels.shape.rank == 1:
+        return tf.gather_nd(log_probs, at_rows(index))
     flat = tf.reshape(classes_last(log_probs), [-1, log_probs.shape[class_axis(log_probs)]])
-    index = tf.reshape(tf.cast(labels, tf.int32) if labels.dtype == tf.int16 else labels, [-1])
-    rows = tf.cast(tf.range(index.shape[0]), index.dtype)
-    return tf.reshape(tf.gather_nd(flat, tf.stack([rows, index], axis=1)), labels.shape)
+    return tf.reshape(tf.gather_nd(flat, at_rows(tf.reshape(index, [-1]))), labels.shape)
+
+
+def at_rows(index: Tensor) -> Tensor:
+    """Pairs of each row's number and its index."""
+    return tf.stack([tf.cast(tf.range(index.shape[0]), index.dtype), index], axis=1)
 
 
 def by_one_hot(log_probs: Tensor, labels: Tensor) -> Tensor:
@@ -129,9 +136,8 @@ def nll_loss_by(pick: Function) -> Function:
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> Tensor:
-        labels, share, ignored = rows_of_labels(log_probs, target, weight, ignore_index)
-        rows = tf.where(ignored, tf.zeros_like(share), -pick(log_probs, labels) * share)
-        return reduced(rows, reduction, total, share)
+        labels, _, share = rows_of_labels(target, weight, ignore_index, log_probs)
+        return reduced_widely(-times(share, pick(log_probs, labels)), reduction, share)
 
     return nll_loss
 
@@ -140,12 +146,13 @@ def over_classes(log_probs: Tensor, target: Tensor, weight: Parameter, product: 
     """Each row's - sum of probability times weight times log-probability."""
     axis = class_axis(log_probs)
     if weight is not None:
-        target = target * tf.reshape(weight, [-1 if i == axis else 1 for i in range(log_probs.shape.rank)])
+        weight = tf.reshape(weight, [-1 if i == axis else 1 for i in range(log_probs.shape.rank)])
+        log_probs = product(weight, log_probs)
     return -tf.reduce_sum(product(target, log_probs), axis=axis)
 
 
-def cross_entropy_by(log_softmax: Function, nll_loss: Function, product: Function = tf.multiply) -> Function:
-    """Cross-entropy as one formulation of log-softmax, then one of NLL; probabilities by a product."""
+def cross_entropy_by(log_softmax: Function, pick: Function, product: Function = tf.multiply) -> Function:
+    """Cross-entropy by ways to take log-softmax, to pick by labels, and to multiply by probabilities."""
 
     def cross_entropy(
         logits: Tensor,
@@ -162,15 +169,13 @@ def cross_entropy_by(log_softmax: Function, nll_loss: Function, product: Functio
         if target.dtype.is_floating:
             if label_smoothing != 0:
                 target = target * (1 - label_smoothing) + evenly
-            rows = over_classes(log_probs, target, weight, product)
-            return reduced(rows, reduction, total, tf.ones_like(rows))
-        loss = nll_loss(log_probs, target, weight=weight, ignore_index=ignore_index, reduction=reduction)
-        if label_smoothing == 0:
-            return loss
-        _, share, ignored = rows_of_labels(logits, target, weight, ignore_index)
-        rows = over_classes(log_probs, tf.ones_like(log_probs), weight, product)
-        smooth = reduced(tf.where(ignored, tf.zeros_like(rows), rows), reduction, total, share)
-        return (1 - label_smoothing) * loss + evenly * smooth
+            return reduced_widely(over_classes(log_probs, target, weight, product), reduction)
+        labels, counts, share = rows_of_labels(target, weight, ignore_index, logits)
+        rows = -times(share, pick(log_probs, labels))
+        if label_smoothing != 0:
+            smooth = times(counts, over_classes(log_probs, tf.ones_like(log_probs), weight, product))
+            rows = rows * (1 - label_smoothing) + smooth * evenly
+        return reduced_widely(rows, reduction, share)
 
     return cross_entropy
 
@@ -180,7 +185,7 @@ def cross_entropy_by(log_softmax: Function, nll_loss: Function, product: Functio
 
 def binary_cross_entropy_functional(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Keras' function, which means over the last axis: one of length 1 keeps the elements apart."""
-    rows = tf.keras.losses.binary_crossentropy(target[..., tf.newaxis], probs[..., tf.newaxis])
+    rows = tf.keras.losses.binary_crossentropy(tf.expand_dims(target, -1), tf.expand_dims(probs, -1))
     return reduced(rows, reduction)
 
 
@@ -198,11 +203,11 @@ def binary_cross_entropy_composed(
     probs: Tensor, target: Tensor, *, weight: Parameter = None, reduction: str = "mean"
 ) -> Tensor:
     """log and log1p, where 0 log 0 = 0"""
-    one, zero = tf.ones_like(probs), tf.zeros_like(probs)
-    log_p = tf.math.log(tf.where((target == 0) & (probs == 0), one, probs))
-    log_1_p = tf.math.log1p(-tf.where((target == 1) & (probs == 1), zero, probs))
-    rows = -target * log_p - (1 - target) * log_1_p
-    return mean_of_elements(rows if weight is None else rows * weight, reduction)
+    one = tf.ones_like(target)
+    # The older tf.where: the gradient of the newer one takes 14 operations.
+    log_p = tf.math.log(tf.compat.v1.where((target == 0) & (probs == 0), one, probs))
+    log_1_p = tf.math.log1p(-tf.compat.v1.where((target == 1) & (probs == 1), tf.zeros_like(probs), probs))
+    return weighted(-(times(target, log_p) + times(one - target, log_1_p)), weight, reduction)
 
 
 def binary_cross_entropy_manual(
@@ -210,12 +215,12 @@ def binary_cross_entropy_manual(
 ) -> Tensor:
     """-(t log p + (1 - t) log(1 - p))"""
     rows = -(target * tf.math.log(probs) + (1 - target) * tf.math.log(1 - probs))
-    return mean_of_elements(rows if weight is None else rows * weight, reduction)
+    return weighted(rows, weight, reduction)
 
 
-def mean_of_elements(rows: Tensor, reduction: str) -> Tensor:
-    """The rows, their sum or their mean, half types summed in float32."""
-    return reduced(rows, reduction, total, tf.ones_like(rows))
+def weighted(rows: Tensor, weight: Parameter, reduction: str) -> Tensor:
+    """The rows times their weights; their sum, or their mean over all elements."""
+    return reduced_widely(rows if weight is None else rows * weight, reduction)
 
 
 def with_logits_by(log_sigmoid: Function, product: Function = tf.multiply) -> Function:
@@ -230,8 +235,9 @@ def with_logits_by(log_sigmoid: Function, product: Function = tf.multiply) -> Fu
         reduction: str = "mean",
     ) -> Tensor:
         positive = target if pos_weight is None else target * pos_weight
-        rows = -product(positive, log_sigmoid(logits)) - product(1 - target, log_sigmoid(-logits))
-        return mean_of_elements(rows if weight is None else rows * weight, reduction)
+        negative = tf.ones_like(target) - target
+        rows = -(product(positive, log_sigmoid(logits)) + product(negative, log_sigmoid(-logits)))
+        return weighted(rows, weight, reduction)
 
     return binary_cross_entropy_with_logits
 
@@ -276,10 +282,10 @@ FUNCTIONS: Table = {
     "cross_entropy": {
         "functional": cross_entropy_functional,
         "module": keras_losses.cross_entropy,
-        "composed": cross_entropy_by(log_softmax, nll_loss_by(picked), times),
-        "one_hot": cross_entropy_by(log_softmax, nll_loss_by(by_one_hot)),
-        "naive": cross_entropy_by(log_softmax_naive, nll_loss_by(picked)),
-        "manual": cross_entropy_by(log_softmax_manual, nll_loss_by(by_one_hot)),
+        "composed": cross_entropy_by(log_softmax, picked, times),
+        "one_hot": cross_entropy_by(log_softmax, by_one_hot),
+        "naive": cross_entropy_by(log_softmax_naive, picked),
+        "manual": cross_entropy_by(log_softmax_manual, by_one_hot),
     },
     "binary_cross_entropy": {
         "functional": binary_cross_entropy_functional,
