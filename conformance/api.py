@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance import engine, regression, report
+from conformance import engine, previous, report
 from conformance.results import Run
 
 
@@ -23,10 +23,10 @@ def run(
     `baseline`; without one, since the run that `output` holds. `told` gets the story that the report tells.
     """
     output, resume = options.get("output"), options.get("resume")
-    before = regression.last(output) if baseline is None and output and not resume else baseline
 
     def publish(result: Run, directory: Path) -> None:
-        result.since = regression.since(before, result)
+        before = previous.last(output) if baseline is None and output and not resume else baseline
+        result.since = previous.since(before, result)
         story = report.write(result, directory)
         if told is not None:
             told(story)

@@ -120,10 +120,10 @@ def run(
     paths: Sequence[str], output: str, strict: bool, baseline: str | None, factor: float, **options: Any
 ) -> None:
     """Runs cases (default: the suite's corpus) through every subject and writes the report."""
-    from conformance import api, regression, report
+    from conformance import api, previous, regression, report
     from conformance.terminal import console, progress
 
-    before = None if baseline is None else regression.baseline(baseline, output)
+    before = None if baseline is None else previous.baseline(baseline, output)
     memory = options.pop("memory_limit")
     stories: list[report.Story] = []
     with progress() as shown:

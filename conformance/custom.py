@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from conformance import custom_report, engine, regression, report
+from conformance import custom_report, engine, previous, report
 from conformance.case import Case, load_cases
 from conformance.diagnosis import Diagnosis, diagnose
 from conformance.errors import RunError, SubjectError
@@ -108,7 +108,6 @@ def check(
     user, control = subjects(function, operation, framework, mode)
     cases = pick(load_cases([Path(path) for path in paths] or None), operation, control.framework, tags)
     held: dict[str, CheckRun] = {}
-    before = regression.last(output) if output else None
 
     def finish(run: Run, directory: Path | None = None) -> CheckRun:
         if "run" not in held:
@@ -116,7 +115,7 @@ def check(
         finished = held["run"]
         if directory is not None:
             finished.write(directory)
-            finished.since = regression.since(before, finished)
+            finished.since = previous.since(previous.last(output) if output else None, finished)
             report.write(finished, directory, custom_report.program)
             summary = (directory / "summary.md").read_text("utf-8")
             write_whole(directory / "summary.md", summary + custom_report.markdown(finished))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import gc
 import queue
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conformance import assembly, collect, deviations, environments, journal, plan, priority, profiles
+from conformance import (
+    assembly,
+    collect,
+    deviations,
+    environments,
+    garbage,
+    journal,
+    plan,
+    priority,
+    profiles,
+)
 from conformance.breaks import Search
 from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
@@ -32,8 +40,6 @@ from conformance.worker import Limits, Worker
 
 #: Messages that are journalled in one write.
 AT_HAND = 256
-#: New objects after which garbage is looked for: Python's own threshold costs 6 to 8 % of the parent's time.
-COLLECTED = 200_000
 
 
 def run(
@@ -97,9 +103,9 @@ def run(
     if output is None:
         if resume:
             raise RunError("--resume needs the --output of the run that was interrupted")
-        with _seldom_collected():
+        with garbage.of_a_run():
             return session.execute(cases, under_test, None)
-    with _seldom_collected(), journal.RunDirectory(Path(output), session.id) as directory:
+    with garbage.of_a_run(), journal.RunDirectory(Path(output), session.id) as directory:
         result = session.execute(cases, under_test, directory, resume)
         with directory.staged() as beside:
             result.write(beside)
@@ -109,17 +115,6 @@ def run(
         if result.complete:
             directory.finish()
     return result
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Looks for circles of garbage seldom: a run makes millions of objects, and they have none."""
-    before = gc.get_threshold()
-    gc.set_threshold(COLLECTED)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 class _Session:

@@ -70,8 +70,9 @@ COLUMNS: dict[str, str] = {
     "tags": "string",
     "why": "string",
 }
-_CHECK = ["case", "operation", "formulation", "quantity", "dtype", "subject"]
-_RELATION = ["case", "operation", "relation", "left", "right", "quantity", "dtype", "subject"]
+#: What joins a check, and a relation, of one run to that of another.
+CHECK = ["case", "operation", "formulation", "quantity", "dtype", "subject"]
+RELATION = ["case", "operation", "relation", "left", "right", "quantity", "dtype", "subject"]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -154,34 +155,6 @@ def diff(
     return difference
 
 
-def baseline(directory: str | Path, output: str | Path) -> Run:
-    """The stored run that another one, about to be written to `output`, will be compared with."""
-    run = stored.load(directory)
-    if Path(directory).resolve() == Path(output).resolve():
-        run.directory = None  # Its observations will be overwritten.
-    return run
-
-
-def last(output: str | Path) -> Run | None:
-    """The complete run that `output` holds before another one is written there; None where there is none."""
-    try:
-        run = stored.load(output, ("results", "relations"))
-    except RunError:
-        return None
-    run.directory = None  # Its observations will be overwritten.
-    return run if run.complete else None
-
-
-def since(before: Run | None, run: Run) -> Difference | None:
-    """What changed since `before`; None where either is no whole run, or they share no subject."""
-    if before is None or not run.complete:
-        return None
-    try:
-        return diff(before, run, elements=False)
-    except RunError:
-        return None
-
-
 def _names_its_issue(case: str, source: str) -> bool:
     issue = re.search(r"/(?:issues|pull)/(\d+)$", source)
     return issue is not None and issue[1] in case.split("-")
@@ -199,7 +172,7 @@ def _joined(old: pd.DataFrame, new: pd.DataFrame, keys: list[str], paired: list[
 
 
 def _checks(old: Run, new: Run, paired: list[Pair], factor: float) -> pd.DataFrame:
-    joined = _joined(old.frame, new.frame, _CHECK, paired)
+    joined = _joined(old.frame, new.frame, CHECK, paired)
     text = {
         name: joined[name].fillna("").astype(str) for name in joined.columns if joined[name].dtype == "string"
     }
@@ -267,7 +240,7 @@ def _checks(old: Run, new: Run, paired: list[Pair], factor: float) -> pd.DataFra
 
 
 def _relations(old: Run, new: Run, paired: list[Pair], factor: float) -> pd.DataFrame:
-    joined = _joined(old.relations(), new.relations(), _RELATION, paired)
+    joined = _joined(old.relations(), new.relations(), RELATION, paired)
     judged = {
         side: joined[f"judgement_{side}"].fillna("").astype(str).to_numpy(str) for side in ("old", "new")
     }
@@ -308,10 +281,10 @@ def _following(relations: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
     """The relations, of which those are marked that changed against the grain of their sides."""
     kind = {"fixed": 1, "better": 1, "regressed": -1, "worse": -1}
     moved = checks.assign(way=checks["change"].map(kind).fillna(0).astype("int64"))
-    table = moved.drop_duplicates(_CHECK).set_index(_CHECK)["way"]
+    table = moved.drop_duplicates(CHECK).set_index(CHECK)["way"]
     ways = []
     for side in ("left", "right"):
-        wanted = relations.assign(formulation=relations[side])[_CHECK]
+        wanted = relations.assign(formulation=relations[side])[CHECK]
         ways.append(table.reindex(pd.MultiIndex.from_frame(wanted)).fillna(0).to_numpy(np.int64))
     up, down = (ways[0] > 0) | (ways[1] > 0), (ways[0] < 0) | (ways[1] < 0)
     broke = relations["change"].isin(["regressed", "worse"]).to_numpy(bool) & up & ~down
