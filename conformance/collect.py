@@ -28,7 +28,6 @@ from conformance.verdict import Judgement
 Floats = npt.NDArray[np.float64]
 References = Callable[[Group, str], Reference]
 
-_SWEPT = ("gap", "ulp_error", "ulp_bound", "ulp_attainable")
 #: A column beside those of a run's results: the request's place in the plan, by which they are ordered.
 REQUEST = "_request"
 _TABLES = (
@@ -278,26 +277,28 @@ class Collector:
             self.tables["printed"].add([row])
 
     def _record_sweep(self, group: Group, sound: list[Observation], reference: Reference) -> None:
+        if not sound:
+            return
         gaps = sweep_axis(group)
-        for one in sound:
-            assert one.values is not None
-            error = verdict.errors_in_ulps(one.values, reference).reshape(len(gaps), -1)
-            worst = error.argmax(axis=1)
-            rows = np.arange(len(gaps))
-            bound = reference.bound.reshape(len(gaps), -1)[rows, worst]
-            attainable = reference.attainable.reshape(len(gaps), -1)[rows, worst]
-            about = {
-                "case": group.case.id,
-                "operation": group.case.operation,
-                "formulation": one.request.formulation,
-                "quantity": "value",
-                "dtype": group.dtype,
-                "subject": one.subject,
+        values = np.stack([one.values for one in sound if one.values is not None])
+        error = verdict.errors_in_ulps(values, reference).reshape(len(sound), len(gaps), -1)
+        worst = error.argmax(axis=2)
+        places = (worst + np.arange(len(gaps)) * error.shape[2]).reshape(-1)
+        rows = len(places)
+        self.tables["sweep"].add_columns(
+            {
+                "case": [group.case.id] * rows,
+                "operation": [group.case.operation] * rows,
+                "formulation": [one.request.formulation for one in sound for _ in gaps],
+                "quantity": ["value"] * rows,
+                "dtype": [group.dtype] * rows,
+                "subject": [one.subject for one in sound for _ in gaps],
+                "gap": np.tile(gaps, len(sound)),
+                "ulp_error": np.take_along_axis(error, worst[..., np.newaxis], axis=2).reshape(-1),
+                "ulp_bound": reference.bound.reshape(-1)[places],
+                "ulp_attainable": reference.attainable.reshape(-1)[places],
             }
-            figures = zip(
-                *(part.tolist() for part in (gaps, error[rows, worst], bound, attainable)), strict=True
-            )
-            self.tables["sweep"].add(about | dict(zip(_SWEPT, row, strict=True)) for row in figures)
+        )
 
 
 def _related(operation: Operation, sound: Sequence[Observation]) -> Iterator[tuple[Relation, int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -28,10 +28,11 @@ _PANDAS = {_ARROW[kind]: pd.api.types.pandas_dtype(kind) for kind in ("string", 
 def typed(rows: Sequence[Row], columns: dict[str, str]) -> pd.DataFrame:
     """Rows as a frame of exactly these columns and types; each row has a cell, or None, for every column."""
     cells = zip(*map(itemgetter(*columns), rows), strict=True) if rows else ([] for _ in columns)
-    data = {
-        name: pyarrow.array(column, _ARROW[kind])
-        for (name, kind), column in zip(columns.items(), cells, strict=True)
-    }
+    return _framed(dict(zip(columns, cells, strict=True)), columns)
+
+
+def _framed(cells: Mapping[str, Any], columns: dict[str, str]) -> pd.DataFrame:
+    data = {name: pyarrow.array(cells[name], _ARROW[kind]) for name, kind in columns.items()}
     frame: pd.DataFrame = pyarrow.table(data).to_pandas(types_mapper=_PANDAS.get)
     return frame
 
@@ -49,6 +50,10 @@ class Table:
         self._rows += rows
         if len(self._rows) >= _AT_ONCE:
             self._settle()
+
+    def add_columns(self, cells: Mapping[str, Any]) -> None:
+        """Takes many rows at once: each column's cells, as many of each."""
+        self._parts.append(_framed(cells, self.columns))
 
     def frame(self, by: Sequence[str]) -> pd.DataFrame:
         """All rows, in the order of these columns; equal ones as they came."""
