@@ -261,17 +261,20 @@ class Collector:
     def _confirm_printed(self, group: Group, sound: list[Observation]) -> None:
         if group.case.printed is None or group.dtype != printed.DTYPE:
             return
+        exact = printed.show(self.references(group, "value").rounded, group.case)
+        values = {one.bits: one.values for one in sound if one.values is not None}
+        found = {bits: printed.confirm(group.case, own) for bits, own in values.items()}
+        shown = {bits: printed.show(own, group.case) for bits, own in values.items()}
         for one in sound:
-            assert one.values is not None
-            figure, confirmed = printed.confirm(group.case, one.values)
+            figure, confirmed = found[one.bits]
             row = {
                 "case": group.case.id,
                 "source": group.case.source,
                 "printed": figure,
-                "exact": printed.show(self.references(group, "value").rounded, group.case),
+                "exact": exact,
                 "subject": one.subject,
                 "formulation": one.request.formulation,
-                "observed": printed.show(one.values, group.case),
+                "observed": shown[one.bits],
                 "confirmed": confirmed,
             }
             self.tables["printed"].add([row])
