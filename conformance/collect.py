@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,11 +28,10 @@ from conformance.verdict import Judgement
 Floats = npt.NDArray[np.float64]
 References = Callable[[Group, str], Reference]
 
-_SWEPT = ("gap", "ulp_error", "ulp_bound", "ulp_attainable")
 #: A column beside those of a run's results: the request's place in the plan, by which they are ordered.
 REQUEST = "_request"
 _TABLES = (
-    ("results", {**results.RESULTS, REQUEST: "int64"}),
+    ("results", {**results.RESULTS, REQUEST: "Int64"}),
     ("relations", results.RELATIONS),
     ("sweep", results.SWEEP),
     ("printed", results.PRINTED),
@@ -51,7 +50,9 @@ class Collector:
     subjects: dict[str, Subject] = field(default_factory=dict)
     on_group: Callable[[Group, list[Row]], None] | None = None
     tables: dict[str, Table] = field(default_factory=lambda: {name: Table(kinds) for name, kinds in _TABLES})
-    tallies: dict[tuple[str, ...], relations.EquivalenceTally] = field(default_factory=dict)
+    tallies: defaultdict[tuple[str, ...], relations.EquivalenceTally] = field(
+        default_factory=lambda: defaultdict(relations.EquivalenceTally)
+    )
     broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
     known_used: dict[Known, bool] = field(default_factory=dict)
     unsteady: Counter[str] = field(default_factory=Counter)
@@ -113,8 +114,12 @@ class Collector:
         self._relate_errors(group, quantity, first)
         if len(first) < len(found):
             first = [self._worst(one, found) for one in first]
-        about = _about(group.case)
-        return [about | self._row(group, quantity, one) for one in first]
+        for one in first:
+            one.judgement = _without_warning(group.case, quantity, one)
+        judgements = {id(one.judgement): one.judgement for one in first}
+        told = {own: _told(judgement, group.dtype) for own, judgement in judgements.items()}
+        about = {**_about(group.case), "quantity": quantity, "dtype": group.dtype}
+        return [{**about, **told[id(one.judgement)], **self._row(group, quantity, one)} for one in first]
 
     def _worst(self, one: Observation, found: Sequence[Observation]) -> Observation:
         """The observation that stands for all repeats of a check."""
@@ -125,31 +130,17 @@ class Collector:
         return worst
 
     def _row(self, group: Group, quantity: str, one: Observation) -> Row:
-        """What a row says of an observation, beside what it says of the case."""
-        judgement = one.judgement
-        assert judgement is not None
-        judgement = _without_warning(group.case, quantity, one, judgement)
-        conforms = verdict.conforms(judgement.verdict)
+        """What a row says of an observation, beside what it says of the case and of the judgement."""
+        assert one.judgement is not None
+        conforms = verdict.conforms(one.judgement.verdict)
         returned = one.values is not None
         return {
             "formulation": one.request.formulation,
-            "quantity": quantity,
-            "dtype": group.dtype,
             "subject": one.subject,
             "framework_version": self.versions.get(one.subject, ""),
-            "verdict": judgement.verdict,
-            "conforms": conforms,
-            "ulp_error": judgement.ulp_error,
-            "ulp_bound": judgement.ulp_bound,
-            "ulp_attainable": judgement.ulp_attainable,
-            "observed": "" if judgement.observed is None else digits(judgement.observed, group.dtype),
-            "exact": judgement.exact,
-            "worst_index": "" if judgement.worst_index is None else str(list(judgement.worst_index)),
             "known": "" if conforms is None else self._known(group, quantity, one, conforms),
-            "message": judgement.message,
             "framework": self._subject(one.subject).framework,
             "textbook": one.request.formulation in OPERATIONS[group.case.operation].textbook,
-            "ratio": judgement.ratio,
             "elements": math.prod(one.shape) if returned else 0,
             "shape": str(list(one.shape)) if returned else "",
             "bits": one.bits,
@@ -157,6 +148,8 @@ class Collector:
         }
 
     def _known(self, group: Group, quantity: str, one: Observation, conforms: bool) -> str:
+        if not group.case.known:
+            return ""
         names = dict.fromkeys((one.subject, self._subject(one.subject).unpinned))
         check = group.dtype, one.request.formulation, quantity, self.versions.get(one.subject, "")
         for known in group.case.known:
@@ -190,10 +183,8 @@ class Collector:
         for (left, right), distance in zip(paired, apart[len(related) :], strict=True):
             a, b = sound[left], sound[right]
             way = a.request.formulation
-            self.tallies.setdefault(
-                (group.case.operation, way, quantity, group.dtype, a.subject, b.subject),
-                relations.EquivalenceTally(),
-            ).add(distance, group.case.id)
+            pair = group.case.operation, way, quantity, group.dtype, a.subject, b.subject
+            self.tallies[pair].add(distance, group.case.id)
 
     def _relate(
         self,
@@ -235,12 +226,11 @@ class Collector:
     def _sum_rows(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
         operation = OPERATIONS[group.case.operation]
         sums = row_sums(operation.name, group.arguments, quantity, reference)
-        found: dict[str, relations.Distance] = {}
-        for one in sound if sums is not None else ():
-            assert sums is not None
-            assert one.values is not None
-            if one.bits not in found:
-                found[one.bits] = sums.judge(one.values)
+        values = {one.bits: one.values for one in sound if one.values is not None}
+        if sums is None or not values:
+            return
+        found = dict(zip(values, sums.judge(list(values.values())), strict=True))
+        for one in sound:
             apart, left = found[one.bits], one.request.formulation
             row = _relation_row(
                 group, quantity, one.subject, sums.relation, left, f"{sums.right:g}", apart.judgement
@@ -271,42 +261,47 @@ class Collector:
     def _confirm_printed(self, group: Group, sound: list[Observation]) -> None:
         if group.case.printed is None or group.dtype != printed.DTYPE:
             return
+        exact = printed.show(self.references(group, "value").rounded, group.case)
+        values = {one.bits: one.values for one in sound if one.values is not None}
+        found = {bits: printed.confirm(group.case, own) for bits, own in values.items()}
+        shown = {bits: printed.show(own, group.case) for bits, own in values.items()}
         for one in sound:
-            assert one.values is not None
-            figure, confirmed = printed.confirm(group.case, one.values)
+            figure, confirmed = found[one.bits]
             row = {
                 "case": group.case.id,
                 "source": group.case.source,
                 "printed": figure,
-                "exact": printed.show(self.references(group, "value").rounded, group.case),
+                "exact": exact,
                 "subject": one.subject,
                 "formulation": one.request.formulation,
-                "observed": printed.show(one.values, group.case),
+                "observed": shown[one.bits],
                 "confirmed": confirmed,
             }
             self.tables["printed"].add([row])
 
     def _record_sweep(self, group: Group, sound: list[Observation], reference: Reference) -> None:
+        if not sound:
+            return
         gaps = sweep_axis(group)
-        for one in sound:
-            assert one.values is not None
-            error = verdict.errors_in_ulps(one.values, reference).reshape(len(gaps), -1)
-            worst = error.argmax(axis=1)
-            rows = np.arange(len(gaps))
-            bound = reference.bound.reshape(len(gaps), -1)[rows, worst]
-            attainable = reference.attainable.reshape(len(gaps), -1)[rows, worst]
-            about = {
-                "case": group.case.id,
-                "operation": group.case.operation,
-                "formulation": one.request.formulation,
-                "quantity": "value",
-                "dtype": group.dtype,
-                "subject": one.subject,
+        values = np.stack([one.values for one in sound if one.values is not None])
+        error = verdict.errors_in_ulps(values, reference).reshape(len(sound), len(gaps), -1)
+        worst = error.argmax(axis=2)
+        places = (worst + np.arange(len(gaps)) * error.shape[2]).reshape(-1)
+        rows = len(places)
+        self.tables["sweep"].add_columns(
+            {
+                "case": [group.case.id] * rows,
+                "operation": [group.case.operation] * rows,
+                "formulation": [one.request.formulation for one in sound for _ in gaps],
+                "quantity": ["value"] * rows,
+                "dtype": [group.dtype] * rows,
+                "subject": [one.subject for one in sound for _ in gaps],
+                "gap": np.tile(gaps, len(sound)),
+                "ulp_error": np.take_along_axis(error, worst[..., np.newaxis], axis=2).reshape(-1),
+                "ulp_bound": reference.bound.reshape(-1)[places],
+                "ulp_attainable": reference.attainable.reshape(-1)[places],
             }
-            figures = zip(
-                *(part.tolist() for part in (gaps, error[rows, worst], bound, attainable)), strict=True
-            )
-            self.tables["sweep"].add(about | dict(zip(_SWEPT, row, strict=True)) for row in figures)
+        )
 
 
 def _related(operation: Operation, sound: Sequence[Observation]) -> Iterator[tuple[Relation, int, int]]:
@@ -348,12 +343,29 @@ def _about(case: Case) -> Row:
     }
 
 
-def _without_warning(case: Case, quantity: str, one: Observation, judgement: Judgement) -> Judgement:
-    """A case that expects a warning is not met by silence."""
+def _told(judgement: Judgement | None, dtype: str) -> Row:
+    """What a row says of a judgement, which all observations of the same bits share."""
+    assert judgement is not None
+    return {
+        "verdict": judgement.verdict,
+        "conforms": verdict.conforms(judgement.verdict),
+        "ulp_error": judgement.ulp_error,
+        "ulp_bound": judgement.ulp_bound,
+        "ulp_attainable": judgement.ulp_attainable,
+        "observed": "" if judgement.observed is None else digits(judgement.observed, dtype),
+        "exact": judgement.exact,
+        "worst_index": "" if judgement.worst_index is None else str(list(judgement.worst_index)),
+        "message": judgement.message,
+        "ratio": judgement.ratio,
+    }
+
+
+def _without_warning(case: Case, quantity: str, one: Observation) -> Judgement | None:
+    """The judgement on an observation: a case that expects a warning is not met by silence."""
     silent = case.warns and quantity == "value" and one.outcome["status"] == "returned"
     if silent and not one.outcome["warnings"]:
         return Judgement("wrong", "returned without the warning that is right")
-    return judgement
+    return one.judgement
 
 
 def _relation_row(

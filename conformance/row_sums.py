@@ -1,6 +1,6 @@
 """What each row of a result sums to: probabilities to one, the derivatives of a shift-invariant row to zero.
 
-Judged on a single observation. The sum of the float64 embeddings is taken exactly, so that what is left is
+Judged on each observation alone. The sum of the float64 embeddings is taken exactly, so that what is left is
 the subject's own: its elements may be off by their bounds, and by no more in the sum. The distance is in
 ulps of the dtype: at 1 for a sum of one, else at the row's largest exact element.
 """
@@ -8,7 +8,7 @@ ulps of the dtype: at 1 for a sum of one, else at the row's largest exact elemen
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +50,19 @@ class RowSums:
     granted: Floats
     ulp: Floats
 
-    def judge(self, observed: Floats) -> Distance:
-        """How far the worst row's sum is from what is right."""
-        rows = _rows(observed, self.axis)[self.places]
-        apart = np.array([_excess(row, self.right) for row in rows.tolist()])
+    def judge(self, observed: Sequence[Floats]) -> list[Distance]:
+        """How far the worst row's sum of each observation is from what is right."""
+        rows = [_rows(one, self.axis)[self.places].tolist() for one in observed]
+        apart = np.array([[_excess(row, self.right) for row in one] for one in rows])
         with np.errstate(all="ignore"):
             distance, allowed = apart / self.ulp, self.granted / self.ulp
             beyond = apart > self.granted
-            worst = int(np.argmax(np.where(beyond, np.inf, distance - allowed)))
-        return Distance(not apart.any(), bool(beyond.any()), float(distance.max()), float(allowed[worst]))
+            worst = np.where(beyond, np.inf, distance - allowed).argmax(axis=1)
+        figures = apart.any(axis=1), beyond.any(axis=1), distance.max(axis=1), allowed[worst]
+        return [
+            Distance(not differs, broken, largest, least)
+            for differs, broken, largest, least in zip(*(one.tolist() for one in figures), strict=True)
+        ]
 
 
 def row_sums(
@@ -103,7 +107,7 @@ def _axis(operation: str, arguments: Mapping[str, Any], dimensions: int) -> int:
 
 def _rows(array: Floats, axis: int) -> Floats:
     """The array as a matrix, each row one slice along the axis, in the order of the other axes."""
-    moved = np.moveaxis(np.atleast_1d(array), axis, -1)
+    moved = array if axis == array.ndim - 1 else np.moveaxis(np.atleast_1d(array), axis, -1)
     return moved.reshape(-1, moved.shape[-1])
 
 

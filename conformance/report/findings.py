@@ -84,7 +84,9 @@ def _grouped(
     first = rows.drop_duplicates(by)
     shown = first.head(limit)
     groups = dict(iter(rows.groupby(by, sort=False)))
-    answers = dict(iter(frame.merge(shown[CHECK].drop_duplicates(), on=CHECK).groupby(CHECK, sort=False)))
+    answers: dict[tuple[str, ...], list[Row]] = {}
+    for row in frame.merge(shown[CHECK].drop_duplicates(), on=CHECK).to_dict("records"):
+        answers.setdefault(tuple(row[name] for name in CHECK), []).append(row)
     found = tuple(
         _finding(
             row,
@@ -105,9 +107,9 @@ def ranked(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _finding(row: Row, check: pd.DataFrame, same: pd.DataFrame, snippet: Snippet) -> Finding:
+def _finding(row: Row, check: list[Row], same: pd.DataFrame, snippet: Snippet) -> Finding:
     """The finding of `same` rows; `row` is the worst of them, `check` what every subject returned on it."""
-    answers = tuple(_answer(entry, snippet) for entry in check.to_dict("records"))
+    answers = tuple(_answer(entry, snippet) for entry in check)
     subjects = tuple(dict.fromkeys(str(name) for name in same["subject"]))
     ways = same[["formulation", "dtype"]].drop_duplicates().itertuples(index=False)
     reason, source = _reason(_text(row, "known"), _text(row, "source"))

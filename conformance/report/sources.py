@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -125,12 +125,12 @@ class _Collector:
         self.imports: dict[str, None] = {}
         self.modules: list[str] = []
         self._wanted: list[Place] = []
-        self._done: dict[Place, ast.stmt] = {}
+        self._done: dict[Place, str] = {}
 
     def take(self, module: _Module, node: ast.expr) -> ast.expr:
         """The expression without annotations and the package's own names; what it needs is noted."""
         cleaned = _Clean(module, self.gradient).visit(ast.parse(ast.unparse(node), mode="eval").body)
-        self._note(module, cleaned)
+        self._note(module, _free(cleaned))
         assert isinstance(cleaned, ast.expr)
         return cleaned
 
@@ -140,12 +140,9 @@ class _Collector:
             name, wanted = self._wanted.pop()
             if (name, wanted) in self._done:
                 continue
-            module = _read(name)
-            cleaned = _Clean(module, self.gradient).visit(
-                ast.parse(ast.unparse(module.defines[wanted])).body[0]
-            )
-            self._done[name, wanted] = cleaned
-            self._note(module, cleaned)
+            definition = _definition(name, wanted, self.gradient)
+            self._done[name, wanted] = definition.text
+            self._note(_read(name), definition.free)
 
     def definitions(self) -> Iterator[str]:
         """The definitions' texts, in an order in which they can run."""
@@ -154,7 +151,7 @@ class _Collector:
             self._done,
             key=lambda place: (order.index(place[0]), list(_read(place[0]).defines).index(place[1])),
         )
-        return (ast.unparse(ast.fix_missing_locations(self._done[place])) for place in places)
+        return (self._done[place] for place in places)
 
     def _ranked(self, *names: str) -> Iterator[str]:
         """Modules, those that others import first."""
@@ -162,12 +159,10 @@ class _Collector:
             yield from self._ranked(*dict.fromkeys(other for other, _ in _read(name).relative.values()))
             yield name
 
-    def _note(self, module: _Module, node: ast.AST) -> None:
+    def _note(self, module: _Module, names: Iterable[str]) -> None:
         if module.name not in self.modules:
             self.modules.append(module.name)
-        for name in _free(node):
-            if isinstance(getattr(node, "name", None), str) and node.name == name:  # type: ignore[attr-defined]
-                continue
+        for name in names:
             if name in module.defines:
                 self._wanted.append((module.name, name))
             elif name in module.imports:
@@ -197,17 +192,35 @@ def _defined(module: str, name: str) -> Place:
     return module, name
 
 
-def _free(node: ast.AST) -> Iterator[str]:
-    """Names that are read and neither parameters nor assigned inside."""
-    bound = {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
-    bound |= {
-        one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
-    }
-    inner = {one.name for one in ast.walk(node) if isinstance(one, ast.FunctionDef) and one is not node}
-    seen = dict.fromkeys(
-        one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)
-    )
-    return (name for name in seen if name not in bound | inner)
+@dataclass(frozen=True)
+class _Definition:
+    """A cleaned definition: its text, and the names that it needs from elsewhere."""
+
+    text: str
+    free: tuple[str, ...]
+
+
+@cache
+def _definition(module: str, name: str, gradient: bool) -> _Definition:
+    """What a module defines by a name, for all formulations that need it."""
+    found = _read(module)
+    cleaned = _Clean(found, gradient).visit(ast.parse(ast.unparse(found.defines[name])).body[0])
+    return _Definition(ast.unparse(ast.fix_missing_locations(cleaned)), _free(cleaned))
+
+
+def _free(node: ast.AST) -> tuple[str, ...]:
+    """Names that are read and neither parameters nor assigned inside, nor the node's own."""
+    bound, seen = set(), dict[str, None]()
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
+            seen[one.id] = None
+        elif isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+            bound.add(one.id)
+        elif isinstance(one, ast.arg):
+            bound.add(one.arg)
+        elif isinstance(one, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(one.name)
+    return tuple(name for name in seen if name not in bound)
 
 
 class _Clean(ast.NodeTransformer):

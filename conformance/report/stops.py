@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
 
 from conformance.report.figures import dtype_order, missing, plain
+
+Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -53,28 +57,28 @@ class Stops:
 
 def stops(breaks: pd.DataFrame, claimed: list[str]) -> Stops:
     """The run's breaks as a table; `claimed` names the posts' identities in the order to show them."""
-    broken = breaks[~breaks["breaks_at"].map(missing).astype(bool)] if len(breaks) else breaks
-    if not len(broken):
-        return Stops((), (), ())
-    dtypes = tuple(sorted({str(name) for name in broken["dtype"]}, key=dtype_order))
-    sweep = "case" if "case" in broken else "operation"
+    broken = [row for row in breaks.to_dict("records") if not missing(row["breaks_at"])]
+    dtypes = tuple(sorted({str(row["dtype"]) for row in broken}, key=dtype_order))
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in broken:
+        names = row["relation"], row["operation"], row["left"], row.get("case", row["operation"])
+        groups.setdefault(tuple(map(str, names)), []).append(row)
     found = []
-    for (relation, operation, left, case), rows in broken.groupby(
-        ["relation", "operation", "left", sweep], sort=False
-    ):
-        cells = tuple(_gaps(rows[rows["dtype"].eq(dtype)]) for dtype in dtypes)
-        right = tuple(dict.fromkeys(str(name) for name in rows["right"]))
-        found.append(Stop(str(relation), str(operation), str(left), right, str(case), cells))
+    for (relation, operation, left, case), rows in groups.items():
+        cells = tuple(_gaps([row for row in rows if row["dtype"] == dtype]) for dtype in dtypes)
+        right = tuple(dict.fromkeys(str(row["right"]) for row in rows))
+        found.append(Stop(relation, operation, left, right, case, cells))
     order = {name: place for place, name in enumerate(claimed)}
     ours = sorted((one for one in found if one.relation in order), key=lambda one: order[one.relation])
     return Stops(dtypes, tuple(ours), tuple(one for one in found if one.relation not in order))
 
 
-def _gaps(rows: pd.DataFrame) -> tuple[Gap, ...]:
+def _gaps(rows: list[Row]) -> tuple[Gap, ...]:
     gaps = []
-    for gap, own in rows.groupby("breaks_at", sort=True):
-        subjects = tuple(dict.fromkeys(str(name) for name in own["subject"]))
-        gaps.append(Gap(shown(gap), subjects, _title(own.iloc[0].to_dict())))
+    for gap, own in groupby(sorted(rows, key=itemgetter("breaks_at")), key=itemgetter("breaks_at")):
+        alike = list(own)
+        subjects = tuple(dict.fromkeys(str(row["subject"]) for row in alike))
+        gaps.append(Gap(shown(gap), subjects, _title(alike[0])))
     return tuple(gaps)
 
 
@@ -86,7 +90,7 @@ def shown(gap: object) -> str:
         return str(gap)
 
 
-def _title(row: Mapping[Any, Any]) -> str:
+def _title(row: Row) -> str:
     return (
         f"holds to {plain(row.get('holds_to'))} ({plain(row.get('holds_to_bits'))}); "
         f"at {plain(row.get('breaks_at'))} ({plain(row.get('breaks_at_bits'))}) "

@@ -164,7 +164,7 @@ def _sentence(
 
 def _subjects(frame: pd.DataFrame, environment: Mapping[str, Any]) -> tuple[Subject, ...]:
     described: Mapping[str, Any] = environment.get("subjects") or {}
-    seen = list(dict.fromkeys(str(name) for name in frame["subject"]))
+    seen = [str(name) for name in frame["subject"].unique()]
     out = []
     for name in [*[n for n in described if n in seen or not seen], *[n for n in seen if n not in described]]:
         entry = described.get(name) or {}

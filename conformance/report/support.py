@@ -41,7 +41,7 @@ def support(frame: pd.DataFrame, subjects: list[str]) -> tuple[tuple[str, tuple[
     told: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for operation, subject, message, number in reasons.reset_index().itertuples(index=False):
         told.setdefault((operation, subject), []).append((shorten(str(message), 200), int(number)))
-    operations = list(dict.fromkeys(str(name) for name in frame["operation"]))
+    operations = [str(name) for name in frame["operation"].unique()]
     return tuple(
         (
             operation,

@@ -147,6 +147,14 @@ def test_decimal_text(value: float, digits: int, text: str) -> None:
     assert balls.decimal_text(balls.ball(value), digits) == text
 
 
+@pytest.mark.parametrize("high", [0.1, -1234.5, 1.5e-9, 9.9999999999e22, 5e-324, -1.7e308, 3.0])
+@pytest.mark.parametrize("share", [0.0, 2.0**-54, -(2.0**-60)])
+@pytest.mark.parametrize("digits", [9, 25])
+def test_a_sum_is_written_as_its_ball_is(high: float, share: float, digits: int) -> None:
+    both = balls.exact_sum([balls.ball(high), balls.ball(high * share)])
+    assert balls.sum_text(high, high * share, digits) == balls.decimal_text(both, digits)
+
+
 def test_enclosures_are_directed_outward() -> None:
     with balls.precision(128):
         assert balls.enclosure(balls.ball(0.1)) == (0.1, 0.1)
