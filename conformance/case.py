@@ -134,12 +134,12 @@ class Case:
             return arguments
         return {**arguments, "upstream": self.flow(dtype, OPERATIONS[self.operation].result_shape(arguments))}
 
-    def quantity_names(self, dtype: str) -> tuple[str, ...]:
+    def quantity_names(self) -> tuple[str, ...]:
         """The case's quantities with their inputs, as `value`, `gradient:logits` and `second:logits`."""
         names = ["value"] if "value" in self.quantities else []
         if self.quantities != ("value",):
             operation = OPERATIONS[self.operation]
-            # Arrays of the right kinds are enough: a large case is not built only to be asked this.
+            # Their kinds decide: no tensor is made for this.
             arguments: dict[str, Any] = {
                 item.name: np.empty(0, np.float64 if self._floating(item) else np.int64)
                 for item in operation.inputs

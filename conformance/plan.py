@@ -287,7 +287,7 @@ def make(
                 continue
             group = Group(len(groups), case, dtype)
             used = False
-            names = case.quantity_names(dtype)
+            names = case.quantity_names()
             for formulation in case.formulations:
                 for subject in subjects:
                     quantities = tuple(

@@ -12,7 +12,8 @@ from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation, tensor
-from conformance.operations.rows import Row, row_of
+from conformance.operations.kept_rows import row_of
+from conformance.operations.rows import Row
 
 
 class AlongAxis(Operation):

@@ -42,8 +42,9 @@ from conformance.operations.classes import (
     is_labels,
     label_divisor,
 )
+from conformance.operations.kept_rows import row_of
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
-from conformance.operations.rows import Row, row_of
+from conformance.operations.rows import Row
 
 
 class CrossEntropy(OverClasses):

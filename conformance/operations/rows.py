@@ -8,7 +8,6 @@ over the rationals (Lindemann-Weierstrass), so zeros come from coefficients alon
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
 from collections import Counter
@@ -16,8 +15,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
 from operator import mul, neg
-
-import numpy as np
 
 from conformance.arithmetic.balls import (
     INFINITY,
@@ -47,12 +44,6 @@ from conformance.arithmetic.formats import FloatArray
 
 # An addend that many bits below the other could vanish at the starting precision.
 _VANISHING = -60
-#: Logits of the rows that are kept, with 100 bytes each.
-KEPT = 1 << 18
-#: A row of so many logits leaves its sum behind when it goes.
-LONG = 1 << 12
-#: The sums that are kept.
-_SUMS = 1 << 12
 
 
 class Row:
@@ -84,12 +75,14 @@ class Row:
 
     @cached_property
     def exps(self) -> list[Ball]:
-        infinite = self.maximum == math.inf
-        found = [ZERO] * self.size if infinite else exponentials(self.logits, self.maximum)
+        """exp(x - maximum) of each position."""
+        finite = math.isfinite(self.maximum)
+        found = exponentials(self.logits, self.maximum) if finite else [ZERO] * self.size
         found[self.top] = ONE
         return found
 
     def _sum_of_others(self) -> Ball:
+        """Their sum without the maximum's own 1."""
         exps = self.exps
         exps[self.top] = ZERO
         others = sum_of(exps)
@@ -113,40 +106,6 @@ class Row:
         if self.logits[index] == self.maximum:
             return self.rest
         return total(ONE, self.rest) - self.exps[index]
-
-
-class _Kept:
-    """The rows made last, of `KEPT` logits together, and the sums of long ones, which a loss needs alone."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[bytes, int], Row] = {}
-        self.logits = 0
-        self.sums: dict[tuple[bytes, int], Ball] = {}
-
-    def add(self, key: tuple[bytes, int], row: Row) -> None:
-        if self.logits + row.size > KEPT:
-            self.rows.clear()
-            self.logits = 0
-        self.rows[key] = row
-        self.logits += row.size
-        if row.size >= LONG and not row.special:
-            if len(self.sums) == _SUMS:
-                self.sums.clear()
-            self.sums[key] = row.rest
-
-
-_kept = _Kept()
-
-
-def row_of(logits: FloatArray) -> Row:
-    """The row at the current precision, made once: quantities, and cases of a product, share their logits."""
-    bits = logits.astype(np.float64, copy=False).tobytes()
-    key = hashlib.sha256(bits).digest(), current_precision()
-    row = _kept.rows.get(key)
-    if row is None:
-        row = Row(logits, _kept.sums.get(key))
-        _kept.add(key, row)
-    return row
 
 
 def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:
