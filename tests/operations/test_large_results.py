@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from conformance import plan
 from conformance.arithmetic import ziv
-from conformance.arithmetic.balls import Ball, exponentials
+from conformance.arithmetic.balls import Ball, accuracy, exponentials, precision
 from conformance.case import load_cases
-from conformance.operations import Reference, kept_rows, reference, rows
+from conformance.operations import OPERATIONS, Reference, kept_rows, reference, rows
 from conformance.operations.error_analysis import losses
+from conformance.operations.kept_rows import row_of
 from conformance.references import References
 
 ROWS, CLASSES = 5, 37
@@ -79,6 +81,22 @@ def test_a_gradient_that_finds_the_sums_is_the_same(computed: list[int]) -> None
     again = reference("cross_entropy", arguments, "gradient:logits", "float32")
     assert _bits(first) == _bits(again)
     assert computed == [CLASSES] * (ROWS - 1) * 2
+
+
+def test_a_sum_serves_its_own_precision_alone(computed: list[int]) -> None:
+    logits = _arguments()["logits"][0]
+    for bits in (128, 256, 128):
+        with precision(bits):
+            assert accuracy(row_of(logits).rest) == pytest.approx(bits, abs=16)
+    assert computed == [CLASSES] * 2
+
+
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax"])
+def test_a_row_is_computed_when_it_is_asked_for(computed: list[int], operation: str) -> None:
+    values = iter(OPERATIONS[operation].balls({"x": _arguments()["logits"]}, "value", np.ones(())))
+    for row in range(ROWS):
+        assert len(computed) == row
+        assert len(list(islice(values, CLASSES))) == CLASSES
 
 
 @pytest.mark.parametrize("first", ["value", "gradient:logits"])
