@@ -16,6 +16,7 @@ from conformance.case_file import DTYPES, Equals, Known
 from conformance.errors import CaseError
 from conformance.limits import Limits
 from conformance.operations import OPERATIONS, SECOND, upstream
+from conformance.operations.base import Input
 from conformance.tensors import Tensor, rounded, size
 
 __all__ = ["DTYPES", "Case", "Known", "load_cases", "schema", "validate"]
@@ -86,8 +87,7 @@ class Case:
         built: dict[str, Any] = {}
         for item in operation.inputs:
             tensor = self.inputs[item.name]
-            floating = item.kind == "floating" or not tensor.integral
-            built[item.name] = _floats(tensor, dtype) if floating else tensor.values(dtype)
+            built[item.name] = _floats(tensor, dtype) if self._floating(item) else tensor.values(dtype)
         for parameter in operation.parameters:
             value = self.parameters.get(parameter.name, parameter.default)
             built[parameter.name] = _floats(value, dtype) if hasattr(value, "integral") else value
@@ -97,6 +97,9 @@ class Case:
         if sum(size(one.shape) for one in self.tensors()) <= _KEPT:
             self._built[dtype] = built
         return dict(built)
+
+    def _floating(self, item: Input) -> bool:
+        return item.kind == "floating" or not self.inputs[item.name].integral
 
     def flow(self, dtype: str, shape: tuple[int, ...]) -> Any:
         """The upstream gradient of a result of that shape: the case's own, rounded, else the suite's.
@@ -131,11 +134,16 @@ class Case:
             return arguments
         return {**arguments, "upstream": self.flow(dtype, OPERATIONS[self.operation].result_shape(arguments))}
 
-    def quantity_names(self, dtype: str) -> tuple[str, ...]:
+    def quantity_names(self) -> tuple[str, ...]:
         """The case's quantities with their inputs, as `value`, `gradient:logits` and `second:logits`."""
         names = ["value"] if "value" in self.quantities else []
         if self.quantities != ("value",):
-            operation, arguments = OPERATIONS[self.operation], self.arguments(dtype)
+            operation = OPERATIONS[self.operation]
+            # Their kinds decide: no tensor is made for this.
+            arguments: dict[str, Any] = {
+                item.name: np.empty(0, np.float64 if self._floating(item) else np.int64)
+                for item in operation.inputs
+            }
             if "gradient" in self.quantities:
                 names += [f"gradient:{name}" for name in operation.differentiable(arguments)]
             if "second" in self.quantities:

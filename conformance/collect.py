@@ -85,7 +85,7 @@ class Collector:
             self._open.pop(group.index).values(), key=lambda answer: (answer.request.index, answer.subject)
         )
         rows: list[Row] = []
-        for quantity in group.case.quantity_names(group.dtype):
+        for quantity in group.case.quantity_names():
             found = [observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]
             if found:
                 rows += self._judge(group, quantity, found)

@@ -95,7 +95,7 @@ def _print_step(
         title += f"   printed: {' '.join(figures(step.printed))}"
     console.print()
     console.print(f"[bold]{escape(title)}[/]")
-    for quantity in step.quantity_names(dtype):
+    for quantity in step.quantity_names():
         rows = frame[(frame["quantity"] == quantity) & (frame["verdict"] != "unsupported")]
         table = Table(
             "", quantity, "ulps", "bound", "verdict", box=None, pad_edge=False, padding=(0, 2, 0, 0)

@@ -45,6 +45,10 @@ class Group:
         """The inputs and parameters, rounded to the dtype."""
         return _arguments.of(self, self._build)
 
+    def prepare(self) -> None:
+        """Builds the inputs: CaseError where they cannot be, before anything is run."""
+        _arguments.of(self, self._build)
+
     def _build(self) -> tuple[dict[str, Any], int]:
         arguments = self.case.arguments(self.dtype)
         return arguments, sum(value.nbytes for value in arguments.values() if isinstance(value, np.ndarray))
@@ -283,8 +287,8 @@ def make(
                 continue
             group = Group(len(groups), case, dtype)
             used = False
+            names = case.quantity_names()
             for formulation in case.formulations:
-                names = case.quantity_names(dtype)
                 for subject in subjects:
                     quantities = tuple(
                         name
@@ -299,6 +303,7 @@ def make(
                         used = True
                 index += repeat
             if used:
+                group.prepare()
                 groups.append(group)
     put_together(groups)
     return Plan(tuple(groups), requests)

@@ -76,7 +76,7 @@ def _checks(case: Case, subjects: list[str]) -> Iterator[tuple[str, str, str, st
     for subject in subjects:
         for dtype in case.dtypes:
             for formulation in case.formulations:
-                for quantity in case.quantity_names(dtype):
+                for quantity in case.quantity_names():
                     yield subject, dtype, formulation, quantity
 
 

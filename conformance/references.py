@@ -37,6 +37,15 @@ class References:
     def get(self, group: Group, quantity: str) -> Reference:
         """The reference of one quantity of a group."""
         held = self._memory.setdefault(group.index, {})
+        if quantity == "value" and quantity not in held:
+            # Its derivatives leave behind the sums of long rows, which are all that it needs.
+            for name in group.case.quantity_names():
+                if name != quantity:
+                    self._hold(group, name)
+        return self._hold(group, quantity)
+
+    def _hold(self, group: Group, quantity: str) -> Reference:
+        held = self._memory.setdefault(group.index, {})
         if quantity not in held:
             held[quantity] = self._store.get_or_compute(group, quantity)
             self._elements += held[quantity].rounded.size
@@ -51,7 +60,7 @@ class References:
         for group in groups:
             if group.case.expect == "error":
                 continue
-            for quantity in group.case.quantity_names(group.dtype):
+            for quantity in group.case.quantity_names():
                 if group.index in self._done:
                     break
                 if self._elements > _AHEAD:

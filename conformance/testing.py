@@ -47,7 +47,7 @@ def checks(
         for case in cases
         for dtype in case.dtypes
         if not dtypes or dtype in dtypes
-        for quantity in case.quantity_names(dtype)
+        for quantity in case.quantity_names()
     ]
 
     @cache

@@ -166,7 +166,7 @@ def survives(folder: Path, data: bytes) -> None:
         return
     for case in found:
         if case.expect != "error":
-            case.quantity_names(case.dtypes[0])
+            case.arguments(case.dtypes[0])
 
 
 class TestWhateverTheBytes:

@@ -39,7 +39,7 @@ class TestDefaults:
         case = softmax(tmp_path, "[1, 2]")
         assert case.dtypes == ("float16", "bfloat16", "float32", "float64")
         assert case.formulations == ("functional", "module", "composed", "manual")
-        assert case.quantity_names("float32") == ("value", "gradient:x")
+        assert case.quantity_names() == ("value", "gradient:x")
         assert (case.expect, case.printed, case.known, case.decimals, case.warns) == (
             "value",
             None,
@@ -62,7 +62,7 @@ class TestDefaults:
 
     def test_an_expected_error_has_no_gradient(self, tmp_path: Path) -> None:
         case = softmax(tmp_path, "[1, 2]", "    parameters: {axis: 7}\n    expect: error\n")
-        assert case.quantity_names("float32") == ("value",)
+        assert case.quantity_names() == ("value",)
 
 
 class TestNumbers:
@@ -133,12 +133,12 @@ cases:
     def test_integers_are_labels(self, tmp_path: Path) -> None:
         case = load(tmp_path, self.TEXT.replace("{t}", "[2]"))[0]
         assert case.arguments("float32")["target"].dtype == np.int64
-        assert case.quantity_names("float32") == ("value", "gradient:logits")
+        assert case.quantity_names() == ("value", "gradient:logits")
 
     def test_numbers_with_a_point_are_probabilities(self, tmp_path: Path) -> None:
         case = load(tmp_path, self.TEXT.replace("{t}", "[[0, 0.5, 0.5]]"))[0]
         assert case.arguments("float16")["target"].dtype == np.float64
-        assert case.quantity_names("float16") == ("value", "gradient:logits", "gradient:target")
+        assert case.quantity_names() == ("value", "gradient:logits", "gradient:target")
 
     def test_integers_are_numbers_where_numbers_belong(self, tmp_path: Path) -> None:
         text = self.TEXT.replace("cross_entropy", "binary_cross_entropy_with_logits").replace(

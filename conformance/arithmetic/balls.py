@@ -67,8 +67,7 @@ def _kinds(*columns: Sequence[Any]) -> tuple[list[int], npt.NDArray[np.intp]] | 
 
     None where few of them recur. Where it seems so from the first thousand, nobody looks.
     """
-    first = list(map(id, columns[0][:1024]))
-    if len(columns[0]) <= FEW or len(set(first)) >= len(first) - len(first) // 64:
+    if len(columns[0]) <= FEW or not _recur(list(map(id, columns[0][:1024]))):
         return None
     kinds = np.zeros(len(columns[0]), np.intp)
     for column in columns:
@@ -79,13 +78,18 @@ def _kinds(*columns: Sequence[Any]) -> tuple[list[int], npt.NDArray[np.intp]] | 
     return (places.tolist(), kinds) if places.size <= kinds.size // 2 else None
 
 
+def _recur(first: list[Any]) -> bool:
+    """Whether some of these are the same."""
+    return len(set(first)) < len(first) - len(first) // 64
+
+
 def _identities(values: Sequence[Any]) -> npt.NDArray[np.int64]:
     return np.fromiter(map(id, values), np.int64, len(values))
 
 
 def shared(values: FloatArray) -> list[float]:
     """The numbers, equal ones as one object where many are: what `each` computes of them it computes once."""
-    if values.size > FEW:
+    if values.size > FEW and _recur(values[:1024].tolist()):
         found, kinds = np.unique(values, return_inverse=True)
         if found.size <= values.size // 2:
             return _taken(found.tolist(), kinds)

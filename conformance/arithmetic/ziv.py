@@ -6,8 +6,9 @@ ACM Transactions on Mathematical Software 17(3), 1991.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from conformance.arithmetic.formats import FloatArray, Format, round_to, ulp_of
 
 START = 128  # bits
 CAP = 65536  # bits
+#: Balls that are settled together: what is made of them stays in the processor's cache.
+PART = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -34,34 +37,57 @@ class Rounded:
     outside: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-def settle(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> Rounded:
+def settle(fmt: Format, evaluate: Callable[[], Iterable[Ball]]) -> Rounded:
     """Evaluate at 128 bits, and at twice the precision until every ball settles, up to 65,536 bits.
 
     A ball settles when its radius is at most 2**-10 ulp of the format and both of its ends round to the
     same number. A ball that still sits on a rounding boundary at 65,536 bits (an exact zero that
-    arithmetic cannot prove, a tie) is taken as that boundary.
+    arithmetic cannot prove, a tie) is taken as that boundary. Balls that come one by one, as from a
+    generator, are let go as they settle.
     """
-    return settle_balls(fmt, evaluate)[0]
-
-
-def settle_balls(fmt: Format, evaluate: Callable[[], Sequence[Ball]]) -> tuple[Rounded, Sequence[Ball]]:
-    """`settle`, with the balls that it settled on."""
     bits = START
     while True:
         with precision(bits):
-            values = evaluate()
-            high, low, radius = split(values)
-        ulp = ulp_of(fmt, high, low)
-        rounded, unsettled = _round(fmt, values, (high, low, radius, ulp), last=bits >= CAP)
-        if not unsettled or bits >= CAP:
-            break
+            parts = _settled_parts(fmt, iter(evaluate()), last=bits >= CAP)
+        if parts is not None:
+            return _joined(parts)
         bits *= 2
+
+
+def _settled_parts(fmt: Format, values: Iterator[Ball], last: bool) -> list[Rounded] | None:
+    """All values, `PART` at a time; None as soon as one is not settled."""
+    found: list[Rounded] = []
+    while (part := list(islice(values, PART))) or not found:
+        settled = _settled_part(fmt, part, last)
+        if settled is None:
+            return None
+        found.append(settled)
+    return found
+
+
+def _joined(parts: Sequence[Rounded]) -> Rounded:
+    """The parts behind each other."""
+    if len(parts) == 1:
+        return parts[0]
+    rounded, high, low, ulp = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("rounded", "high", "low", "ulp")
+    )
+    outside = {n * PART + index: held for n, part in enumerate(parts) for index, held in part.outside.items()}
+    return Rounded(rounded, high, low, ulp, outside)
+
+
+def _settled_part(fmt: Format, values: Sequence[Ball], last: bool) -> Rounded | None:
+    high, low, radius = split(values)
+    ulp = ulp_of(fmt, high, low)
+    rounded, unsettled = _round(fmt, values, (high, low, radius, ulp), last)
+    if unsettled and not last:
+        return None
     for index in np.flatnonzero((high != 0) & (np.abs(high) < fmt.smallest_subnormal)).tolist():
         if values[index].contains(0):
             # A zero that arithmetic cannot prove: the midpoint of so thin a ball has no digits to show.
             rounded[index] = high[index] = low[index] = 0.0
             ulp[index] = fmt.smallest_subnormal
-    return Rounded(rounded, high, low, ulp, _outside(values, high)), values
+    return Rounded(rounded, high, low, ulp, _outside(values, high))
 
 
 def _round(

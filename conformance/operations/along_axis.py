@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -10,7 +12,8 @@ from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation, tensor
-from conformance.operations.rows import Row, row_of
+from conformance.operations.kept_rows import row_of
+from conformance.operations.rows import Row
 
 
 class AlongAxis(Operation):
@@ -46,7 +49,7 @@ class AlongAxis(Operation):
         """The rows along the axis, in the order of the other axes."""
         return (row_of(row) for row in as_rows(tensor(arguments, "x"), self.axis(arguments)))
 
-    def restored(self, rows: Iterable[list[Ball]], arguments: Arguments) -> list[Ball]:
+    def restored(self, rows: Iterable[list[Ball]], arguments: Arguments) -> Iterable[Ball]:
         """Rows of results, flat in the order of the input."""
         return from_rows(rows, np.shape(tensor(arguments, "x")), self.axis(arguments))
 
@@ -57,14 +60,17 @@ def as_rows(array: FloatArray, axis: int) -> FloatArray:
     return moved.reshape(int(np.prod(moved.shape[:-1])), moved.shape[-1])
 
 
-def from_rows(rows: Iterable[list[Ball]], shape: tuple[int, ...], axis: int) -> list[Ball]:
-    """The inverse of `as_rows` for rows of balls: a flat list in the order of an array of `shape`."""
-    flat = [value for row in rows for value in row]
+def from_rows(rows: Iterable[list[Ball]], shape: tuple[int, ...], axis: int) -> Iterable[Ball]:
+    """The inverse of `as_rows` for rows of balls: flat in the order of an array of `shape`.
+
+    Where that is the rows' own order, a row is computed when it is asked for.
+    """
+    flat = chain.from_iterable(rows)
     shape = shape or (1,)
     if axis == len(shape) - 1:
         return flat
-    order = np.moveaxis(np.arange(len(flat)).reshape(shape), axis, -1).ravel()
-    result: list[Ball] = [None] * len(flat)
+    order = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1).ravel()
+    result: list[Ball] = [None] * order.size
     for position, value in zip(order.tolist(), flat, strict=True):
         result[position] = value
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
@@ -118,8 +118,8 @@ class Operation(ABC):
         """The shape of the value."""
 
     @abstractmethod
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
-        """The quantity as a flat list of balls at the current precision, for completed arguments."""
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
+        """The quantity's balls at the current precision, flat in its order, for completed arguments."""
 
     def differentiable(self, arguments: Arguments) -> tuple[str, ...]:
         """The inputs that gradients are taken with respect to: the floating ones."""

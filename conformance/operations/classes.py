@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ class OverClasses(Operation):
                 f"{self.name}: label {outside[0]} is outside 0 .. {classes - 1} and is not ignored"
             )
 
-    def restored(self, rows: Sequence[list[Ball]], arguments: Arguments) -> list[Ball]:
+    def restored(self, rows: Iterable[list[Ball]], arguments: Arguments) -> Iterable[Ball]:
         """Rows over the classes, flat in the order of the first input."""
         shape = self.scores(arguments).shape
         return from_rows(rows, shape, class_axis(shape))

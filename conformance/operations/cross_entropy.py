@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from conformance.arithmetic.balls import (
     NAN,
     ONE,
@@ -40,8 +42,9 @@ from conformance.operations.classes import (
     is_labels,
     label_divisor,
 )
+from conformance.operations.kept_rows import row_of
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
-from conformance.operations.rows import Row, row_of
+from conformance.operations.rows import Row
 
 
 class CrossEntropy(OverClasses):
@@ -112,7 +115,7 @@ class CrossEntropy(OverClasses):
         if integer(arguments, "ignore_index") >= 0:
             raise ArgumentError("cross_entropy: ignore_index has no meaning for class probabilities")
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         counted = quantity == "value" and arguments["reduction"] != "none"
         alike = distinct_rows(arguments, "logits") if counted else None
@@ -126,16 +129,16 @@ class CrossEntropy(OverClasses):
         factors = upstream_factors(g, arguments["reduction"], task.divisor, len(task.matrix))
         if quantity == "gradient:logits":
             return self.restored(
-                [task.logit_gradient(r, factor) for r, factor in enumerate(factors)], arguments
+                (task.logit_gradient(r, factor) for r, factor in enumerate(factors)), arguments
             )
         if quantity == "second:logits":
             along = class_rows(direction(self.scores(arguments).shape))
             return self.restored(
-                [task.curvature(r, factor, along[r]) for r, factor in enumerate(factors)], arguments
+                (task.curvature(r, factor, along[r]) for r, factor in enumerate(factors)), arguments
             )
         if quantity == "gradient:target" and task.labels is None:
             return self.restored(
-                [task.target_gradient(r, factor) for r, factor in enumerate(factors)], arguments
+                (task.target_gradient(r, factor) for r, factor in enumerate(factors)), arguments
             )
         if quantity == "gradient:weight" and arguments["weight"] is not None:
             return task.weight_gradient(factors, arguments["reduction"])

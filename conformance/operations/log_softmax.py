@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from conformance.arithmetic.balls import Ball, balls, exact_sum
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations import rows
@@ -53,7 +55,7 @@ class LogSoftmax(AlongAxis):
         """Also `composed`: adding the maximum back before the subtraction is the lesson of pytorch#195829."""
         return super().textbook | {"composed"}
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         if quantity == "value":
             results = (rows.negated(rows.surprisals(row)) for row in self.rows(arguments))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from conformance.arithmetic.balls import Ball, ball
@@ -61,7 +63,7 @@ class LogSumExp(AlongAxis):
         shape, axis = tensor(arguments, "x").shape, self.axis(arguments)
         return shape[:axis] + shape[axis + 1 :]
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         if quantity == "value":
             return [rows.logsumexp(row) for row in self.rows(arguments)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.alike import distinct_rows, divisor_alike, reduced_alike
@@ -44,7 +46,7 @@ class NllLoss(OverClasses):
         ),
     )
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         counted = quantity == "value" and arguments["reduction"] != "none"
         alike = distinct_rows(arguments, "log_probs") if counted else None

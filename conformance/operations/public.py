@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from conformance.arithmetic.balls import Ball, accuracy, decimal_text, enclosure, precision
 from conformance.arithmetic.formats import FORMATS, FloatArray, from_storage, to_storage
-from conformance.arithmetic.ziv import CAP, START, settle, settle_balls
+from conformance.arithmetic.ziv import CAP, START, settle
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation
 from conformance.operations.evaluation import operation_named
@@ -97,7 +97,7 @@ class Exact:
 
     def _balls(self) -> list[Ball]:
         ones = np.ones(self._subject.result_shape(self._arguments))
-        return self._subject.balls(self._arguments, self.quantity, ones)
+        return list(self._subject.balls(self._arguments, self.quantity, ones))
 
     def _accurate(self, wanted: int) -> Sequence[Ball]:
         """Balls with that many certain bits."""
@@ -111,7 +111,13 @@ class Exact:
 
     def _enclosure(self) -> tuple[FloatArray, FloatArray]:
         if self._ends is None:
-            _, values = settle_balls(FORMATS["float64"], self._balls)
+            values: list[Ball] = []
+
+            def settling() -> list[Ball]:
+                values[:] = self._balls()
+                return values
+
+            settle(FORMATS["float64"], settling)
             pairs = np.array([enclosure(value) for value in values], np.float64).reshape(len(values), 2)
             self._ends = pairs[:, 0].reshape(self.shape), pairs[:, 1].reshape(self.shape)
         return self._ends

@@ -13,9 +13,8 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 from operator import mul, neg
-
-import numpy as np
 
 from conformance.arithmetic.balls import (
     INFINITY,
@@ -45,8 +44,6 @@ from conformance.arithmetic.formats import FloatArray
 
 # An addend that many bits below the other could vanish at the starting precision.
 _VANISHING = -60
-#: Logits of the rows that are kept, with 100 bytes each.
-KEPT = 1 << 18
 
 
 class Row:
@@ -55,32 +52,42 @@ class Row:
     poisoned: a nan is among the logits, everything is nan. undecided: the positions whose probability has
     no limit (two or more +inf, or a row of -inf alone). Otherwise: `top`, the position of the maximum;
     `exps`, exp(x - maximum), exactly 1 at `top`; `rest`, the sum of the others; `inverse` = 1 / (1 + rest).
+    Where `rest` is known from before, `exps` are not computed unless they are asked for.
     """
 
-    def __init__(self, logits: FloatArray) -> None:
+    def __init__(self, logits: FloatArray, rest: Ball | None = None) -> None:
         self.logits = shared(logits)
         self.size = len(self.logits)
         self.poisoned = any(map(math.isnan, self.logits))
         self.maximum = max(self.logits, default=-math.inf)
         self.top = self.logits.index(self.maximum) if self.size and not self.poisoned else -1
         self.undecided: frozenset[int] = frozenset()
-        infinite = (
-            [] if math.isfinite(self.maximum) else [i for i, x in enumerate(self.logits) if x == self.maximum]
-        )
-        if len(infinite) > 1:
-            self.undecided = frozenset(infinite)
+        if not math.isfinite(self.maximum):
+            infinite = [i for i, x in enumerate(self.logits) if x == self.maximum]
+            if len(infinite) > 1:
+                self.undecided = frozenset(infinite)
         self.special = self.poisoned or bool(self.undecided) or self.size == 0
         if self.special:
             return
-        if infinite:
-            self.exps = [ZERO] * self.size
-        else:
-            self.exps = exponentials(self.logits, self.maximum)
-        self.exps[self.top] = ZERO
-        self.rest: Ball = sum_of(self.exps)
-        self.exps[self.top] = ONE
+        self.rest: Ball = self._sum_of_others() if rest is None else rest
         self.inverse: Ball = 1 / (1 + self.rest)
         self.lonely = bool(self.rest.is_zero()) or magnitude(self.rest) < _VANISHING
+
+    @cached_property
+    def exps(self) -> list[Ball]:
+        """exp(x - maximum) of each position."""
+        finite = math.isfinite(self.maximum)
+        found = exponentials(self.logits, self.maximum) if finite else [ZERO] * self.size
+        found[self.top] = ONE
+        return found
+
+    def _sum_of_others(self) -> Ball:
+        """Their sum without the maximum's own 1."""
+        exps = self.exps
+        exps[self.top] = ZERO
+        others = sum_of(exps)
+        exps[self.top] = ONE
+        return others
 
     def drop(self, logit: float) -> Ball:
         """maximum - logit, exactly or nearly so: how far it lies below the maximum."""
@@ -99,34 +106,6 @@ class Row:
         if self.logits[index] == self.maximum:
             return self.rest
         return total(ONE, self.rest) - self.exps[index]
-
-
-class _Kept:
-    """The rows made last, of `KEPT` logits together."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[bytes, int], Row] = {}
-        self.logits = 0
-
-    def add(self, key: tuple[bytes, int], row: Row) -> None:
-        if self.logits + row.size > KEPT:
-            self.rows.clear()
-            self.logits = 0
-        self.rows[key] = row
-        self.logits += row.size
-
-
-_kept = _Kept()
-
-
-def row_of(logits: FloatArray) -> Row:
-    """The row at the current precision, made once: quantities, and cases of a product, share their logits."""
-    key = logits.astype(np.float64, copy=False).tobytes(), current_precision()
-    row = _kept.rows.get(key)
-    if row is None:
-        row = Row(logits)
-        _kept.add(key, row)
-    return row
 
 
 def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations import rows
@@ -45,7 +47,7 @@ class Softmax(AlongAxis):
         ),
     )
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         if quantity == "value":
             return self.restored((rows.softmax(row) for row in self.rows(arguments)), arguments)

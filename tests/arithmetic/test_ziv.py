@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.arithmetic import FORMATS, Format, balls
+from conformance.arithmetic import FORMATS, Format, balls, ziv
 from conformance.arithmetic.ziv import CAP, START, round_integer, settle
 
 
@@ -44,6 +45,22 @@ def test_precision_is_doubled_until_the_ends_agree(name: str) -> None:
     assert settled.rounded[0] == 1 + 2 * fmt.unit_roundoff
     assert seen == [128, 256, 512, 1024, 2048]
     assert balls.current_precision() not in seen
+
+
+def test_no_ball_is_asked_for_behind_a_part_that_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Balls come one by one; the next precision begins at the first again."""
+    monkeypatch.setattr(ziv, "PART", 2)
+    asked: list[tuple[int, int]] = []
+
+    def one_by_one() -> Iterator[balls.Ball]:
+        for index in range(7):
+            asked.append((balls.current_precision(), index))
+            just_above_a_tie = balls.power_of_two(-24) + balls.power_of_two(-200).exp()
+            yield just_above_a_tie if index == 3 else balls.ball(index)
+
+    settled = settle(FORMATS["float32"], one_by_one)
+    assert settled.rounded.tolist() == [0, 1, 2, 1 + 2.0**-23, 4, 5, 6]
+    assert asked == [*((128, index) for index in range(4)), *((256, index) for index in range(7))]
 
 
 def test_a_tie_that_arithmetic_cannot_prove_is_taken_as_one_at_the_cap() -> None:

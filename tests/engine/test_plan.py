@@ -8,6 +8,8 @@ import pytest
 
 from conformance import plan
 from conformance.case import load_cases
+from conformance.errors import CaseError
+from conformance.generators import Normal
 
 FILE = """
 source: s
@@ -47,3 +49,37 @@ def test_options_that_change_the_program_keep_losses_apart(tmp_path: Path, optio
         first, second = plan.make(load_cases([path]), ["jax"], ["float32"]).groups
         assert (first.program == second.program) is together
         assert (first.together == second.together) is together
+
+
+LARGE = """
+source: s
+cases:
+  - id: a
+    operation: softmax
+    inputs: {x: {normal: {shape: [3, 30000], scale: SCALE, seed: 1}}}
+    dtypes: [float32]
+    quantities: [QUANTITIES]
+    why: a
+"""
+
+
+@pytest.mark.parametrize("quantities", ["value", "value, gradient"])
+def test_what_overflows_is_told_before_anything_is_run(tmp_path: Path, quantities: str) -> None:
+    path = tmp_path / "cases.yaml"
+    path.write_text(LARGE.replace("SCALE", "1.0e38").replace("QUANTITIES", quantities))
+    with pytest.raises(CaseError, match=r"cases.yaml:4: a: .* overflows float32"):
+        plan.make(load_cases([path]), ["numpy"])
+
+
+def test_a_large_input_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the plan until its group is judged."""
+    drawn: list[Normal] = []
+    make = Normal.make
+    monkeypatch.setattr(Normal, "make", lambda self: drawn.append(self) or make(self))
+    path = tmp_path / "cases.yaml"
+    path.write_text(LARGE.replace("SCALE", "1").replace("QUANTITIES", "value, gradient, second"))
+    (group,) = plan.make(load_cases([path]), ["numpy"]).groups
+    assert group.arguments["x"].shape == (3, 30000)
+    assert group.wire().body
+    assert group.case.quantity_names() == ("value", "gradient:x", "second:x")
+    assert len(drawn) == 1

@@ -94,7 +94,7 @@ class Target:
         assert [repr(one) for one in again] == [repr(one) for one in cases]
         for one in cases:
             for dtype in one.dtypes if one.expect != "error" else ():
-                one.quantity_names(dtype)
+                one.arguments(dtype)
 
     def guard_writes(self, kind: str, data: bytes) -> None:
         """Puts the input where the readers find it."""

@@ -28,7 +28,7 @@ from conformance.operations.error_analysis.reduction import Reduction, reduction
 from conformance.operations.error_analysis.rows import Rows, rows_of
 from conformance.operations.error_analysis.second import log_softmax_second
 
-#: So many logits are looked at together where each row is a loss of its own.
+#: So many logits are looked at together, of rows that have nothing to do with one another.
 PART = 1 << 17
 
 
@@ -129,7 +129,9 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
         return Soft(rows_of(x, model), labels, arguments).quantity(quantity, g)
     if quantity == "value":
         return _hard_value(x, labels, model)
-    return _hard_derivative(rows_of(x, model), labels, quantity, g)
+    if quantity == "gradient:logits":
+        return _hard_gradient(x, labels, g, model)
+    return _hard_second(rows_of(x, model), labels, g)
 
 
 def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
@@ -142,15 +144,24 @@ def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
 
 
 def _hard_value(x: Array, labels: Labels, model: Rounding) -> Pair:
-    """Labels without smoothing: a row is w (l - z_y). In parts, so that millions of rows fit in memory."""
-    step = max(1, PART // x.shape[-1])
-    parts = [slice(first, first + step) for first in range(0, len(x), step)] if x.ndim == 2 else [...]
-    found = [_hard_rows(rows_of(x[part], model), labels.part(part)) for part in parts]
-    weighted, error, best = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+    """Labels without smoothing: a row is w (l - z_y)."""
+    found = [_hard_rows(rows_of(x[part], model), labels.part(part)) for part in _parts(x)]
+    weighted, error, best = _joined(found)
     return labels.reduction.value(weighted, (error, best))
 
 
-def _hard_rows(rows: Rows, labels: Labels) -> tuple[Array, Array, Array]:
+def _parts(x: Array) -> list[slice | EllipsisType]:
+    """A matrix's rows in parts, so that millions of logits fit in memory, and a part in the cache."""
+    step = max(1, PART // x.shape[-1])
+    return [slice(first, first + step) for first in range(0, len(x), step)] if x.ndim == 2 else [...]
+
+
+def _joined(found: list[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """The arrays of all parts, each behind its like."""
+    return found[0] if len(found) == 1 else tuple(map(np.concatenate, zip(*found, strict=True)))
+
+
+def _hard_rows(rows: Rows, labels: Labels) -> tuple[Array, ...]:
     """Each row's loss and its errors."""
     model, size = rows.model, np.abs(labels.weight)
     loss = -labels.pick(rows.y)
@@ -161,22 +172,41 @@ def _hard_rows(rows: Rows, labels: Labels) -> tuple[Array, Array, Array]:
     return np.where(labels.kept, times(labels.weight, loss), 0.0), each[0], each[1]
 
 
-def _hard_derivative(rows: Rows, labels: Labels, quantity: str, g: Array) -> Pair:
+def _hard_gradient(x: Array, labels: Labels, g: Array, model: Rounding) -> Pair:
     """Labels without smoothing: a row's gradient is w (p - onehot)."""
-    model = rows.model
-    size = np.abs(labels.weight)
-    reaching, reaching_error = labels.reduction.upstream(g, labels.kept.shape)
-    upstream = labels.spread(size * reaching, rows.n)
-    # One factor for the whole row: its error does not take part in the cancellation.
-    factor = (size * (reaching_error + model.u * reaching) + model.floor)[..., None]
-    if quantity == "second:logits":
-        return _second(rows, labels.kept, upstream, 0.0, factor)
+    reaching, error = labels.reduction.upstream(g, labels.kept.shape)
+    found = [
+        _hard_gradient_rows(rows_of(x[part], model), labels.part(part), reaching[part], error[part])
+        for part in _parts(x)
+    ]
+    first, second = _joined(found)
+    return from_class_rows((first, second))
+
+
+def _hard_gradient_rows(rows: Rows, labels: Labels, reaching: Array, error: Array) -> tuple[Array, ...]:
+    """The errors of each row's gradient, where so much reaches it, within that error."""
+    upstream, factor = _hard_upstream(rows, labels, reaching, error)
     gradient = np.where(upstream > 0, _one_minus(rows), rows.p)
     pair = []
     for best in (False, True):
-        error = log_softmax_gradient(rows, upstream, 0.0, best) + factor * gradient
-        pair.append(np.where(labels.kept[..., None], error, 0.0))
-    return from_class_rows((pair[0], pair[1]))
+        own = log_softmax_gradient(rows, upstream, 0.0, best) + factor * gradient
+        pair.append(np.where(labels.kept[..., None], own, 0.0))
+    return tuple(pair)
+
+
+def _hard_second(rows: Rows, labels: Labels, g: Array) -> Pair:
+    """Labels without smoothing: the derivative of `_hard_gradient` along the suite's direction."""
+    reaching, error = labels.reduction.upstream(g, labels.kept.shape)
+    upstream, factor = _hard_upstream(rows, labels, reaching, error)
+    return _second(rows, labels.kept, upstream, 0.0, factor)
+
+
+def _hard_upstream(rows: Rows, labels: Labels, reaching: Array, error: Array) -> tuple[Array, Array]:
+    """What reaches each log-probability, and the error of the factor that a whole row has."""
+    size = np.abs(labels.weight)
+    upstream = labels.spread(size * reaching, rows.n)
+    # One factor for the whole row: its error does not take part in the cancellation.
+    return upstream, (size * (error + rows.model.u * reaching) + rows.model.floor)[..., None]
 
 
 def _second(rows: Rows, kept: Mask, upstream: Array, error: Array | float, factor: Array) -> Pair:

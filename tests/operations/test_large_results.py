@@ -1,0 +1,126 @@
+"""What makes a large result affordable changes no bit of it, and is really used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance import plan
+from conformance.arithmetic import ziv
+from conformance.arithmetic.balls import Ball, accuracy, exponentials, precision
+from conformance.case import load_cases
+from conformance.operations import OPERATIONS, Reference, kept_rows, reference, rows
+from conformance.operations.error_analysis import losses
+from conformance.operations.kept_rows import row_of
+from conformance.references import References
+
+ROWS, CLASSES = 5, 37
+ARRAYS = ("rounded", "high", "low", "ulp", "bound", "attainable")
+QUANTITIES = ["value", "gradient:logits", "second:logits"]
+FILE = """
+source: s
+cases:
+  - id: a
+    operation: cross_entropy
+    inputs: {logits: {normal: {shape: [5, 37], scale: 4, seed: 1}}, target: [0, 1, 2, 3, 36]}
+    quantities: QUANTITIES
+    dtypes: [float32]
+    why: a
+"""
+
+
+def _arguments(**parameters: Any) -> dict[str, Any]:
+    drawn = np.random.default_rng(7)
+    logits = np.float32(drawn.normal(size=(ROWS, CLASSES)) * 40).astype(np.float64)
+    logits[:, 5] = -800.0  # Its probability lies outside what a double-double holds.
+    return {"logits": logits, "target": np.int64([3, -100, 0, 36, 9]), **parameters}
+
+
+def _bits(found: Reference) -> list[object]:
+    return [*(getattr(found, name).tobytes() for name in ARRAYS), found.outside]
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The lengths of the rows whose exponentials are computed, when no row is kept but the last."""
+    lengths: list[int] = []
+
+    def counting(values: Sequence[float], maximum: float) -> list[Ball]:
+        lengths.append(len(values))
+        return exponentials(values, maximum)
+
+    monkeypatch.setattr(rows, "exponentials", counting)
+    monkeypatch.setattr(kept_rows, "KEPT", CLASSES)
+    monkeypatch.setattr(kept_rows, "LONG", CLASSES)
+    monkeypatch.setattr(kept_rows, "_kept", kept_rows._Kept())
+    return lengths
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_a_loss_needs_no_exponential_again(
+    monkeypatch: pytest.MonkeyPatch, computed: list[int], smoothing: float
+) -> None:
+    arguments = _arguments(label_smoothing=smoothing)
+    reference("cross_entropy", arguments, "gradient:logits", "float32")
+    assert computed == [CLASSES] * (ROWS - 1)
+    value = reference("cross_entropy", arguments, "value", "float32")
+    assert computed == [CLASSES] * (ROWS - 1)
+    monkeypatch.setattr(kept_rows, "_kept", kept_rows._Kept())
+    assert _bits(reference("cross_entropy", arguments, "value", "float32")) == _bits(value)
+    assert computed == [CLASSES] * (ROWS - 1) * 2
+
+
+def test_a_gradient_that_finds_the_sums_is_the_same(computed: list[int]) -> None:
+    arguments = _arguments()
+    first = reference("cross_entropy", arguments, "gradient:logits", "float32")
+    again = reference("cross_entropy", arguments, "gradient:logits", "float32")
+    assert _bits(first) == _bits(again)
+    assert computed == [CLASSES] * (ROWS - 1) * 2
+
+
+def test_a_sum_serves_its_own_precision_alone(computed: list[int]) -> None:
+    logits = _arguments()["logits"][0]
+    for bits in (128, 256, 128):
+        with precision(bits):
+            assert accuracy(row_of(logits).rest) == pytest.approx(bits, abs=16)
+    assert computed == [CLASSES] * 2
+
+
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax"])
+def test_a_row_is_computed_when_it_is_asked_for(computed: list[int], operation: str) -> None:
+    values = iter(OPERATIONS[operation].balls({"x": _arguments()["logits"]}, "value", np.ones(())))
+    for row in range(ROWS):
+        assert len(computed) == row
+        assert len(list(islice(values, CLASSES))) == CLASSES
+
+
+@pytest.mark.parametrize("first", ["value", "gradient:logits"])
+def test_whichever_is_asked_first_rows_are_computed_once(
+    tmp_path: Path, computed: list[int], first: str
+) -> None:
+    path = tmp_path / "cases.yaml"
+    path.write_text(FILE.replace("QUANTITIES", "[value, gradient]"))
+    (group,) = plan.make(load_cases([path]), ["numpy"]).groups
+    references = References(tmp_path / "cache")
+    for quantity in (first, *group.case.quantity_names()):
+        references.get(group, quantity)
+    references.close()
+    assert computed == [CLASSES] * ROWS
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_parts_are_the_whole(monkeypatch: pytest.MonkeyPatch, quantity: str, reduction: str) -> None:
+    arguments = _arguments(reduction=reduction, weight=np.arange(1.0, CLASSES + 1))
+    found = []
+    for part in (10**6, 2 * CLASSES, 1):
+        monkeypatch.setattr(losses, "PART", part)
+        monkeypatch.setattr(ziv, "PART", part)
+        found.append(_bits(reference("cross_entropy", arguments, quantity, "float64")))
+    assert found[0] == found[1] == found[2]
+    assert bool(found[0][-1]) == (quantity != "value")
