@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from conformance import engine, previous, report
-from conformance.results import Run
+from conformance import engine
+
+if TYPE_CHECKING:
+    from conformance.report import Story
+    from conformance.results import Run
 
 
 def run(
     paths: Sequence[str | Path] = (),
     *,
     baseline: Run | None = None,
-    told: Callable[[report.Story], object] | None = None,
+    told: Callable[[Story], object] | None = None,
     **options: Any,
 ) -> Run:
     """Runs cases through subjects, judges every check and, with `output`, writes the whole report there.
@@ -25,6 +28,8 @@ def run(
     output, resume = options.get("output"), options.get("resume")
 
     def publish(result: Run, directory: Path) -> None:
+        from conformance import previous, report  # only now: the workers are to start first
+
         before = previous.last(output) if baseline is None and output and not resume else baseline
         result.since = previous.since(before, result)
         story = report.write(result, directory)

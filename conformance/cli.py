@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from conformance.regression import Difference
+    from conformance.report import Story
     from conformance.results import Run
 
 _FACTOR = click.option(
@@ -120,12 +121,16 @@ def run(
     paths: Sequence[str], output: str, strict: bool, baseline: str | None, factor: float, **options: Any
 ) -> None:
     """Runs cases (default: the suite's corpus) through every subject and writes the report."""
-    from conformance import api, previous, regression, report
+    from conformance import api
     from conformance.terminal import console, progress
 
-    before = None if baseline is None else previous.baseline(baseline, output)
+    before = None
+    if baseline is not None:
+        from conformance import previous
+
+        before = previous.baseline(baseline, output)
     memory = options.pop("memory_limit")
-    stories: list[report.Story] = []
+    stories: list[Story] = []
     with progress() as shown:
         result = api.run(
             paths,
@@ -136,9 +141,13 @@ def run(
             baseline=before,
             **options,
         )
+    from conformance import report
+
     report.terminal(result, console(), *stories)
     if before is None or result.environment.get("interrupted"):
         _finish(result, strict)
+    from conformance import regression
+
     _finish_difference(regression.diff(before, result, factor=factor), output, strict)
 
 

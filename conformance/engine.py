@@ -8,20 +8,9 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from conformance import (
-    assembly,
-    collect,
-    deviations,
-    environments,
-    garbage,
-    journal,
-    plan,
-    priority,
-    profiles,
-)
-from conformance.breaks import Search
+from conformance import deviations, environments, garbage, journal, plan, priority, profiles
 from conformance.caches import cache_directory
 from conformance.case import Case, load_cases
 from conformance.crew import Crew, compiles
@@ -32,11 +21,15 @@ from conformance.operations import OPERATIONS
 from conformance.plan import Group, Plan, Request, Wanted
 from conformance.progress import Progress, Silent
 from conformance.references import References
-from conformance.results import Run
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
 from conformance.turns import GLANCE, Turns
 from conformance.worker import Limits, Worker
+
+if TYPE_CHECKING:
+    from conformance.breaks import Search
+    from conformance.collect import Collector
+    from conformance.results import Run
 
 #: Messages that are journalled in one write.
 AT_HAND = 256
@@ -206,9 +199,12 @@ class _Session:
             self.crews[subject.name].start()
 
     def _drive(self, the_plan: Plan, subjects: Sequence[Subject]) -> Run:
+        # Only now: pandas' import takes half a second, and the workers have begun theirs.
+        from conformance.collect import Collector
+
         versions: dict[str, str] = {}
         references = References(cache_directory())
-        collector = collect.Collector(the_plan, references.get, versions, {one.name: one for one in subjects})
+        collector = Collector(the_plan, references.get, versions, {one.name: one for one in subjects})
         collector.on_group = self._on_group(collector, references)
         self.versions = versions
         self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)
@@ -282,7 +278,7 @@ class _Session:
         for crew in self.crews.values():
             crew.watch(now)
 
-    def _handle(self, message: Message, collector: collect.Collector) -> None:
+    def _handle(self, message: Message, collector: Collector) -> None:
         if not isinstance(message, Answer):
             return
         self.spent[message.subject] = self.spent.get(message.subject, 0.0) + message.seconds
@@ -322,7 +318,7 @@ class _Session:
         return bool(self.recorded) and (answer.subject, answer.request.key) in self.recorded
 
     def _on_group(
-        self, collector: collect.Collector, references: References
+        self, collector: Collector, references: References
     ) -> Callable[[Group, list[dict[str, Any]]], None]:
         def judged(group: Group, rows: list[dict[str, Any]]) -> None:
             references.drop(group)
@@ -333,7 +329,9 @@ class _Session:
 
         return judged
 
-    def _search(self, group: Group, collector: collect.Collector, references: References) -> None:
+    def _search(self, group: Group, collector: Collector, references: References) -> None:
+        from conformance.breaks import Search
+
         operation = OPERATIONS[group.case.operation]
         for relation in operation.relations:
             for subject in self.crews:
@@ -368,7 +366,10 @@ class _Session:
     def _interrupt(self, name: str) -> None:
         self.interrupted = name
 
-    def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: collect.Collector) -> Run:
+    def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: Collector) -> Run:
+        from conformance import assembly
+        from conformance.results import Run
+
         frames = assembly.frames(collector, [search.row() for search in self.finished_searches])
         frame = frames.pop("results")
         complete = not self.interrupted and len(frame) == the_plan.checks
