@@ -27,8 +27,14 @@ def run(
     """
     output, resume = options.get("output"), options.get("resume")
 
+    # Reports are drawn by heavy modules: they are imported once the workers have begun theirs.
+    def meanwhile() -> None:
+        from conformance import report
+
+        report.compile_templates()
+
     def publish(result: Run, directory: Path) -> None:
-        from conformance import previous, report  # only now: the workers are to start first
+        from conformance import previous, report
 
         before = previous.last(output) if baseline is None and output and not resume else baseline
         result.since = previous.since(before, result)
@@ -36,4 +42,4 @@ def run(
         if told is not None:
             told(story)
 
-    return engine.run(paths, **{"publish": publish, **options})
+    return engine.run(paths, **{"publish": publish, "meanwhile": meanwhile, **options})

@@ -58,6 +58,7 @@ def run(
     cases: Sequence[Case] | None = None,
     under_test: Sequence[Subject] | None = None,
     publish: Callable[[Run, Path], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Run:
     """Runs cases through subjects and judges every check.
 
@@ -72,7 +73,7 @@ def run(
     message says so. `python`: the interpreter of the subjects that state none; `subjects_file`: a
     `subjects.yaml`. `cases` and `under_test` replace what would be loaded by `paths` and `subjects`;
     `wanted` narrows the checks; `publish` draws further files into a directory that takes its place in
-    `output` before another run may write there.
+    `output` before another run may write there; `meanwhile` is called while the frameworks are imported.
 
     Returns the Run; interrupted (SIGINT, SIGTERM), it is what had been judged, marked incomplete. Raises
     CaseError, SubjectError or RunError, each one clear line.
@@ -93,6 +94,7 @@ def run(
         repeat,
     )
     session = _Session(settings, progress or Silent(), wanted, Turns(workers))
+    session.meanwhile = meanwhile
     if output is None:
         if resume:
             raise RunError("--resume needs the --output of the run that was interrupted")
@@ -131,6 +133,7 @@ class _Session:
         self.spent: dict[str, float] = {}  # seconds in calls
         self.compiled: dict[tuple[str, int], int] = {}  # by subject and process
         self.interrupted = ""
+        self.meanwhile: Callable[[], None] | None = None
         self.next_index = 0
         self.watched = 0.0
         self.started = time.time()
@@ -217,6 +220,8 @@ class _Session:
             for name, requests in the_plan.requests.items():
                 self._ask(name, requests)
                 self._close_if_done(name)
+            if self.meanwhile is not None:
+                self.meanwhile()
             ahead = references.ahead(the_plan.groups)
             for message in self._messages(ahead):
                 self._handle(message, collector)

@@ -80,6 +80,12 @@ def _environment(html: bool) -> Environment:
     return environment
 
 
+def compile_templates() -> None:
+    """Compiles every template, which takes as long as drawing with it: whoever waits may do it meanwhile."""
+    for name in _environment(True).list_templates():
+        _environment(name.endswith(".html")).get_template(name)
+
+
 def render(template: str, **values: Any) -> str:
     """A template of `templates/` with these values; those named `*.html` escape every value."""
     return _environment(template.endswith(".html")).get_template(template).render(**values)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -129,3 +131,16 @@ def test_a_number_of_workers_is_a_number_of_processes(started: list[str]) -> Non
     """With `--workers`, no subject has more than one."""
     assert run(workers=2).complete
     assert started == ["numpy"]
+
+
+def test_workers_begin_before_anything_heavy_is_imported() -> None:
+    program = (
+        "import sys\n"
+        "from conformance import api, crew\n"
+        "def start(self): print('pandas' in sys.modules, 'jinja2' in sys.modules); begin(self)\n"
+        "begin, crew.Crew.start = crew.Crew.start, start\n"
+        f"run = api.run([{str(CASES)!r}], subjects=['numpy'])\n"
+        "print(run.complete, 'jinja2' in sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["False False", "True True"]
