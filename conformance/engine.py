@@ -102,6 +102,7 @@ def run(
             return session.execute(cases, under_test, None)
     with garbage.of_a_run(), journal.RunDirectory(Path(output), session.id) as directory:
         result = session.execute(cases, under_test, directory, resume)
+        garbage.let_go()
         with directory.staged() as beside:
             result.write(beside)
             if publish is not None:
