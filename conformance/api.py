@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance import engine
+from conformance import engine, garbage
 
 if TYPE_CHECKING:
     from conformance.report import Story
@@ -38,6 +38,8 @@ def run(
 
         before = previous.last(output) if baseline is None and output and not resume else baseline
         result.since = previous.since(before, result)
+        del before
+        garbage.let_go()
         story = report.write(result, directory)
         if told is not None:
             told(story)

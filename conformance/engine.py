@@ -105,6 +105,7 @@ def run(
         garbage.let_go()
         with directory.staged() as beside:
             result.write(beside)
+            garbage.let_go()
             if publish is not None:
                 publish(result, beside)
         result.directory = directory.path
