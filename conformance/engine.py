@@ -102,7 +102,6 @@ def run(
             return session.execute(cases, under_test, None)
     with garbage.of_a_run(), journal.RunDirectory(Path(output), session.id) as directory:
         result = session.execute(cases, under_test, directory, resume)
-        garbage.let_go()
         with directory.staged() as beside:
             result.write(beside)
             garbage.let_go()
@@ -132,7 +131,7 @@ class _Session:
         self.finished_searches: list[Search] = []
         self.recorded: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.directory: journal.RunDirectory | None = None
-        self.spent: dict[str, float] = {}  # seconds in calls
+        self.spent: dict[str, float] = {}  # processor seconds in calls
         self.compiled: dict[tuple[str, int], int] = {}  # by subject and process
         self.interrupted = ""
         self.meanwhile: Callable[[], None] | None = None
@@ -224,8 +223,7 @@ class _Session:
                 self._close_if_done(name)
             if self.meanwhile is not None:
                 self.meanwhile()
-            ahead = references.ahead(the_plan.groups)
-            for message in self._messages(ahead):
+            for message in self._messages(references.ahead(the_plan.groups)):
                 self._handle(message, collector)
         collector.finish_all()
         references.close()
