@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from conformance.errors import RunError
-from conformance.tables import typed, write_csv
+from conformance.tables import read_csv, typed, write_csv
 
 if TYPE_CHECKING:
     from conformance.regression import Difference
@@ -295,25 +295,12 @@ def load(directory: str | Path, names: Collection[str] = FRAMES) -> Run:
                 "run it again, or read it with the version that wrote it"
             )
         frames = {
-            name: _read(folder / f"{name}.csv", columns) for name, columns in FRAMES.items() if name in names
+            name: read_csv(folder / f"{name}.csv", columns)
+            for name, columns in FRAMES.items()
+            if name in names
         }
     except FileNotFoundError as error:
         raise RunError(f"{folder}: no run here ({Path(error.filename).name} is missing)") from None
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{folder}: this run cannot be read ({error})") from None
     return Run(frames.pop("results"), environment, frames, folder)
-
-
-def _read(path: Path, columns: dict[str, str]) -> pd.DataFrame:
-    raw = pd.read_csv(path, dtype="string", keep_default_na=False, encoding="utf-8")
-    data: dict[str, Any] = {}
-    for name, kind in columns.items():
-        text = raw[name] if name in raw else pd.Series([""] * len(raw), dtype="string")
-        if kind == "string":
-            data[name] = text
-        elif kind == "boolean":
-            data[name] = text.map({"True": True, "False": False}).astype("boolean")
-        else:
-            numbers = text.astype(object).where((text != "").to_numpy(), "nan").astype("float64")
-            data[name] = numbers.astype(cast(Any, kind))
-    return pd.DataFrame(data, columns=list(columns))

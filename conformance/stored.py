@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -44,31 +43,14 @@ def load(directory: str | Path, names: Collection[str] = FRAMES) -> Run:
     """
     folder = Path(directory)
     _check(folder / "run.json")
-    for name in names:
-        _check_width(folder / f"{name}.csv")
     try:
         run = results.load(folder, names)
     except RunError as error:
-        raise RunError(" ".join(str(error).split())) from None
+        raise RunError(received.text(" ".join(str(error).split()))) from None
     about = received.plain(run.environment)
     subjects = {name: received.hello(said) for name, said in about.get("subjects", {}).items()}
     run.environment = {**about, "subjects": subjects}
     return run
-
-
-def _check_width(path: Path) -> None:
-    """RunError where the first row is wider than its table: pandas would take its beginning for labels."""
-    try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-            reader = csv.reader(stream)
-            if len(next(reader, [])) >= len(next(reader, [])):
-                return
-            why = "more fields than columns"
-    except FileNotFoundError:
-        return
-    except (OSError, csv.Error) as error:
-        why = str(error)
-    raise RunError(f"{path.parent}: this run cannot be read ({path.name}: {why})")
 
 
 def _check(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A frame's rows as they come: held in typed columns, and written as CSV."""
+"""A frame's rows as they come: held in typed columns, written as CSV, and read again."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow
-from pyarrow import csv
+from pyarrow import compute, csv
 
 Row = dict[str, Any]
+#: Bytes of a file that are read in one step: no row may be longer.
+_BLOCK = 1 << 24
 #: Rows that are turned into columns in one step: they stay in the processor's cache.
 _AT_ONCE = 4096
 #: Arrow's types of the columns: it makes them of Python's values in half of the time that pandas takes.
@@ -74,3 +77,35 @@ def write_csv(frame: pd.DataFrame, stream: io.BufferedIOBase) -> None:
     table = pyarrow.Table.from_pandas(frame.astype(flags), preserve_index=False)
     stream.write((",".join(map(str, frame.columns)) + "\n").encode())
     csv.write_csv(table, stream, csv.WriteOptions(include_header=False))
+
+
+def read_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The file's columns of these names and types; what the file lacks is the empty text, or missing.
+
+    Raises OSError or ValueError where the file cannot be read, or a cell is no number where one must be.
+    """
+    options = csv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pyarrow.large_string()),
+        include_columns=list(columns),
+        include_missing_columns=True,
+    )
+    try:
+        table = csv.read_csv(
+            path, csv.ReadOptions(block_size=_BLOCK), csv.ParseOptions(newlines_in_values=True), options
+        )
+        cells = {name: _cells(table[name].combine_chunks(), kind) for name, kind in columns.items()}
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+    frame: pd.DataFrame = pyarrow.table(cells).to_pandas(types_mapper=_PANDAS.get)
+    return frame
+
+
+def _cells(texts: pyarrow.Array, kind: str) -> pyarrow.Array:
+    texts = compute.fill_null(texts, "")
+    if kind == "string":
+        return texts
+    if kind == "boolean":
+        told = compute.is_in(texts, pyarrow.array(["True", "False"], pyarrow.large_string()))
+        return compute.if_else(told, compute.equal(texts, "True"), None)
+    numbers = compute.if_else(compute.equal(texts, ""), None, texts).cast(pyarrow.float64())
+    return numbers.cast(_ARROW[kind])

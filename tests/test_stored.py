@@ -84,12 +84,12 @@ class TestTables:
     @pytest.mark.parametrize(
         ("change", "said"),
         [
-            (lambda text: text + text.replace(",", ",,", 2), "Error tokenizing data"),
-            (lambda text: text.replace("case,", "", 1), "more fields than columns"),
-            (lambda text: text.replace("case,operation,", "", 1), "more fields than columns"),
-            (lambda text: text.replace("0.75", "three quarters"), "could not convert string to float"),
-            (lambda text: "", "No columns to parse"),
-            (lambda text: text.replace("cross", "\udcff"), "can't decode byte"),
+            (lambda text: text + text.replace(",", ",,", 2), "CSV parse error: Expected"),
+            (lambda text: text.replace("case,", "", 1), "results.csv: CSV parse error: Expected"),
+            (lambda text: text.replace("case,", "", 1).replace("cross", "\x1b[1m"), '"\\x1b[1m'),
+            (lambda text: text.replace("0.75", "three quarters"), "Failed to parse string: 'three quarters'"),
+            (lambda text: "", "Empty CSV file"),
+            (lambda text: text.replace("cross", "\udcff"), "invalid UTF8 data"),
         ],
     )
     def test_what_is_no_table(self, stored: Path, change: Callable[[str], str], said: str) -> None:

@@ -18,8 +18,8 @@ import jax
 from .base import Call
 from .jax_kept import Kept
 
-#: Programs that stay in memory, at about 1 MB each.
-HELD = 128
+#: Programs that stay in memory, at about half a MB each: to let one go takes 2 ms.
+HELD = 1024
 #: Inputs of more elements than this do not pay for formulations that nobody asked for.
 TOGETHER = 1 << 14
 #: Old JAX has no barrier: there each formulation is a program of its own.

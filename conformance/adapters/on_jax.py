@@ -27,6 +27,7 @@ from .by_rows import row_call
 from .jax_functions import FUNCTIONS
 from .jax_kept import can_keep
 from .jax_programs import Programs
+from .storage import name_of
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
 SECOND = "second:"
@@ -49,6 +50,7 @@ class JaxAdapter(Adapter):
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # subjects share a GPU
         if self.device == "cpu":
             jax.config.update("jax_platforms", "cpu")
+        jax.config.update("jax_traceback_filtering", "off")  # of an error its type and message are told
         try:
             self.where = jax.devices(self.device)[0]
         except RuntimeError as error:
@@ -82,7 +84,7 @@ class JaxAdapter(Adapter):
         array = np.asarray(result)
         if array.dtype == BFLOAT16:
             return array.view(np.uint16), "bfloat16"
-        return array, array.dtype.name
+        return array, name_of(array.dtype)
 
     def compute(
         self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]

@@ -9,7 +9,7 @@ import numpy as np
 from .base import NO_LABEL, Adapter, Array, Call, Unsupported
 from .numpy_functions import FUNCTIONS
 from .numpy_second import SECOND
-from .storage import narrow, widen
+from .storage import name_of, narrow, widen
 
 
 class NumpyAdapter(Adapter):
@@ -41,7 +41,7 @@ class NumpyAdapter(Adapter):
 
     def store(self, result: Array) -> Tuple[Array, str]:
         array = np.asarray(result)
-        return array, "bfloat16" if array.dtype == np.uint16 else array.dtype.name
+        return array, "bfloat16" if array.dtype == np.uint16 else name_of(array.dtype)
 
     def compute(
         self, call: Call, tensors: Dict[str, Array], wrt: Tuple[str, ...], upstream: Optional[Array]
