@@ -31,7 +31,8 @@ def run(
     def meanwhile() -> None:
         from conformance import report
 
-        report.compile_templates()
+        if output is not None:
+            report.prepare()
 
     def publish(result: Run, directory: Path) -> None:
         from conformance import previous, report

@@ -10,15 +10,15 @@ from conformance.errors import ConformanceError
 from conformance.report.badge import badge
 from conformance.report.files import write_whole
 from conformance.report.findings import Row
-from conformance.report.html import page
-from conformance.report.pages import compile_templates, render
+from conformance.report.html import page, prepare
+from conformance.report.pages import render
 from conformance.report.protocol import RunLike
 from conformance.report.reproduce import check_of, reproduce
 from conformance.report.sarif import sarif
 from conformance.report.story import Story, tell
 from conformance.report.terminal import terminal
 
-__all__ = ["RunLike", "Story", "compile_templates", "terminal", "write"]
+__all__ = ["RunLike", "Story", "prepare", "terminal", "write"]
 
 T = TypeVar("T", bound=RunLike)
 

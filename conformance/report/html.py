@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 from conformance.report.frontier import EDGES
 from conformance.report.libraries import datatables, vega
-from conformance.report.pages import asset, render
-from conformance.report.payload import carry, columns
+from conformance.report.pages import asset, compile_templates, render
+from conformance.report.payload import carry, carry_columns
 from conformance.report.story import Story
 from conformance.report.verdicts import KNOWN, LOOKS, in_order
 
 SCRIPTS = ("data.js", "state.js", "engine.js", "checks.js", "details.js", "frontier.js", "main.js")
 
 
+def prepare() -> None:
+    """What a page has whatever it tells, made beforehand: whoever waits for something may do it meanwhile."""
+    compile_templates()
+    _table()
+    _charts()
+
+
+@cache
+def _table() -> tuple[str, str]:
+    script, style = datatables()
+    return carry("datatables", script), style
+
+
+@cache
+def _charts() -> str:
+    return carry("vega", vega())
+
+
 def page(story: Story) -> str:
     """report.html of a story, with the table of all its checks."""
-    table_script, table_style = datatables()
+    table_script, table_style = _table()
     symbols = json.dumps({look.name: look.symbol for look in (*LOOKS, KNOWN)})
     data = [
         f'<script type="application/json" id="symbols">{symbols}</script>',
-        carry("checks", columns(story.frame)),
-        carry("datatables", table_script),
+        carry_columns("checks", story.frame),
+        table_script,
         # One module of several files: they share their names, and nothing else of the page sees them.
         '<script type="module">\n' + "\n".join(asset(name) for name in SCRIPTS) + "</script>",
     ]
     if len(story.sweep):
-        data[2:2] = [carry("sweep", columns(story.sweep)), carry("edges", EDGES), carry("vega", vega())]
+        data[2:2] = [carry_columns("sweep", story.sweep), carry("edges", EDGES), _charts()]
     return render(
         "report.html",
         story=story,

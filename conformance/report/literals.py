@@ -6,6 +6,7 @@ import base64
 import math
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 
 import ml_dtypes
 import numpy as np
@@ -63,6 +64,7 @@ def packed(array: Array) -> tuple[str, str] | None:
     return expression, "import array, base64, zlib"
 
 
+@lru_cache(maxsize=8)  # The programs of a case have the same tensors.
 def _compressed(data: bytes) -> bytes | None:
     """The data compressed; None, without reading on, once that is longer than what may be written."""
     stream, found = zlib.compressobj(), bytearray()

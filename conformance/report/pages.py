@@ -81,7 +81,7 @@ def _environment(html: bool) -> Environment:
 
 
 def compile_templates() -> None:
-    """Compiles every template, which takes as long as drawing with it: whoever waits may do it meanwhile."""
+    """Compiles every template, which takes as long as drawing with it."""
     for name in _environment(True).list_templates():
         _environment(name.endswith(".html")).get_template(name)
 

@@ -10,23 +10,37 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+#: Types of a column's codes: the narrowest that holds them, little-endian as every browser's machine.
+_WIDTHS = ("<u1", "<u2", "<u4")
 
-def columns(frame: pd.DataFrame) -> dict[str, Any]:
-    """A frame column by column, as dictionaries of values and a code for each row.
+
+def columns(frame: pd.DataFrame) -> tuple[dict[str, Any], bytes]:
+    """A frame's columns as dictionaries of values, and the codes of each row, column after column.
 
     `frame` is light (see `frames.light`). Numbers stay exact (shortest repr); nan becomes null, infinities
-    the texts `inf` and `-inf`. A missing boolean becomes the empty text, as in the CSV file.
+    the texts `inf` and `-inf`. A missing boolean becomes the empty text, as in the CSV file. A column's
+    `width` is the number of bytes of its codes, whole numbers with the lowest byte first.
     """
-    return {"rows": len(frame), "columns": [_column(str(name), frame[name]) for name in frame.columns]}
+    found = [_column(str(name), frame[name]) for name in frame.columns]
+    about = {"rows": len(frame), "columns": [column for column, _ in found]}
+    return about, b"".join(codes for _, codes in found)
 
 
-def _column(name: str, series: pd.Series) -> dict[str, Any]:
+def carry_columns(name: str, frame: pd.DataFrame) -> str:
+    """The script elements that hold `columns` of a frame: `name` and, of the codes, `name`-codes."""
+    about, codes = columns(frame)
+    return carry(name, about) + "\n" + _element(f"{name}-codes", codes)
+
+
+def _column(name: str, series: pd.Series) -> tuple[dict[str, Any], bytes]:
     number = pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series)
     if pd.api.types.is_bool_dtype(series):
         series = series.map({True: "True", False: "False"}).astype(object).where(series.notna(), "")
     codes, found = pd.factorize(series, use_na_sentinel=not number)
     values = _numbers(found) if number else [str(word) for word in found]
-    return {"name": name, "kind": "number" if number else "text", "values": values, "codes": codes.tolist()}
+    width = next(width for width in _WIDTHS if len(values) <= 1 << 8 * np.dtype(width).itemsize)
+    about = {"name": name, "kind": "number" if number else "text", "width": int(width[-1]), "values": values}
+    return about, codes.astype(width).tobytes()
 
 
 def _numbers(found: Any) -> list[float | int | str | None]:
@@ -38,11 +52,9 @@ def _numbers(found: Any) -> list[float | int | str | None]:
     return values
 
 
-def pack(text: str) -> str:
-    """Text compressed and in base64: an alphabet in which no markup can be written."""
-    return base64.b64encode(gzip.compress(text.encode("utf-8", "backslashreplace"), 6, mtime=0)).decode(
-        "ascii"
-    )
+def pack(data: bytes) -> str:
+    """Bytes compressed and in base64: an alphabet in which no markup can be written."""
+    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode("ascii")
 
 
 def carry(name: str, content: Any) -> str:
@@ -52,4 +64,8 @@ def carry(name: str, content: Any) -> str:
         if isinstance(content, str)
         else json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     )
-    return f'<script type="application/gzip" id="data-{name}">{pack(text)}</script>'
+    return _element(name, text.encode("utf-8", "backslashreplace"))
+
+
+def _element(name: str, data: bytes) -> str:
+    return f'<script type="application/gzip" id="data-{name}">{pack(data)}</script>'

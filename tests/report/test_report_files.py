@@ -12,7 +12,9 @@ import time
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from report.fabricate import BRACKETS, HOSTILE, SUBJECTS, fabricate, inputs_of
@@ -25,10 +27,29 @@ from conformance.report.annotations import commands
 from conformance.report.badge import badge
 from conformance.report.files import write_whole
 from conformance.report.frames import light
-from conformance.report.payload import columns, pack
+from conformance.report.payload import carry, columns, pack
 from conformance.report.sarif import sarif
 from conformance.report.story import tell
 from conformance.results import Run
+
+
+def unpacked(page: str, name: str) -> bytes:
+    """What an element of the page carries."""
+    found = re.search(rf'id="data-{name}">([^<]*)<', page)
+    assert found is not None
+    return gzip.decompress(base64.b64decode(found[1]))
+
+
+def cells(about: dict[str, Any], codes: bytes) -> dict[str, list[Any]]:
+    """The columns of a frame that a page carries, as the page reads them."""
+    found, start = {}, 0
+    for one in about["columns"]:
+        own = np.frombuffer(codes, f"<u{one['width']}", about["rows"], start)
+        found[one["name"]] = [one["values"][code] for code in own]
+        start += own.nbytes
+    assert start == len(codes)
+    return found
+
 
 FILES = {"report.html", "summary.md", "badge.svg", "results.sarif"}
 
@@ -91,11 +112,10 @@ class TestWrite:
     def test_the_page_carries_the_whole_frame(self, run: Run, written: Path) -> None:
         """Every check, every column, to the last digit."""
         text = (written / "report.html").read_text(encoding="utf-8")
-        packed = re.search(r'id="data-checks">([^<]*)<', text)
-        assert packed is not None
-        data = json.loads(gzip.decompress(base64.b64decode(packed[1])))
-        assert data["rows"] == len(run.frame)
-        carried = {one["name"]: [one["values"][code] for code in one["codes"]] for one in data["columns"]}
+        data, codes = (unpacked(text, name) for name in ("checks", "checks-codes"))
+        about = json.loads(data)
+        assert about["rows"] == len(run.frame)
+        carried = cells(about, codes)
         assert list(carried) == list(run.frame.columns)
         assert carried["message"] == run.frame["message"].tolist()
         errors = [
@@ -161,12 +181,22 @@ class TestPayload:
 
     def test_no_markup_can_be_written(self) -> None:
         """The packed text is of letters that end no element."""
-        assert re.fullmatch(r"[A-Za-z0-9+/=]+", pack("".join(HOSTILE)))
+        assert re.fullmatch(r"[A-Za-z0-9+/=]+", pack("".join(HOSTILE).encode("utf-8", "replace")))
 
     def test_lone_surrogates_do_not_stop_it(self) -> None:
         """Text that is no Unicode is written with escapes."""
-        data = base64.b64decode(pack("a\ud800b"))
-        assert gzip.decompress(data) == b"a\\ud800b"
+        assert unpacked(carry("one", "a\ud800b"), "one") == b"a\\ud800b"
+
+    @pytest.mark.parametrize(("count", "width"), [(256, 1), (257, 2), (1 << 16, 2), ((1 << 16) + 1, 4)])
+    def test_codes_are_as_wide_as_they_must_be(self, count: int, width: int) -> None:
+        """The last code of a column is read back at every width, and so is the column behind it."""
+        numbers = np.arange(count, dtype=np.float64)
+        about, codes = columns(pd.DataFrame({"x": numbers, "y": -numbers}))
+        assert [one["width"] for one in about["columns"]] == [width, width]
+        assert {name: values[-1] for name, values in cells(about, codes).items()} == {
+            "x": count - 1,
+            "y": 1 - count,
+        }
 
     def test_missing_values_are_told_apart(self) -> None:
         """nan is null, infinities have names, a missing boolean is empty."""
@@ -177,11 +207,7 @@ class TestPayload:
                 "s": pd.array(["", None, "nan", "a"], dtype="string"),
             }
         )
-        out = {
-            one["name"]: [one["values"][code] for code in one["codes"]]
-            for one in columns(light(frame))["columns"]
-        }
-        assert out == {
+        assert cells(*columns(light(frame))) == {
             "x": [1.5, None, "inf", "-inf"],
             "b": ["True", "", "False", "True"],
             "s": ["", "", "nan", "a"],

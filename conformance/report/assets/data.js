@@ -4,18 +4,24 @@ async function unpack(name) {
   const element = document.getElementById(`data-${name}`);
   const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
+  return new Response(stream);
 }
 
 async function unpackJson(name) {
-  return JSON.parse(await unpack(name));
+  return (await unpack(name)).json();
 }
+
+const CODES = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
 
 // A frame's columns: text keeps its dictionary and codes, numbers become one value a row.
 async function unpackColumns(name) {
-  const data = await unpackJson(name);
+  const [data, response] = await Promise.all([unpackJson(name), unpack(`${name}-codes`)]);
+  const codes = await response.arrayBuffer();
+  let start = 0;
   for (const one of data.columns) {
-    one.codes = Uint32Array.from(one.codes);
+    const end = start + data.rows * one.width;
+    one.codes = new CODES[one.width](codes.slice(start, end));
+    start = end;
     if (one.kind !== "number") continue;
     const values = one.values.map((value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value));
     one.values = Array.from(one.codes, (code) => values[code]);
@@ -25,7 +31,7 @@ async function unpackColumns(name) {
 
 // A library's text as a module; a blob has an address that an import can name without a network.
 async function unpackModule(name) {
-  const address = URL.createObjectURL(new Blob([await unpack(name)], { type: "text/javascript" }));
+  const address = URL.createObjectURL(new Blob([await (await unpack(name)).text()], { type: "text/javascript" }));
   try {
     return await import(address);
   } finally {
