@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from conformance.operations import OPERATIONS
 from conformance.plan import Group, Plan, Request, Wanted
 from conformance.progress import Progress, Silent
 from conformance.references import References
+from conformance.roster import Roster
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
 from conformance.turns import GLANCE, Turns
@@ -124,15 +126,13 @@ class _Session:
         self.turns = turns
         self.inbox: queue.Queue[Message] = queue.Queue()
         self.crews: dict[str, Crew] = {}
-        self.hellos: dict[str, dict[str, Any]] = {}
+        self.roster = Roster()
         self.searches: dict[tuple[str, int], Search] = {}
         self.active: dict[str, int] = {}
         self.left: dict[str, int] = {}
         self.finished_searches: list[Search] = []
         self.recorded: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.directory: journal.RunDirectory | None = None
-        self.spent: dict[str, float] = {}  # processor seconds in calls
-        self.compiled: dict[tuple[str, int], int] = {}  # by subject and process
         self.interrupted = ""
         self.meanwhile: Callable[[], None] | None = None
         self.next_index = 0
@@ -206,11 +206,11 @@ class _Session:
         # Only now: pandas' import takes half a second, and the workers have begun theirs.
         from conformance.collect import Collector
 
-        versions: dict[str, str] = {}
         references = References(cache_directory())
-        collector = Collector(the_plan, references.get, versions, {one.name: one for one in subjects})
+        collector = Collector(
+            the_plan, references.get, self.roster.versions, {one.name: one for one in subjects}
+        )
         collector.on_group = self._on_group(collector, references)
-        self.versions = versions
         self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)
         self.progress.planned(
             {name: sum(len(r.quantities) for r in rs) for name, rs in the_plan.requests.items()}
@@ -220,7 +220,7 @@ class _Session:
         with interruptible(self._interrupt):
             for name, requests in the_plan.requests.items():
                 self._ask(name, requests)
-                self._close_if_done(name)
+            self._close_if_done()
             if self.meanwhile is not None:
                 self.meanwhile()
             for message in self._messages(references.ahead(the_plan.groups)):
@@ -238,14 +238,14 @@ class _Session:
                 fresh.append(request)
             else:
                 # Replayed before its worker has said hello: the version that answered is the journal's.
-                self.versions.setdefault(subject, str(frame[0].get("version", "")))
+                self.roster.versions.setdefault(subject, str(frame[0].get("version", "")))
                 self.inbox.put(journal.replay(frame, request))
         self.crews[subject].submit(fresh)
 
     def _messages(self, ahead: Iterator[None]) -> Iterator[Message]:
-        """Messages as they come, until every worker has ended; exact values are computed in the meantime."""
-        ended = 0
-        while ended < sum(map(len, self.crews.values())):
+        """Messages as they come, until none is left to come; exact values are computed in the meantime."""
+        ended: Counter[str] = Counter()
+        while not self._all_told(ended):
             try:
                 message = self.inbox.get_nowait()
             except queue.Empty:
@@ -260,10 +260,15 @@ class _Session:
             self._record(batch)
             for one in batch:
                 if isinstance(one, Ended):
-                    ended += 1
+                    ended[one.subject] += 1
                 else:
                     yield one
             self._watch()
+
+    def _all_told(self, ended: Counter[str]) -> bool:
+        """Whether all is answered, and every subject has said what it is; or every process has ended."""
+        met = {*self.roster.met, *ended} >= self.crews.keys()
+        return (met and self._all_answered) or ended.total() == sum(map(len, self.crews.values()))
 
     def _at_hand(self) -> list[Message]:
         """The messages that have come in already."""
@@ -286,9 +291,7 @@ class _Session:
     def _handle(self, message: Message, collector: Collector) -> None:
         if not isinstance(message, Answer):
             return
-        self.spent[message.subject] = self.spent.get(message.subject, 0.0) + message.seconds
-        place = self.crews[message.subject].place(message.request)
-        self.compiled[message.subject, place] = message.compilations
+        self.roster.charge(message, self.crews[message.subject].place(message.request))
         search = self.searches.pop((message.subject, message.request.index), None)
         if search is not None:
             if search.take(message):
@@ -297,27 +300,18 @@ class _Session:
             self.left[message.subject] -= 1
             self.progress.answered(message.subject, len(message.request.quantities))
             collector.add(message)
-        self._close_if_done(message.subject)
+        self._close_if_done()
 
     def _record(self, messages: Sequence[Message]) -> None:
         """Journals the answers among the messages before any of them is judged."""
         fresh = []
         for message in messages:
             if isinstance(message, Hello):
-                self.hellos[message.subject] = message.header
-                self._check_version(message.subject, str(message.header.get("version", "")))
+                self.roster.meet(message)
             elif isinstance(message, Answer) and not self._is_recorded(message):
-                fresh.append((message, self.versions.get(message.subject, "")))
+                fresh.append((message, self.roster.versions.get(message.subject, "")))
         if self.directory is not None:
             self.directory.record(fresh)
-
-    def _check_version(self, subject: str, version: str) -> None:
-        """RunError where a resumed run's subject is no longer what it was: two versions make no run."""
-        before = self.versions.setdefault(subject, version)
-        if before != version:
-            raise RunError(
-                f"{subject} is {version} now, and was {before} when the run was interrupted: run it anew"
-            )
 
     def _is_recorded(self, answer: Answer) -> bool:
         return bool(self.recorded) and (answer.subject, answer.request.key) in self.recorded
@@ -362,9 +356,13 @@ class _Session:
             self.active[search.subject] -= not new
             self.finished_searches.append(search)
 
-    def _close_if_done(self, subject: str) -> None:
+    @property
+    def _all_answered(self) -> bool:
         # A group is judged when its last subject answers, so a search may start in any worker until then.
-        if not any(self.left.values()) and not any(self.active.values()):
+        return not any(self.left.values()) and not any(self.active.values())
+
+    def _close_if_done(self) -> None:
+        if self._all_answered:
             for crew in self.crews.values():
                 crew.close()
 
@@ -384,17 +382,10 @@ class _Session:
             "complete": complete,
             "interrupted": self.interrupted,
             "settings": vars(self.settings),
-            "subjects": {one.name: self._about(one) for one in subjects},
+            "subjects": {one.name: self.roster.about(one) for one in subjects},
             "checks_planned": the_plan.checks,
             "stale_known": deviations.stale(chosen, collector.known_used) if complete else [],
             "unsteady": {name: count for name, count in sorted(collector.unsteady.items()) if count},
         }
         by_id = {case.id: case for case in chosen}
         return Run(frame, environment, frames, arguments=lambda case, dtype: by_id[case].with_upstream(dtype))
-
-    def _about(self, subject: Subject) -> dict[str, Any]:
-        spent = {
-            "seconds": round(self.spent.get(subject.name, 0.0), 3),
-            "compilations": sum(count for (name, _), count in self.compiled.items() if name == subject.name),
-        }
-        return {"framework": subject.framework, **self.hellos.get(subject.name, {}), **spent}

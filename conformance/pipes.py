@@ -48,16 +48,15 @@ class Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while True:
+        while not self._poll.poll(0):
             gone = self._gone()  # Asked first: what it wrote before it went is in the pipe by now.
-            if self._poll.poll(0 if gone else _PATIENCE * 1000):
-                if not (self._flows or gone):
-                    time.sleep(_GATHER if self._more() else _GLANCE)
-                count = os.readv(self._descriptor, [buffer])
-                self._flows = count >= _PLENTY
-                return count
-            if gone:
+            if not self._poll.poll(0 if gone else _PATIENCE * 1000) and gone:
                 return 0
+        if not self._flows:
+            time.sleep(_GATHER if self._more() else _GLANCE)
+        count = os.readv(self._descriptor, [buffer])
+        self._flows = count >= _PLENTY
+        return count
 
 
 def write(descriptor: int, data: bytes, gone: Gone) -> None:
