@@ -37,9 +37,8 @@ def run(
     def publish(result: Run, directory: Path) -> None:
         from conformance import previous, report
 
-        before = previous.last(output) if baseline is None and output and not resume else baseline
-        result.since = previous.since(before, result)
-        del before
+        last = None if resume else output
+        result.since = previous.since(last if baseline is None else baseline, result)
         garbage.let_go()
         story = report.write(result, directory)
         if told is not None:

@@ -115,7 +115,7 @@ def check(
         finished = held["run"]
         if directory is not None:
             finished.write(directory)
-            finished.since = previous.since(previous.last(output) if output else None, finished)
+            finished.since = previous.since(output or None, finished)
             report.write(finished, directory, custom_report.program)
             summary = (directory / "summary.md").read_text("utf-8")
             write_whole(directory / "summary.md", summary + custom_report.markdown(finished))

@@ -227,6 +227,7 @@ class _Session:
                 self._handle(message, collector)
         collector.finish_all()
         references.close()
+        garbage.let_go()
         return self._run(the_plan, subjects, collector)
 
     def _ask(self, subject: str, requests: Sequence[Request]) -> None:

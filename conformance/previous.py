@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from conformance import regression, stored
@@ -25,38 +27,56 @@ def baseline(directory: str | Path, output: str | Path) -> Run:
     return run
 
 
-def last(output: str | Path) -> Run | None:
-    """The complete run that `output` holds until another one takes its place; None where there is none."""
-    try:
-        run = stored.load(output, ("results", "relations"))
-    except RunError:
-        return None
-    run.directory = None  # Its observations will be overwritten.
-    return run if run.complete else None
+def since(before: Run | str | Path | None, run: Run) -> regression.Difference | None:
+    """What changed since `before`, a run or the directory that holds it, without what is unchanged.
 
-
-def since(before: Run | None, run: Run) -> regression.Difference | None:
-    """What changed since `before`, without what is unchanged; None for no whole run, or no shared subject."""
+    None where one of the runs is not whole, where they share no subject, and where there is none before.
+    """
     if before is None or not run.complete:
         return None
+    checks = _Unlike(run.frame, [*regression.CHECK, *_SAID])
+    related = _Unlike(run.relations(), [*regression.RELATION, *_JUDGED])
     try:
-        return regression.diff(*_apart(before, run), elements=False)
+        if isinstance(before, Run):
+            frame, relations = before.frame, before.relations()
+            old = replace(
+                before,
+                frame=frame[checks.chosen(frame)],
+                frames={"relations": relations[related.chosen(relations)]},
+            )
+        else:
+            old = stored.load(before, ("results", "relations"), {"results": checks, "relations": related})
+            old.directory = None  # Its observations will be overwritten.
+        if not old.complete:
+            return None
+        new = replace(run, frame=checks.rest(), frames={"relations": related.rest()})
+        return regression.diff(old, new, elements=False)
     except RunError:
         return None
 
 
-def _apart(old: Run, new: Run) -> tuple[Run, Run]:
-    """Both runs without the rows that say the same in both: to join those would take most of the memory."""
-    checks = _differing(old.frame, new.frame, [*regression.CHECK, *_SAID])
-    related = _differing(old.relations(), new.relations(), [*regression.RELATION, *_JUDGED])
-    left, right = (
-        replace(run, frame=frame, frames={"relations": relations})
-        for run, frame, relations in zip((old, new), checks, related, strict=True)
-    )
-    return left, right
+class _Unlike:
+    """Which rows only one of two frames has, by 64-bit hashes of columns; the old one may come in parts.
 
+    To join the rows that say the same in both would take most of the memory.
+    """
 
-def _differing(old: pd.DataFrame, new: pd.DataFrame, columns: Sequence[str]) -> list[pd.DataFrame]:
-    """The rows of each frame that the other one lacks, by 64-bit hashes of these columns."""
-    hashes = [pd.util.hash_pandas_object(frame[list(columns)], index=False) for frame in (old, new)]
-    return [old[~hashes[0].isin(hashes[1]).to_numpy()], new[~hashes[1].isin(hashes[0]).to_numpy()]]
+    def __init__(self, new: pd.DataFrame, columns: Sequence[str]) -> None:
+        self._new = new
+        self.columns = list(columns)
+        self._hashes = self._hashed(new)
+        self._places = pd.Index(pd.unique(self._hashes))
+        self._met = np.zeros(len(self._places), np.bool_)
+
+    def chosen(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Whether the new frame lacks each of these rows of the old one."""
+        places = self._places.get_indexer(pd.Index(self._hashed(rows)))
+        self._met[places[places >= 0]] = True
+        return places < 0
+
+    def rest(self) -> pd.DataFrame:
+        """The rows of the new frame that were in no part of the old one."""
+        return self._new[~self._met[self._places.get_indexer(pd.Index(self._hashes))]]
+
+    def _hashed(self, frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
+        return np.asarray(pd.util.hash_pandas_object(frame[self.columns], index=False), np.uint64)

@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from conformance.errors import RunError
-from conformance.tables import read_csv, typed, write_csv
+from conformance.tables import Keep, read_csv, typed, write_csv
 
 if TYPE_CHECKING:
     from conformance.regression import Difference
@@ -281,8 +282,11 @@ def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> Non
         raise
 
 
-def load(directory: str | Path, names: Collection[str] = FRAMES) -> Run:
-    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one.
+def load(
+    directory: str | Path, names: Collection[str] = FRAMES, keep: Mapping[str, Keep] = MappingProxyType({})
+) -> Run:
+    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one;
+    `keep` says of a frame which of its rows.
 
     Raises RunError where there is none, or where it is of a format that this version does not read.
     """
@@ -295,7 +299,7 @@ def load(directory: str | Path, names: Collection[str] = FRAMES) -> Run:
                 "run it again, or read it with the version that wrote it"
             )
         frames = {
-            name: read_csv(folder / f"{name}.csv", columns)
+            name: read_csv(folder / f"{name}.csv", columns, keep.get(name))
             for name, columns in FRAMES.items()
             if name in names
         }

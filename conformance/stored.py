@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from conformance import received, results
 from conformance.errors import RunError
 from conformance.results import FORMAT, FRAMES, Run
+from conformance.tables import Keep
 
 
 class _Settings(BaseModel):
@@ -36,15 +38,18 @@ class _Environment(BaseModel):
     unsteady: dict[str, int] = {}
 
 
-def load(directory: str | Path, names: Collection[str] = FRAMES) -> Run:
-    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one.
+def load(
+    directory: str | Path, names: Collection[str] = FRAMES, keep: Mapping[str, Keep] = MappingProxyType({})
+) -> Run:
+    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one;
+    `keep` says of a frame which of its rows.
 
     Raises RunError, one line, where there is none, or none that can be read.
     """
     folder = Path(directory)
     _check(folder / "run.json")
     try:
-        run = results.load(folder, names)
+        run = results.load(folder, names, keep)
     except RunError as error:
         raise RunError(received.text(" ".join(str(error).split()))) from None
     about = received.plain(run.environment)

@@ -12,7 +12,7 @@ import pytest
 from runs import check, relation, run
 
 import conformance
-from conformance import garbage, previous
+from conformance import garbage, previous, tables
 from conformance.regression import diff
 
 CASES = """
@@ -36,10 +36,10 @@ SIDES = [
 ]
 
 
-def stored_and_read(one: Any, folder: Path) -> Any:
+def stored(one: Any, folder: Path) -> Path:
     folder.mkdir()
     one.write(folder)
-    return previous.last(folder)
+    return folder
 
 
 def changed(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -54,10 +54,28 @@ def test_since_tells_every_change_and_joins_nothing_else(tmp_path: Path) -> None
     holds = relation("identical", case="another")
     old = run([one for one, _ in named] + [check(case="gone")], [broke[0], holds])
     new = run([one for _, one in named] + [check(case="new")], [broke[1], holds])
-    found = previous.since(stored_and_read(old, tmp_path / "old"), new)
+    for before in (old, stored(old, tmp_path / "old")):
+        found = previous.since(before, new)
+        assert found is not None
+        assert changed(found.frame) == changed(diff(old, new).frame)
+        assert len(found.frame) == len(changed(found.frame)) == len(SIDES) - 1 + 2 + 1
+
+
+def test_a_run_that_is_read_in_parts_is_compared_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(tables, "_PART", 1 << 12)
+    rows = [check(case=str(i)) for i in range(100)]
+    changes = {3: check("lossy", 90.0, case="3", bits="01"), 97: check("raised", None, case="97")}
+    new = run([changes.get(i, row) for i, row in enumerate(rows)])
+    found = previous.since(stored(run(rows), tmp_path / "old"), new)
     assert found is not None
-    assert changed(found.frame) == changed(diff(old, new).frame)
-    assert len(found.frame) == len(changed(found.frame)) == len(SIDES) - 1 + 2 + 1
+    assert set(found.frame["case"]) == {"3", "97"}
+
+
+def test_where_no_run_lies_nothing_changed(tmp_path: Path) -> None:
+    assert previous.since(tmp_path / "nowhere", run([check()])) is None
 
 
 def test_a_run_is_compared_with_the_one_that_lies_where_it_is_written(tmp_path: Path) -> None:
@@ -77,7 +95,7 @@ def test_a_run_is_compared_with_the_one_that_lies_where_it_is_written(tmp_path: 
 
 @pytest.mark.parametrize("complete", [(True, False), (False, True)])
 def test_what_is_no_whole_run_is_compared_with_none(tmp_path: Path, complete: tuple[bool, bool]) -> None:
-    before = stored_and_read(run([check()], complete=complete[0]), tmp_path / "old")
+    before = stored(run([check()], complete=complete[0]), tmp_path / "old")
     assert previous.since(before, run([check()], complete=complete[1])) is None
 
 
