@@ -64,7 +64,7 @@ def packed(array: Array) -> tuple[str, str] | None:
     return expression, "import array, base64, zlib"
 
 
-@lru_cache(maxsize=8)  # The programs of a case have the same tensors.
+@lru_cache(maxsize=2)  # The programs of a case have the same tensors.
 def _compressed(data: bytes) -> bytes | None:
     """The data compressed; None, without reading on, once that is longer than what may be written."""
     stream, found = zlib.compressobj(), bytearray()
