@@ -81,8 +81,7 @@ class TorchAdapter(Adapter):
         value = self.carry_out(call, tensors, wrt)
         if not sources:
             return value, ()
-        upstream = torch.ones_like(value) if upstream is None else upstream
-        return value, torch.autograd.grad(value, sources, upstream)
+        return value, torch.autograd.grad(value, sources, flow(value, upstream))
 
     def second(
         self,
@@ -95,8 +94,7 @@ class TorchAdapter(Adapter):
         """By double backward."""
         source = tensors[name].requires_grad_()
         value = self.carry_out(call, tensors, (name,))
-        upstream = torch.ones_like(value) if upstream is None else upstream
-        (gradient,) = torch.autograd.grad(value, [source], upstream, create_graph=True)
+        (gradient,) = torch.autograd.grad(value, [source], flow(value, upstream), create_graph=True)
         found = None
         if gradient.requires_grad:
             (found,) = torch.autograd.grad(gradient, [source], direction, allow_unused=True)
@@ -157,6 +155,16 @@ NO_KERNEL = re.compile(
     r"|the derivative for '\w+' is not implemented|does not currently support double backward",
     re.IGNORECASE,
 )
+
+
+def flow(value: Tensor, upstream: Optional[Tensor]) -> Optional[Tensor]:
+    """What autograd is told to begin with: nothing for a loss, as its users do it, whose own 1 it takes.
+
+    Told a tensor, the newer torch imports SymPy to compare shapes: half a second.
+    """
+    if value.dim() == 0 and (upstream is None or upstream.item() == 1):
+        return None
+    return torch.ones_like(value) if upstream is None else upstream
 
 
 def prepare_compilation() -> None:
