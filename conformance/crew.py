@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from conformance.plan import Request
 from conformance.subject import MODES, Subject
 from conformance.worker import Worker
+
+if TYPE_CHECKING:
+    from conformance.plan import Request
 
 #: The modes that compile a program for each shape and dtype.
 COMPILING = frozenset({"jax:jit", "torch:compile", "tensorflow:function", "tensorflow:xla"})

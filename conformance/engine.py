@@ -1,4 +1,7 @@
-"""Runs a plan: one worker a subject, side by side, fed ahead; exact values are computed while they work."""
+"""Runs a plan: one worker a subject, side by side, fed ahead; exact values are computed while they work.
+
+What is imported here comes before the workers start; the rest is imported while they import theirs.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance import deviations, environments, garbage, journal, plan, priority, profiles
+from conformance import garbage, journal, priority, profiles
 from conformance.caches import cache_directory
-from conformance.case import Case, load_cases
 from conformance.crew import Crew, compiles
 from conformance.errors import RunError
 from conformance.interruption import interruptible
 from conformance.messages import Answer, Ended, Hello, Message
-from conformance.operations import OPERATIONS
-from conformance.plan import Group, Plan, Request, Wanted
 from conformance.progress import Progress, Silent
-from conformance.references import References
 from conformance.roster import Roster
 from conformance.selection import Settings, pick
 from conformance.subject import Subject, select
@@ -30,7 +29,10 @@ from conformance.worker import Limits, Worker
 
 if TYPE_CHECKING:
     from conformance.breaks import Search
+    from conformance.case import Case
     from conformance.collect import Collector
+    from conformance.plan import Group, Plan, Request, Wanted
+    from conformance.references import References
     from conformance.results import Run
 
 #: Messages that are journalled in one write.
@@ -156,10 +158,13 @@ class _Session:
         try:
             # A fault of the call is told before an environment is built.
             if any(one.pins for one in subjects):
-                cases = self._load(cases)
-                pick(cases, self.settings)
+                pick(cases := self._load(cases), self.settings)
+                from conformance import environments
+
                 subjects = environments.provide(subjects, self.progress.note)
             self._start(subjects)
+            from conformance import plan
+
             cases = self._load(cases)
             chosen = pick(cases, self.settings)
             wanted = self.wanted or profiles.wanted_by(self.settings.profile)
@@ -182,6 +187,8 @@ class _Session:
         return profiles.expanded(subjects) if full else subjects
 
     def _load(self, cases: Sequence[Case] | None) -> Sequence[Case]:
+        from conformance.case import load_cases
+
         return load_cases([Path(path) for path in self.settings.paths] or None) if cases is None else cases
 
     def _take_over(self, directory: journal.RunDirectory) -> None:
@@ -203,8 +210,8 @@ class _Session:
             self.crews[subject.name].start()
 
     def _drive(self, the_plan: Plan, subjects: Sequence[Subject]) -> Run:
-        # Only now: pandas' import takes half a second, and the workers have begun theirs.
         from conformance.collect import Collector
+        from conformance.references import References
 
         references = References(cache_directory())
         collector = Collector(
@@ -331,6 +338,7 @@ class _Session:
 
     def _search(self, group: Group, collector: Collector, references: References) -> None:
         from conformance.breaks import Search
+        from conformance.operations import OPERATIONS
 
         operation = OPERATIONS[group.case.operation]
         for relation in operation.relations:
@@ -371,7 +379,7 @@ class _Session:
         self.interrupted = name
 
     def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: Collector) -> Run:
-        from conformance import assembly
+        from conformance import assembly, deviations
         from conformance.results import Run
 
         frames = assembly.frames(collector, [search.row() for search in self.finished_searches])

@@ -13,12 +13,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.adapters import protocol
 from conformance.errors import RunError
 from conformance.messages import Answer
-from conformance.plan import Request
+
+if TYPE_CHECKING:
+    from conformance.plan import Request
 
 NAME = "journal.bin"
 #: Where the files of a run are written before they take their place.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from conformance.plan import Request
+if TYPE_CHECKING:
+    from conformance.plan import Request
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from conformance.case import Case
-from conformance.plan import Wanted
 from conformance.subject import MODES, Subject, parse
+
+if TYPE_CHECKING:
+    from conformance.case import Case
+    from conformance.plan import Wanted
 
 PROFILES = ("default", "full")
 #: What a mode other than the framework's default is asked for: it changes how a function is carried out, and

@@ -144,15 +144,27 @@ def diff(
         raise RunError(f"--factor {factor:g}: at least 1")
     before, after = (one if isinstance(one, Run) else stored.load(one) for one in (old, new))
     paired = pair(before, after, pairs)
-    checks = _checks(before, after, paired, factor)
-    rows = pd.concat([checks, _following(_relations(before, after, paired, factor), checks)])
-    frame = _typed(_ranked(rows))
-    difference = Difference(frame, before, after, paired, warnings_about(before, after, paired), factor)
+    difference = Difference(
+        _rows(before, after, paired, factor),
+        before,
+        after,
+        paired,
+        warnings_about(before, after, paired),
+        factor,
+    )
     if elements:
         from conformance.elements_changed import fill
 
         fill(difference)
     return difference
+
+
+def _rows(old: Run, new: Run, paired: list[Pair], factor: float) -> pd.DataFrame:
+    if all(frame.empty for run in (old, new) for frame in (run.frame, run.relations())):
+        return _typed(pd.DataFrame(columns=list(COLUMNS)))
+    checks = _checks(old, new, paired, factor)
+    rows = pd.concat([checks, _following(_relations(old, new, paired, factor), checks)])
+    return _typed(_ranked(rows))
 
 
 def _names_its_issue(case: str, source: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from conformance.case import Case
 from conformance.errors import RunError
-from conformance.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from conformance.case import Case
 
 #: Cases with this tag run only where they are asked for (`--tag large`).
 ON_DEMAND = "large"
@@ -37,6 +39,8 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
 
     Raises RunError for an operation that does not exist, and where no case is left.
     """
+    from conformance.operations import OPERATIONS  # Settings alone must not cost their import.
+
     operations, tags = settings.operations, settings.tags
     large = settings.large or settings.profile == "full"
     for name in operations:

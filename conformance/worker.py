@@ -14,14 +14,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance import pipes, priority, received
 from conformance.adapters import protocol
 from conformance.messages import Answer, Ended, Hello, Message
-from conformance.plan import Request
 from conformance.subject import Subject
 from conformance.turns import GLANCE, Turns
+
+if TYPE_CHECKING:
+    from conformance.plan import Request
 
 #: A subject is given up after this many deaths in a row without one answer in between.
 DEATHS_IN_A_ROW = 8
