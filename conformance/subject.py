@@ -168,9 +168,7 @@ def select(
     the Python that its environment is built on). Raises SubjectError when a subject that was named is
     missing, or when there is none at all.
     """
-    from conformance.subjects_file import load
-
-    written = {} if file is None else load(file)
+    written = {} if file is None else _written(file)
     chosen = [written.get(name) or parse(name) for name in dict.fromkeys(names or written)]
     if not chosen:
         return _all_installed(python)
@@ -186,6 +184,12 @@ def select(
             _require(one)
         ready.append(one)
     return ready, []
+
+
+def _written(file: str) -> dict[str, Subject]:
+    from conformance.subjects_file import load  # Half of what a run imports before its workers start.
+
+    return load(file)
 
 
 def _require(subject: Subject) -> None:

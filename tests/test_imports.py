@@ -75,6 +75,12 @@ def test_start_loads_nothing_heavy(statement: str) -> None:
     assert loaded_after(statement) & HEAVY == set()
 
 
+def test_workers_wait_for_nothing_that_they_do_not_need() -> None:
+    """What a run imports before it starts them: the frames of the wire, and no case, exact value or table."""
+    until = "from conformance import api, subject; subject.select(['numpy'])"
+    assert loaded_after(until) & HEAVY == {"numpy", "pyarrow"}
+
+
 def modules() -> dict[str, Path]:
     """The package's modules by their dotted names."""
     found = {}
