@@ -176,8 +176,8 @@ class _Session:
         finally:
             for crew in self.crews.values():
                 crew.stop()
-            for crew in self.crews.values():
-                crew.join(5.0)
+            while self.crews:  # They are let go, with every request that they know.
+                self.crews.popitem()[1].join(5.0)
 
     def _select(self) -> list[Subject]:
         subjects, notes = select(self.settings.subjects, self.settings.python, self.settings.subjects_file)

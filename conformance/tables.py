@@ -21,7 +21,7 @@ _BLOCK = 1 << 18
 #: Bytes of such steps that are looked at together.
 _PART = 1 << 22
 #: Rows that are turned into columns in one step: they stay in the processor's cache.
-_AT_ONCE = 4096
+_AT_ONCE = 2048
 #: Arrow's types of the columns: it makes them of Python's values in half of the time that pandas takes.
 _ARROW = {
     "string": pyarrow.large_string(),

@@ -41,15 +41,14 @@ def frontier(sweep: pd.DataFrame) -> tuple[Frontier, ...]:
     """The frontier of each case and operation of a run's sweep."""
     if not len(sweep):
         return ()
-    data = sweep.assign(
-        error=sweep["ulp_error"].astype(float).fillna(math.inf),
-        beyond=sweep["ulp_error"].astype(float).fillna(math.inf) > sweep["ulp_bound"].astype(float),
-    ).sort_values("gap", kind="stable")
     keys = ["case", "operation", "formulation", "subject", "dtype"]
+    error = sweep["ulp_error"].astype(float).fillna(math.inf)
+    data = sweep[[*keys, "gap"]].assign(error=error, beyond=error > sweep["ulp_bound"].astype(float))
+    data = data.sort_values("gap", kind="stable")
     first = data[data["beyond"]].drop_duplicates(keys).set_index(keys)["gap"].to_dict()
     worst = data.groupby(keys, sort=False)["error"].max().to_dict()
     out = []
-    for (case, operation), rows in sweep.groupby(["case", "operation"], sort=False):
+    for (case, operation), rows in sweep[keys].groupby(["case", "operation"], sort=False):
         dtypes = tuple(sorted({str(name) for name in rows["dtype"]}, key=dtype_order))
         lines = rows[["formulation", "subject"]].drop_duplicates().itertuples(index=False)
         table = tuple(

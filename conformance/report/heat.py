@@ -51,7 +51,8 @@ class Heat:
 def heat(frame: pd.DataFrame, subjects: list[str]) -> Heat:
     """The heat map of a run's checks; columns follow `subjects`, dtypes go from narrow to wide."""
     keys = ["operation", "subject", "dtype"]
-    plain = frame[~frame["textbook"].fillna(False).astype(bool)]
+    told = frame[[*keys, "case", "ulp_error", "conforms", "known", "verdict"]]
+    plain = told[~frame["textbook"].fillna(False).astype(bool)]
     data = plain[[*keys, "case", "ulp_error"]].assign(
         known=plain["conforms"].eq(False).fillna(False).astype(bool) & known_text(plain).ne(""),
         severity=plain["verdict"].map(SEVERITY).fillna(len(SEVERITY)).astype(int),

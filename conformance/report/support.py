@@ -33,7 +33,7 @@ def support(frame: pd.DataFrame, subjects: list[str]) -> tuple[tuple[str, tuple[
     """Per operation one entry a subject; None where nothing was asked."""
     data = frame[["operation", "formulation", "subject"]].assign(no=frame["verdict"].eq("unsupported"))
     share = data.groupby(["operation", "subject", "formulation"], sort=False)["no"].mean()
-    refused = frame[frame["verdict"].eq("unsupported")]
+    refused = frame.loc[data["no"], ["operation", "subject", "message"]]
     reasons = refused.groupby(["operation", "subject"], sort=False)["message"].value_counts()
     entries: dict[tuple[str, str], dict[str, float]] = {}
     for operation, subject, formulation, value in share.reset_index().itertuples(index=False):
