@@ -17,7 +17,7 @@ Request header::
 
 Response header, with an outcome for each quantity that was asked for::
 
-    {"kind": "response", "id": 7, "warnings": ["..."], "seconds": 0.0021,
+    {"kind": "response", "id": 7, "warnings": ["..."], "seconds": 0.0021,    # the processor's, in the call
      "outcomes": {"value": {"status": "returned"},    # its array follows; "overwritten": inputs written into
                   "gradient:logits": {"status": "raised", "error": "RuntimeError", "message": "..."},
                   "gradient:target": {"status": "unsupported", "message": "no formulation composed"}},

@@ -17,6 +17,16 @@ held = [name for name in ("jax", "pandas", "pyarrow") if name in sys.modules]
 import pandas  # a user's function may need it
 print(held, on_tensorflow.tf.__name__, pandas.__name__)
 """
+TORCH = """
+import sys
+import torch
+from conformance.adapters.on_torch import flow
+x = torch.ones(3, requires_grad=True)
+loss, one = (x * 2).sum(), torch.ones(())
+torch.autograd.grad(loss, x, flow(loss, one))
+print("sympy" in sys.modules, flow(loss, one), flow(loss, 3 * one))
+print(flow(x, None).tolist(), flow(x, 2 * x).tolist())
+"""
 
 
 def test_absent_packages_fail_to_import_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +48,9 @@ def test_they_come_back_after_an_error_too(monkeypatch: pytest.MonkeyPatch) -> N
 def test_tensorflow_does_without_what_it_takes_along() -> None:
     ended = subprocess.run([sys.executable, "-c", TENSORFLOW], capture_output=True, text=True, check=True)
     assert ended.stdout.split("\n")[0] == "[] tensorflow pandas"
+
+
+def test_a_loss_begins_with_autograds_own_one() -> None:
+    """And with nothing else: any other upstream gradient is told."""
+    ended = subprocess.run([sys.executable, "-c", TORCH], capture_output=True, text=True, check=True)
+    assert ended.stdout.split("\n")[:2] == ["False None tensor(3.)", "[1.0, 1.0, 1.0] [2.0, 2.0, 2.0]"]
