@@ -127,7 +127,7 @@ def inside(options: argparse.Namespace) -> None:
         ("search for breaks", Search, "take"),
         ("journal", journal.RunDirectory, "record"),
         ("frames", engine._Session, "_run"),
-        ("tables", results.Run, "save"),
+        ("tables", results.Run, "write"),
         ("report", report, "write"),
     ):
         setattr(owner, function, parts.timed(name, getattr(owner, function)))

@@ -29,9 +29,9 @@ def run(
 
     # Reports are drawn by heavy modules: they are imported once the workers have begun theirs.
     def meanwhile() -> None:
-        from conformance import report
-
         if output is not None:
+            from conformance import report
+
             report.prepare()
 
     def publish(result: Run, directory: Path) -> None:

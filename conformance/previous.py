@@ -30,7 +30,8 @@ def baseline(directory: str | Path, output: str | Path) -> Run:
 def since(before: Run | str | Path | None, run: Run) -> regression.Difference | None:
     """What changed since `before`, a run or the directory that holds it, without what is unchanged.
 
-    None where one of the runs is not whole, where they share no subject, and where there is none before.
+    None where `run` or the one in the directory is not whole, where they share no subject, and where there
+    is none before.
     """
     if before is None or not run.complete:
         return None
@@ -47,8 +48,8 @@ def since(before: Run | str | Path | None, run: Run) -> regression.Difference | 
         else:
             old = stored.load(before, ("results", "relations"), {"results": checks, "relations": related})
             old.directory = None  # Its observations will be overwritten.
-        if not old.complete:
-            return None
+            if not old.complete:
+                return None
         new = replace(run, frame=checks.rest(), frames={"relations": related.rest()})
         return regression.diff(old, new, elements=False)
     except RunError:

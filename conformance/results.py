@@ -285,8 +285,9 @@ def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> Non
 def load(
     directory: str | Path, names: Collection[str] = FRAMES, keep: Mapping[str, Keep] = MappingProxyType({})
 ) -> Run:
-    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one;
-    `keep` says of a frame which of its rows.
+    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one.
+
+    `keep` says of a frame, by its name, which of its rows.
 
     Raises RunError where there is none, or where it is of a format that this version does not read.
     """

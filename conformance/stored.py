@@ -41,8 +41,9 @@ class _Environment(BaseModel):
 def load(
     directory: str | Path, names: Collection[str] = FRAMES, keep: Mapping[str, Keep] = MappingProxyType({})
 ) -> Run:
-    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one;
-    `keep` says of a frame which of its rows.
+    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one.
+
+    `keep` says of a frame, by its name, which of its rows.
 
     Raises RunError, one line, where there is none, or none that can be read.
     """

@@ -99,6 +99,13 @@ def test_what_is_no_whole_run_is_compared_with_none(tmp_path: Path, complete: tu
     assert previous.since(before, run([check()], complete=complete[1])) is None
 
 
+def test_a_baseline_is_compared_though_it_is_not_whole() -> None:
+    """Whoever names it wants to know; the difference warns of it."""
+    found = previous.since(run([check()], complete=False), run([check("wrong", 1e9)]))
+    assert found is not None
+    assert found.counts()["regressed"] == 1
+
+
 def test_a_run_leaves_the_process_as_it_was() -> None:
     before = gc.get_threshold(), pyarrow.default_memory_pool().backend_name
     with garbage.of_a_run():

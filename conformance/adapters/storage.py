@@ -13,7 +13,7 @@ Array = Any  # a NumPy array; NumPy 1.19 has no types to say more
 @lru_cache(maxsize=None)
 def name_of(dtype: Any) -> str:
     """A NumPy dtype's name; NumPy itself puts it together anew each time."""
-    return str(np.dtype(dtype).name)
+    return str(dtype.name)
 
 
 def widen(bits: Array) -> Array:

@@ -19,18 +19,12 @@ def prepare() -> None:
     """What a page has whatever it tells, made beforehand: whoever waits for something may do it meanwhile."""
     compile_templates()
     _table()
-    _charts()
 
 
 @cache
 def _table() -> tuple[str, str]:
     script, style = datatables()
     return carry("datatables", script), style
-
-
-@cache
-def _charts() -> str:
-    return carry("vega", vega())
 
 
 def page(story: Story) -> str:
@@ -45,7 +39,7 @@ def page(story: Story) -> str:
         '<script type="module">\n' + "\n".join(asset(name) for name in SCRIPTS) + "</script>",
     ]
     if len(story.sweep):
-        data[2:2] = [carry_columns("sweep", story.sweep), carry("edges", EDGES), _charts()]
+        data[2:2] = [carry_columns("sweep", story.sweep), carry("edges", EDGES), carry("vega", vega())]
     return render(
         "report.html",
         story=story,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-#: Types of a column's codes: the narrowest that holds them, little-endian as every browser's machine.
-_WIDTHS = ("<u1", "<u2", "<u4")
+#: Bytes of a column's codes: the fewest that hold them, little-endian as every browser's machine.
+_WIDTHS = (1, 2, 4)
 
 
 def columns(frame: pd.DataFrame) -> tuple[dict[str, Any], bytes]:
@@ -38,9 +38,9 @@ def _column(name: str, series: pd.Series) -> tuple[dict[str, Any], bytes]:
         series = series.map({True: "True", False: "False"}).astype(object).where(series.notna(), "")
     codes, found = pd.factorize(series, use_na_sentinel=not number)
     values = _numbers(found) if number else [str(word) for word in found]
-    width = next(width for width in _WIDTHS if len(values) <= 1 << 8 * np.dtype(width).itemsize)
-    about = {"name": name, "kind": "number" if number else "text", "width": int(width[-1]), "values": values}
-    return about, codes.astype(width).tobytes()
+    width = next(width for width in _WIDTHS if len(values) <= 1 << 8 * width)
+    about = {"name": name, "kind": "number" if number else "text", "width": width, "values": values}
+    return about, codes.astype(f"<u{width}").tobytes()
 
 
 def _numbers(found: Any) -> list[float | int | str | None]:
