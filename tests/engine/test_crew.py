@@ -133,13 +133,13 @@ def test_a_number_of_workers_is_a_number_of_processes(started: list[str]) -> Non
     assert started == ["numpy"]
 
 
-def test_workers_begin_before_anything_heavy_is_imported() -> None:
+def test_workers_begin_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from conformance import api, crew\n"
         "def start(self): print('pandas' in sys.modules, 'jinja2' in sys.modules); begin(self)\n"
         "begin, crew.Crew.start = crew.Crew.start, start\n"
-        f"run = api.run([{str(CASES)!r}], subjects=['numpy'])\n"
+        f"run = api.run([{str(CASES)!r}], subjects=['numpy'], output={str(tmp_path)!r})\n"
         "print(run.complete, 'jinja2' in sys.modules)\n"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
