@@ -137,17 +137,23 @@ class Generator(BaseModel):
         return np.moveaxis(chosen, -1, self.class_axis) if self.made else chosen.reshape(())
 
 
+def _on_grid(values: Floats, grid: float | None) -> Floats:
+    """The multiples of `grid` next to the values; the values where there is none."""
+    return values if grid is None else np.rint(values / grid) * grid
+
+
 class Normal(Generator):
-    """Independent numbers of mean 0 and standard deviation `scale`."""
+    """Independent numbers of mean 0 and standard deviation `scale`; with a `grid`, multiples of it."""
 
     name = "normal"
     shape: Shape
     scale: Real = 1.0
+    grid: PowerOfTwo | None = None
     seed: Seed
 
     def make(self) -> Floats:
-        """scale times a normal number each."""
-        return (self.stream().normal(self.count) * self.scale).reshape(self.made)
+        """scale times a normal number each, or the multiple of grid next to it."""
+        return _on_grid(self.stream().normal(self.count) * self.scale, self.grid).reshape(self.made)
 
 
 class Uniform(Generator):
@@ -177,22 +183,23 @@ class Offset(Generator):
     def make(self) -> Floats:
         """offset + grid times an integer each."""
         normal = self.stream().normal(self.count) * self.scale
-        return (np.rint(normal / self.grid) * self.grid + self.offset).reshape(self.made)
+        return (_on_grid(normal, self.grid) + self.offset).reshape(self.made)
 
 
 class OneDominant(Generator):
-    """Normal numbers, and in each row one class, drawn, that lies `gap` higher."""
+    """Normal numbers, as `normal` makes them, and in each row one class, drawn, that lies `gap` higher."""
 
     name = "one_dominant"
     shape: Shape
     gap: Real
     scale: Real = 1.0
+    grid: PowerOfTwo | None = None
     seed: Seed
 
     def make(self) -> Floats:
         """Normal numbers, plus gap at one class of each row."""
         stream = self.stream()
-        normal = (stream.normal(self.count) * self.scale).reshape(self.made)
+        normal = _on_grid(stream.normal(self.count) * self.scale, self.grid).reshape(self.made)
         return np.where(self.one_class_a_row(stream), normal + self.gap, normal)
 
 

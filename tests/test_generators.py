@@ -15,6 +15,7 @@ from conformance.generators import GENERATORS, Generator, Stream
 DIGESTS: list[tuple[str, dict[str, Any], str]] = [
     ("normal", {"shape": [4, 8], "seed": 1}, "5bfb0ed93862d33c66c634746d71e729"),
     ("normal", {"shape": [2, 3, 5], "scale": 10, "seed": 2020}, "1692707b29bb4911ed5542846db74158"),
+    ("normal", {"shape": [4, 8], "scale": 4, "grid": 0.25, "seed": 1}, "52f513980d461e03c4face20e3a305dd"),
     ("uniform", {"shape": [4, 8], "low": -1, "high": 3, "seed": 1}, "cc4bc879cf114a31e192852e89aedf2b"),
     (
         "offset",
@@ -94,6 +95,13 @@ class TestNumbers:
         np.testing.assert_array_equal(
             made("normal", shape=[9], seed=1, scale=4), 4 * made("normal", shape=[9], seed=1)
         )
+
+    @pytest.mark.parametrize("name", ["normal", "one_dominant"])
+    def test_a_grid_moves_each_number_to_its_next_multiple(self, name: str) -> None:
+        settings = {"shape": [40, 9], "scale": 3, "seed": 1} | ({} if name == "normal" else {"gap": 16})
+        free, held = made(name, **settings), made(name, grid=0.125, **settings)
+        assert np.all(held * 8 == np.rint(held * 8))
+        assert 0.06 < abs(held - free).max() <= 0.0625
 
     def test_offset(self) -> None:
         """Multiples of the grid, so that the offset is exact."""
