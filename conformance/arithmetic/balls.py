@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import decimal
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from operator import sub
 from typing import Any, TypeAlias
 
 import flint
 import numpy as np
-import numpy.typing as npt
 
+from conformance.arithmetic.columns import Column, Recurring, each, kinds, shared
 from conformance.arithmetic.formats import FloatArray
 
 Ball: TypeAlias = Any  # flint.arb, which has no type stubs
@@ -28,8 +28,6 @@ NAN: Ball = flint.arb("nan")
 INFINITY: Ball = flint.arb("inf")
 MINUS_INFINITY: Ball = flint.arb("-inf")
 
-#: Of so few balls none are looked for that recur.
-FEW = 64
 # A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
 TAIL = 4352
 # Below it a double-double loses digits to float64's own underflow.
@@ -62,46 +60,7 @@ def ball(value: float | int) -> Ball:
     return flint.arb(value)
 
 
-def _kinds(*columns: Sequence[Any]) -> tuple[list[int], npt.NDArray[np.intp]] | None:
-    """The first place of each kind of tuple (of the same objects), and the kind of each tuple.
-
-    None where few of them recur. Where it seems so from the first thousand, nobody looks.
-    """
-    if len(columns[0]) <= FEW or not _recur(list(map(id, columns[0][:1024]))):
-        return None
-    kinds = np.zeros(len(columns[0]), np.intp)
-    for column in columns:
-        _, places, kind = np.unique(_identities(column), return_index=True, return_inverse=True)
-        if len(columns) > 1:
-            _, places, kind = np.unique(kinds * places.size + kind, return_index=True, return_inverse=True)
-        kinds = kind
-    return (places.tolist(), kinds) if places.size <= kinds.size // 2 else None
-
-
-def _recur(first: list[Any]) -> bool:
-    """Whether some of these are the same."""
-    return len(set(first)) < len(first) - len(first) // 64
-
-
-def _identities(values: Sequence[Any]) -> npt.NDArray[np.int64]:
-    return np.fromiter(map(id, values), np.int64, len(values))
-
-
-def shared(values: FloatArray) -> list[float]:
-    """The numbers, equal ones as one object where many are: what `each` computes of them it computes once."""
-    if values.size > FEW and _recur(values[:1024].tolist()):
-        found, kinds = np.unique(values, return_inverse=True)
-        if found.size <= values.size // 2:
-            return _taken(found.tolist(), kinds)
-    numbers: list[float] = values.tolist()
-    return numbers
-
-
-def _taken(values: list[Any], kinds: npt.NDArray[np.intp]) -> list[Any]:
-    return list(map(values.__getitem__, kinds.tolist()))
-
-
-def balls(values: FloatArray) -> list[Ball]:
+def balls(values: FloatArray) -> Column:
     """The balls of radius 0 at each number; where many are equal, they share one."""
     return each(flint.arb, shared(values))
 
@@ -121,15 +80,6 @@ def is_nan(value: Ball) -> bool:
     return bool(value.is_nan())
 
 
-def each(function: Callable[..., Ball], *columns: Sequence[Any]) -> list[Ball]:
-    """The function of each tuple of balls or numbers; where the same objects recur, computed once."""
-    recurring = _kinds(*columns)
-    if recurring is None:
-        return list(map(function, *columns))
-    places, kinds = recurring
-    return _taken([function(*(column[place] for column in columns)) for place in places], kinds)
-
-
 def magnitude(value: Ball) -> int:
     """The exponent e with 2**(e-1) <= |midpoint| < 2**e of a finite ball that is not at zero."""
     fraction, power = math.frexp(float(value))
@@ -140,10 +90,10 @@ def magnitude(value: Ball) -> int:
     return int(mantissa).bit_length() + int(exponent)
 
 
-def exponentials(values: Sequence[float], maximum: float) -> list[Ball]:
+def exponentials(values: Column, maximum: float) -> Column:
     """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
     top = flint.arb(maximum)
-    if min(values) - maximum > _DEEP:
+    if min(kinds(values)) - maximum > _DEEP:
         return each(flint.arb.exp, each(top.__rsub__, values))
     with wide():
         shifted = each(top.__rsub__, values)
@@ -162,13 +112,15 @@ def exponential(value: Ball) -> Ball:
 
 def sum_of(values: Sequence[Ball]) -> Ball:
     """The sum at the current precision."""
+    if isinstance(values, Recurring):
+        return sum((count * value for count, value in values.counted()), ZERO)
     return sum(values, ZERO)
 
 
 def exact_sum(values: Sequence[Ball]) -> Ball:
     """The sum, exact for float64 terms that span less than `TAIL` bits."""
     with wide():
-        return sum(values, ZERO)
+        return sum_of(values)
 
 
 def product(left: Ball, right: Ball) -> Ball:
@@ -215,15 +167,6 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high is the midpoint rounded to nearest (infinite beyond float64's range). The radius covers the
     rounding of `low`; it is infinite where the ball says nothing, 0 for nan and infinities.
     """
-    recurring = _kinds(values)
-    if recurring is None:
-        return _split(values)
-    places, kinds = recurring
-    high, low, radius = _split([values[place] for place in places])
-    return high[kinds], low[kinds], radius[kinds]
-
-
-def _split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     high = np.fromiter(map(float, values), np.float64, len(values))
     rest = list(map(sub, values, high.tolist()))
     low = np.fromiter(map(float, rest), np.float64, len(values))

@@ -6,14 +6,14 @@ ACM Transactions on Mathematical Software 17(3), 1991.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import TINY, Ball, ends, power_of_two, precision, significand, split
+from conformance.arithmetic.columns import Places, parts, recurring
 from conformance.arithmetic.formats import FloatArray, Format, round_to, ulp_of
 
 START = 128  # bits
@@ -48,31 +48,51 @@ def settle(fmt: Format, evaluate: Callable[[], Iterable[Ball]]) -> Rounded:
     bits = START
     while True:
         with precision(bits):
-            parts = _settled_parts(fmt, iter(evaluate()), last=bits >= CAP)
-        if parts is not None:
-            return _joined(parts)
+            found = _settled_parts(fmt, evaluate(), last=bits >= CAP)
+        if found is not None:
+            return _joined(found)
         bits *= 2
 
 
-def _settled_parts(fmt: Format, values: Iterator[Ball], last: bool) -> list[Rounded] | None:
+def _settled_parts(fmt: Format, values: Iterable[Ball], last: bool) -> list[Rounded] | None:
     """All values, `PART` at a time; None as soon as one is not settled."""
     found: list[Rounded] = []
-    while (part := list(islice(values, PART))) or not found:
-        settled = _settled_part(fmt, part, last)
+    for part in parts(values, PART):
+        held = recurring(part)
+        settled = _settled_part(fmt, part if held is None else held.kinds, last)
         if settled is None:
             return None
-        found.append(settled)
-    return found
+        found.append(settled if held is None else _spread(settled, held.places))
+    return found or [Rounded(np.empty(0), np.empty(0), np.empty(0), np.empty(0))]
 
 
-def _joined(parts: Sequence[Rounded]) -> Rounded:
-    """The parts behind each other."""
-    if len(parts) == 1:
-        return parts[0]
+def _spread(of_kinds: Rounded, places: Places) -> Rounded:
+    """What each place has, whose kinds are settled."""
+    held, outside = of_kinds.outside, {}
+    if held:
+        beyond = np.flatnonzero(np.isin(places, list(held)))
+        outside = {
+            place: held[kind] for place, kind in zip(beyond.tolist(), places[beyond].tolist(), strict=True)
+        }
     rounded, high, low, ulp = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("rounded", "high", "low", "ulp")
+        array[places] for array in (of_kinds.rounded, of_kinds.high, of_kinds.low, of_kinds.ulp)
     )
-    outside = {n * PART + index: held for n, part in enumerate(parts) for index, held in part.outside.items()}
+    return Rounded(rounded, high, low, ulp, outside)
+
+
+def _joined(found: Sequence[Rounded]) -> Rounded:
+    """The parts behind each other."""
+    if len(found) == 1:
+        return found[0]
+    rounded, high, low, ulp = (
+        np.concatenate([getattr(part, name) for part in found]) for name in ("rounded", "high", "low", "ulp")
+    )
+    begins = np.cumsum([0, *(part.high.size for part in found)]).tolist()
+    outside = {
+        begin + index: held
+        for begin, part in zip(begins[:-1], found, strict=True)
+        for index, held in part.outside.items()
+    }
     return Rounded(rounded, high, low, ulp, outside)
 
 

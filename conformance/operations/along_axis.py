@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import numpy as np
 
 from conformance.arithmetic.balls import Ball
+from conformance.arithmetic.columns import Behind, Column
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation, tensor
@@ -49,7 +49,7 @@ class AlongAxis(Operation):
         """The rows along the axis, in the order of the other axes."""
         return (row_of(row) for row in as_rows(tensor(arguments, "x"), self.axis(arguments)))
 
-    def restored(self, rows: Iterable[list[Ball]], arguments: Arguments) -> Iterable[Ball]:
+    def restored(self, rows: Iterable[Column], arguments: Arguments) -> Iterable[Ball]:
         """Rows of results, flat in the order of the input."""
         return from_rows(rows, np.shape(tensor(arguments, "x")), self.axis(arguments))
 
@@ -60,12 +60,12 @@ def as_rows(array: FloatArray, axis: int) -> FloatArray:
     return moved.reshape(int(np.prod(moved.shape[:-1])), moved.shape[-1])
 
 
-def from_rows(rows: Iterable[list[Ball]], shape: tuple[int, ...], axis: int) -> Iterable[Ball]:
+def from_rows(rows: Iterable[Column], shape: tuple[int, ...], axis: int) -> Iterable[Ball]:
     """The inverse of `as_rows` for rows of balls: flat in the order of an array of `shape`.
 
     Where that is the rows' own order, a row is computed when it is asked for.
     """
-    flat = chain.from_iterable(rows)
+    flat = Behind(rows)
     shape = shape or (1,)
     if axis == len(shape) - 1:
         return flat

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import ONE, Ball, ball, balls, exact_sum
+from conformance.arithmetic.columns import Column
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations.along_axis import as_rows, from_rows
@@ -69,7 +70,7 @@ class OverClasses(Operation):
                 f"{self.name}: label {outside[0]} is outside 0 .. {classes - 1} and is not ignored"
             )
 
-    def restored(self, rows: Iterable[list[Ball]], arguments: Arguments) -> Iterable[Ball]:
+    def restored(self, rows: Iterable[Column], arguments: Arguments) -> Iterable[Ball]:
         """Rows over the classes, flat in the order of the first input."""
         shape = self.scores(arguments).shape
         return from_rows(rows, shape, class_axis(shape))
@@ -103,7 +104,7 @@ def flat_labels(arguments: Arguments) -> list[int | None]:
     return [None if label == ignored else label for label in labels.ravel().tolist()]
 
 
-def class_weights(arguments: Arguments, classes: int) -> list[Ball]:
+def class_weights(arguments: Arguments, classes: int) -> Column:
     """One exact weight a class, 1 where there are none."""
     if arguments["weight"] is None:
         return [ONE] * classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from conformance.arithmetic.balls import (
     NAN,
@@ -17,6 +17,7 @@ from conformance.arithmetic.balls import (
     quotient,
     wide,
 )
+from conformance.arithmetic.columns import Column
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations import rows
@@ -175,7 +176,7 @@ class _Task:
             target = [ZERO] * self.classes
             target[self.labels[index] or 0] = ONE
         else:
-            target = balls(self.targets[index])
+            target = list(balls(self.targets[index]))
         if self.smoothing.is_zero():
             return target
         with wide():
@@ -208,7 +209,7 @@ class _Task:
         with wide():
             return removable(row, self.weights[label], value)
 
-    def logit_gradient(self, index: int, factor: Ball) -> list[Ball]:
+    def logit_gradient(self, index: int, factor: Ball) -> Column:
         """factor * (p_i sum(u) - u_i)."""
         if self.ignored(index):
             return [ZERO] * self.classes
@@ -221,7 +222,7 @@ class _Task:
             return [NAN] * self.classes
         return rows.label_pullback(row, label, times(factor, self.weights[label]))
 
-    def curvature(self, index: int, factor: Ball, along: FloatArray) -> list[Ball]:
+    def curvature(self, index: int, factor: Ball, along: FloatArray) -> Column:
         """factor * sum(u) * p_i (v_i - sum_j p_j v_j)."""
         if self.ignored(index):
             return [ZERO] * self.classes
@@ -230,7 +231,7 @@ class _Task:
         whole = times(self.share(factor), exact_sum(self.coefficients(index)))
         return rows.centred(row_of(self.matrix[index]), along, whole)
 
-    def target_gradient(self, index: int, factor: Ball) -> list[Ball]:
+    def target_gradient(self, index: int, factor: Ball) -> Column:
         """factor * (1 - e) w_c (-log softmax_c)."""
         with wide():
             scales = [product(1 - self.smoothing, weight) for weight in self.weights]
@@ -240,7 +241,7 @@ class _Task:
             factor, [removable(row, scale, value) for scale, value in zip(scales, values, strict=True)]
         )
 
-    def weight_gradient(self, factors: list[Ball], reduction: object) -> list[Ball]:
+    def weight_gradient(self, factors: Sequence[Ball], reduction: object) -> list[Ball]:
         """Sum over rows of factor * (target_c (-log softmax_c) - [c = y] loss), the last for a mean."""
         varies = reduction == "mean" and self.labels is not None
         loss = quotient(exact_sum(self.losses()), self.divisor) if varies else ZERO

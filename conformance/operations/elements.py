@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from conformance.arithmetic.balls import NAN, ONE, ZERO, Ball, ball, balls, each, is_nan, product, wide
+from conformance.arithmetic.balls import NAN, ONE, ZERO, Ball, ball, balls, is_nan, product, wide
+from conformance.arithmetic.columns import Column, each
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations.alike import Integers, distinct, reduced_alike
@@ -143,9 +144,7 @@ def once_each(function: Callable[[Element], Ball], elements: Sequence[Element]) 
     return found
 
 
-def broadcast(
-    arguments: Arguments, name: str, shape: tuple[int, ...], chosen: Integers | slice
-) -> list[Ball]:
+def broadcast(arguments: Arguments, name: str, shape: tuple[int, ...], chosen: Integers | slice) -> Column:
     """An optional tensor as one exact ball a chosen element; 1 where there is none."""
     if arguments.get(name) is None:
         return [ONE] * (math.prod(shape) if isinstance(chosen, slice) else len(chosen))

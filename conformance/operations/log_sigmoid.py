@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from conformance.arithmetic.balls import Ball, ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.base import (
@@ -41,7 +43,7 @@ class LogSigmoid(Operation):
         """The shape of the value."""
         return tensor(arguments, "x").shape
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         values = tensor(arguments, "x").ravel().tolist()
         if quantity == "value":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
@@ -84,7 +84,7 @@ class NllLoss(OverClasses):
         return reduced_alike(weighted(held, labels, weights), counts, few["reduction"], divisor)
 
 
-def weighted(terms: list[Ball], labels: list[int | None], weights: list[Ball]) -> list[Ball]:
+def weighted(terms: list[Ball], labels: list[int | None], weights: Sequence[Ball]) -> list[Ball]:
     """Each row's term times its label's weight; exactly 0 for an ignored row."""
     with wide():
         return [
@@ -95,8 +95,8 @@ def weighted(terms: list[Ball], labels: list[int | None], weights: list[Ball]) -
 def weight_gradient(
     terms: list[Ball],
     labels: list[int | None],
-    weights: list[Ball],
-    factors: list[Ball],
+    weights: Sequence[Ball],
+    factors: Sequence[Ball],
     divisor: Ball | None,
 ) -> list[Ball]:
     """The gradient with respect to the class weights, of which a mean's divisor is a sum too."""

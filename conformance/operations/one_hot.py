@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import ONE, ZERO, Ball
+from conformance.arithmetic.columns import Recurring
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations.base import (
@@ -61,12 +64,14 @@ class OneHot(Operation):
         """The shape of the value."""
         return (*_labels(arguments).shape, integer(self.completed(arguments), "num_classes"))
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
+    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         if quantity != "value":
             raise unknown_quantity(self.name, quantity)
-        classes = range(integer(arguments, "num_classes"))
-        return [ONE if label == c else ZERO for label in _labels(arguments).ravel().tolist() for c in classes]
+        classes = np.arange(integer(arguments, "num_classes"))
+        return Recurring.of(
+            [ZERO, ONE], (_labels(arguments).ravel()[:, None] == classes).ravel().astype(np.intp)
+        )
 
 
 def _labels(arguments: Arguments) -> npt.NDArray[np.int64]:

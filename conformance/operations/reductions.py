@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.arithmetic.balls import ONE, Ball, balls, each, exact_sum, product, quotient, wide
+from conformance.arithmetic.balls import ONE, Ball, balls, exact_sum, product, quotient, wide
+from conformance.arithmetic.columns import Column, each
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.base import Arguments, Parameter
 
@@ -46,7 +47,7 @@ def reduced(terms: Sequence[Ball], reduction: object, divisor: Ball) -> list[Bal
         return [quotient(whole, divisor)]
 
 
-def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int) -> list[Ball]:
+def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int) -> Column:
     """What the upstream gradient `g` makes of each of `count` terms: g_i, g, or g / divisor."""
     if reduction == "none":
         return balls(g.ravel())
@@ -64,7 +65,7 @@ def times(factor: Ball, value: Ball) -> Ball:
         return product(factor, value)
 
 
-def times_all(factor: Ball, values: list[Ball]) -> list[Ball]:
+def times_all(factor: Ball, values: Column) -> Column:
     """`times` for many values."""
     if factor == ONE:
         return values

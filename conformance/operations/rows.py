@@ -27,7 +27,6 @@ from conformance.arithmetic.balls import (
     ball,
     balls,
     current_precision,
-    each,
     exact_sum,
     exponentials,
     is_nan,
@@ -35,11 +34,11 @@ from conformance.arithmetic.balls import (
     power_of_two,
     precision,
     product,
-    shared,
     sum_of,
     total,
     wide,
 )
+from conformance.arithmetic.columns import Column, each, first, kinds, shared
 from conformance.arithmetic.formats import FloatArray
 
 # An addend that many bits below the other could vanish at the starting precision.
@@ -58,9 +57,9 @@ class Row:
     def __init__(self, logits: FloatArray, rest: Ball | None = None) -> None:
         self.logits = shared(logits)
         self.size = len(self.logits)
-        self.poisoned = any(map(math.isnan, self.logits))
-        self.maximum = max(self.logits, default=-math.inf)
-        self.top = self.logits.index(self.maximum) if self.size and not self.poisoned else -1
+        self.poisoned = any(map(math.isnan, kinds(self.logits)))
+        self.maximum = max(kinds(self.logits), default=-math.inf)
+        self.top = first(self.logits, self.maximum) if self.size and not self.poisoned else -1
         self.undecided: frozenset[int] = frozenset()
         if not math.isfinite(self.maximum):
             infinite = [i for i, x in enumerate(self.logits) if x == self.maximum]
@@ -74,7 +73,7 @@ class Row:
         self.lonely = bool(self.rest.is_zero()) or magnitude(self.rest) < _VANISHING
 
     @cached_property
-    def exps(self) -> list[Ball]:
+    def exps(self) -> Column:
         """exp(x - maximum) of each position."""
         finite = math.isfinite(self.maximum)
         found = exponentials(self.logits, self.maximum) if finite else [ZERO] * self.size
@@ -108,7 +107,7 @@ class Row:
         return total(ONE, self.rest) - self.exps[index]
 
 
-def softmax(row: Row, factor: Ball = ONE) -> list[Ball]:
+def softmax(row: Row, factor: Ball = ONE) -> Column:
     """factor * softmax(row)."""
     if row.poisoned:
         return [NAN] * row.size
@@ -128,7 +127,7 @@ def _complement(probability: Ball, factor: Ball) -> Ball:
         return total(ONE, -probability) * factor
 
 
-def surprisals(row: Row) -> list[Ball]:
+def surprisals(row: Row) -> Column:
     """-log softmax(row): the log of the sum plus each logit's distance from the maximum, all at least 0."""
     if row.poisoned:
         return [NAN] * row.size
@@ -139,9 +138,9 @@ def surprisals(row: Row) -> list[Ball]:
     return _lonely_surprisals(row, drops, mass) if row.lonely else each(mass.__add__, drops)
 
 
-def _lonely_surprisals(row: Row, drops: list[Ball], mass: Ball) -> list[Ball]:
+def _lonely_surprisals(row: Row, drops: Column, mass: Ball) -> Column:
     """`total` of each drop and a tiny mass, with one precision for all."""
-    finite = [row.maximum - value for value in row.logits if -math.inf < value < row.maximum]
+    finite = [row.maximum - value for value in kinds(row.logits) if -math.inf < value < row.maximum]
     if mass.is_zero() or not finite:
         return each(lambda drop: drop + mass, drops)
     lowest = math.frexp(min(finite))[1] - 1
@@ -181,7 +180,7 @@ def weighted_surprisal(row: Row, coefficients: Sequence[Ball]) -> Ball:
     return drops if mass.is_zero() else total(drops, mass * row.log_mass())
 
 
-def log_softmax_pullback(row: Row, g: Sequence[Ball]) -> list[Ball]:
+def log_softmax_pullback(row: Row, g: Sequence[Ball]) -> Column:
     """g_i - p_i * sum(g): the gradient of log_softmax for the upstream g (exact balls)."""
     if row.poisoned:
         return [NAN] * row.size
@@ -206,7 +205,7 @@ def log_softmax_pullback(row: Row, g: Sequence[Ball]) -> list[Ball]:
     return each(entry, row.logits, row.exps, g)
 
 
-def label_pullback(row: Row, label: int, factor: Ball) -> list[Ball]:
+def label_pullback(row: Row, label: int, factor: Ball) -> Column:
     """factor * (softmax(row) - onehot(label)): the target's entry is minus the sum of the others."""
     result = softmax(row, factor)
     if row.special:
@@ -220,7 +219,7 @@ def label_pullback(row: Row, label: int, factor: Ball) -> list[Ball]:
     return result
 
 
-def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
+def softmax_pullback(row: Row, g: FloatArray) -> Column:
     """p_i * sum_j p_j (g_i - g_j): the gradient of softmax for the upstream g."""
     if row.poisoned:
         return [NAN] * row.size
@@ -231,13 +230,13 @@ def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
     if len(set(values)) == 1:
         return [ZERO] * row.size
     upstream = balls(g)
-    first = upstream[row.top]
+    at_top = upstream[row.top]
     others = each(mul, row.exps, upstream)
     others[row.top] = ZERO
     level = sum_of(others)
     square = row.inverse * row.inverse
-    inner = each(lambda u: (u - first) + (u * row.rest - level), upstream)
-    inner[row.top] = first * row.rest - level
+    inner = each(lambda u: (u - at_top) + (u * row.rest - level), upstream)
+    inner[row.top] = at_top * row.rest - level
     if _around_zero(inner):
         zero = _common_mean(row, values)
         if zero is not None:
@@ -245,10 +244,9 @@ def softmax_pullback(row: Row, g: FloatArray) -> list[Ball]:
     return each(lambda exp, value: exp * square * value, row.exps, inner)
 
 
-def _around_zero(values: Sequence[Ball]) -> bool:
+def _around_zero(values: Column) -> bool:
     """Whether a ball may be zero, but is not known to be."""
-    held = {id(value): value for value in values}
-    return any(value.contains(ZERO) and not value.is_zero() for value in held.values())
+    return any(value.contains(ZERO) and not value.is_zero() for value in kinds(values))
 
 
 def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:
@@ -327,7 +325,7 @@ def _vanishes(groups: Sequence[_Group], x: Fraction, y: Fraction) -> bool:
     return not any(found.values())
 
 
-def centred(row: Row, v: FloatArray, factor: Ball) -> list[Ball]:
+def centred(row: Row, v: FloatArray, factor: Ball) -> Column:
     """factor * p_i (v_i - sum_j p_j v_j); a factor of exactly 0 leaves 0 unless a logit is nan."""
     if factor.is_zero() and not row.poisoned:
         return [ZERO] * row.size
@@ -336,7 +334,7 @@ def centred(row: Row, v: FloatArray, factor: Ball) -> list[Ball]:
         return each(lambda value: product(factor, value), values)
 
 
-def negated(values: Sequence[Ball]) -> list[Ball]:
+def negated(values: Sequence[Ball]) -> Column:
     """The values with their signs changed."""
     with precision(1 << 20):  # Even a sign rounds to the current precision.
         return each(neg, values)
