@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters import protocol
-from conformance.operations import Reference, reference
+from conformance.operations import Reference, references
 from conformance.plan import Group
 
 #: Elements of exact values that are computed ahead of the answers that need them.
@@ -35,38 +35,26 @@ class References:
         self._store = _Store(directory)
 
     def get(self, group: Group, quantity: str) -> Reference:
-        """The reference of one quantity of a group."""
-        held = self._memory.setdefault(group.index, {})
-        if quantity == "value" and quantity not in held:
-            # Its derivatives leave behind the sums of long rows, which are all that it needs.
-            for name in group.case.quantity_names():
-                if name != quantity:
-                    self._hold(group, name)
-        return self._hold(group, quantity)
-
-    def _hold(self, group: Group, quantity: str) -> Reference:
-        held = self._memory.setdefault(group.index, {})
-        if quantity not in held:
-            held[quantity] = self._store.get_or_compute(group, quantity)
-            self._elements += held[quantity].rounded.size
+        """The reference of one quantity of a group; all of the group's are found with the first."""
+        held = self._memory.get(group.index)
+        if held is None:
+            held = self._memory[group.index] = self._store.get_or_compute(group, group.case.quantity_names())
+            self._elements += sum(found.rounded.size for found in held.values())
         return held[quantity]
 
     def once(self, group: Group, quantity: str) -> Reference:
         """The reference of a group that is no part of the plan: nothing is held of it in memory."""
-        return self._store.get_or_compute(group, quantity)
+        return self._store.get_or_compute(group, (quantity,))[quantity]
 
     def ahead(self, groups: Sequence[Group]) -> Iterator[None]:
-        """Computes one reference a step, in the order of the groups, while there is room for it."""
+        """Computes a group's references a step, in the order of the groups, while there is room for them."""
         for group in groups:
-            if group.case.expect == "error":
+            if group.case.expect == "error" or group.index in self._done:
                 continue
-            for quantity in group.case.quantity_names():
-                if group.index in self._done:
-                    break
-                if self._elements > _AHEAD:
-                    return
-                self.get(group, quantity)
-                yield
+            if self._elements > _AHEAD:
+                return
+            self.get(group, group.case.quantity_names()[0])
+            yield
 
     def drop(self, group: Group) -> None:
         """Lets a group's references go: its checks are judged."""
@@ -97,19 +85,21 @@ class _Store:
         except (OSError, sqlite3.Error):
             self._connection = None
 
-    def get_or_compute(self, group: Group, quantity: str) -> Reference:
-        key = _key(group, quantity)
+    def get_or_compute(self, group: Group, quantities: tuple[str, ...]) -> dict[str, Reference]:
+        key = _key(group, quantities)
         found = self._read(key)
         if found is None:
-            found = reference(group.case.operation, group.arguments, quantity, group.dtype, group.flow)
-            if found.rounded.size <= _KEPT:
+            # A value comes last: its derivatives leave behind the sums of long rows, all that it needs.
+            order = sorted(quantities, key=lambda name: name == "value")
+            found = references(group.case.operation, group.arguments, order, group.dtype, group.flow)
+            if sum(one.rounded.size for one in found.values()) <= _KEPT:
                 self._new[key] = _pack(found)
                 self._bytes += len(self._new[key])
                 if self._bytes > _UNWRITTEN:
                     self._write()
         return found
 
-    def _read(self, key: str) -> Reference | None:
+    def _read(self, key: str) -> dict[str, Reference] | None:
         if key in self._new:
             return _unpack(self._new[key])
         if self._connection is None:
@@ -148,44 +138,46 @@ def _mathematics() -> bytes:
     return digest.digest()
 
 
-def _key(group: Group, quantity: str) -> str:
-    """A digest of all that the reference depends on."""
-    digest = _of_group(group).copy()
-    digest.update(quantity.encode())
-    return str(digest.hexdigest())
-
-
-@lru_cache(maxsize=8)
-def _of_group(group: Group) -> Any:
-    """The digest of what all quantities of a group depend on, not yet ended."""
+def _key(group: Group, quantities: Sequence[str]) -> str:
+    """A digest of all that the references depend on."""
     digest = hashlib.sha256(_mathematics())
     wire = group.wire()
-    digest.update(f"{group.case.operation} {group.dtype} {wire.entries} {wire.digest}".encode())
+    digest.update(f"{group.case.operation} {group.dtype} {quantities} {wire.entries} {wire.digest}".encode())
     for name, value in sorted(group.arguments.items()):
         if not isinstance(value, np.ndarray):
             digest.update(f"{name} {value!r}".encode())
-    return digest
+    return digest.hexdigest()
 
 
 _ARRAYS = ("rounded", "high", "low", "ulp", "bound", "attainable")
 
 
-def _pack(found: Reference) -> bytes:
-    """One frame: all arrays as one, behind each other."""
-    outside = {str(index): [hex(number), exponent] for index, (number, exponent) in found.outside.items()}
-    header: dict[str, Any] = {"dtype": found.dtype, "outside": outside, "arrays": [{"name": "all"}]}
-    return protocol.encode(header, {"all": np.array([getattr(found, name) for name in _ARRAYS])})
+def _pack(found: dict[str, Reference]) -> bytes:
+    """One frame: a matrix of all arrays, flat, in which the quantities are behind each other."""
+    header: dict[str, Any] = {"quantities": [], "arrays": [{"name": "all"}]}
+    for name, one in found.items():
+        outside = {str(index): [hex(number), exponent] for index, (number, exponent) in one.outside.items()}
+        header["quantities"].append([name, one.dtype, one.rounded.shape, outside])
+    parts = [np.array([getattr(one, name) for name in _ARRAYS]).reshape(6, -1) for one in found.values()]
+    return protocol.encode(header, {"all": parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)})
 
 
-def _unpack(frame: bytes) -> Reference | None:
+def _unpack(frame: bytes) -> dict[str, Reference] | None:
+    found, begin = {}, 0
     try:
         parts = protocol.read_parts(io.BytesIO(frame))
         assert parts is not None
         header, arrays = protocol.decode(*parts, copies=False)
-        outside = {
-            int(index): (int(number, 16), int(power)) for index, (number, power) in header["outside"].items()
-        }
-        rounded, high, low, ulp, bound, attainable = (part[...] for part in arrays["all"])
-        return Reference(header["dtype"], rounded, high, low, ulp, bound, attainable, outside)
-    except (protocol.ProtocolError, KeyError, ValueError, AssertionError, json.JSONDecodeError):
+        for name, dtype, shape, written in header["quantities"]:
+            outside = {
+                int(index): (int(number, 16), int(power)) for index, (number, power) in written.items()
+            }
+            end = begin + math.prod(shape)
+            rounded, high, low, ulp, bound, attainable = (
+                row[begin:end].reshape(shape) for row in arrays["all"]
+            )
+            found[name] = Reference(dtype, rounded, high, low, ulp, bound, attainable, outside)
+            begin = end
+    except (protocol.ProtocolError, KeyError, TypeError, ValueError, AssertionError):
         return None  # A damaged entry is computed again.
+    return found

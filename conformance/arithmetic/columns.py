@@ -158,21 +158,22 @@ def _compact(codes: Places, span: int) -> tuple[Places, Places]:
     return held, rank[codes]
 
 
-def parts(values: Iterable[Any], size: int) -> Iterator[Column]:
-    """The values in order, about `size` at a time; what recurs stays apart from what does not."""
+def columns(values: Iterable[Any], size: int) -> Iterator[Column]:
+    """The columns that the values are made of; `size` at a time where they come one by one."""
     if isinstance(values, Behind):
-        yield from _of_columns(values.columns, size)
-    elif isinstance(values, Recurring):
-        yield from _of_columns([values], size)
+        yield from values.columns
+    elif isinstance(values, (list, Recurring)):
+        yield values
     else:
         left = iter(values)
         while part := list(islice(left, size)):
             yield part
 
 
-def _of_columns(columns: Iterable[Column], size: int) -> Iterator[Column]:
+def parts(values: Iterable[Any], size: int) -> Iterator[Column]:
+    """The values in order, about `size` at a time; what recurs stays apart from what does not."""
     gathered: list[Any] = []
-    for column in columns:
+    for column in columns(values, size):
         if isinstance(column, list):
             gathered += column
         if gathered and (isinstance(column, Recurring) or len(gathered) >= size):

@@ -13,7 +13,7 @@ from conformance.operations.base import (
     direction,
     upstream,
 )
-from conformance.operations.evaluation import OPERATIONS, operation_named, reference
+from conformance.operations.evaluation import OPERATIONS, operation_named, reference, references
 
 __all__ = [
     "OPERATIONS",
@@ -27,5 +27,6 @@ __all__ = [
     "direction",
     "operation_named",
     "reference",
+    "references",
     "upstream",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
 from conformance.arithmetic import FORMATS
 from conformance.arithmetic.formats import FloatArray
-from conformance.arithmetic.ziv import settle
+from conformance.arithmetic.ziv import Rounded, settle_together
 from conformance.errors import ArgumentError
 from conformance.operations import error_analysis
 from conformance.operations.base import Arguments, Operation, Reference, upstream
@@ -48,21 +51,38 @@ def operation_named(name: str) -> Operation:
 def reference(
     operation: str, arguments: Arguments, quantity: str, dtype: str, g: FloatArray | None = None
 ) -> Reference:
-    """The exact value of a quantity, correctly rounded to `dtype`, with its bounds in ulps.
+    """The exact value of a quantity, with its bounds: one of `references`."""
+    return references(operation, arguments, [quantity], dtype, g)[quantity]
 
-    arguments: tensors as float64 arrays that are already rounded to the dtype, labels as int64. quantity:
-    `value`, `gradient:<input>` or `second:<input>` (along `direction`). g: the upstream gradient, of the
-    result's shape; `upstream` by default.
+
+def references(
+    operation: str, arguments: Arguments, quantities: Sequence[str], dtype: str, g: FloatArray | None = None
+) -> dict[str, Reference]:
+    """The exact values of quantities, correctly rounded to `dtype`, with their bounds in ulps.
+
+    arguments: tensors as float64 arrays that are already rounded to the dtype, labels as int64. quantities:
+    `value`, `gradient:<input>` or `second:<input>` (along `direction`), in the order to compute them.
+    g: the upstream gradient, of the result's shape; `upstream` by default.
     Raises ArgumentError for arguments that the operation does not accept.
     """
     subject = operation_named(operation)
     subject.check_arguments(arguments)
     complete = subject.completed(arguments)
     g = upstream(subject.result_shape(complete)) if g is None else np.asarray(g, np.float64)
-    fmt = FORMATS[dtype]
+    settled = settle_together(
+        FORMATS[dtype], [partial(subject.balls, complete, quantity, g) for quantity in quantities]
+    )
+    return {
+        quantity: _with_bounds(subject, complete, quantity, dtype, g, found)
+        for quantity, found in zip(quantities, settled, strict=True)
+    }
+
+
+def _with_bounds(
+    subject: Operation, complete: Arguments, quantity: str, dtype: str, g: FloatArray, settled: Rounded
+) -> Reference:
+    bound, attainable = getattr(error_analysis, subject.name)(complete, quantity, g, FORMATS[dtype])
     shape = subject.quantity_shape(complete, quantity)
-    settled = settle(fmt, lambda: subject.balls(complete, quantity, g))
-    bound, attainable = getattr(error_analysis, operation)(complete, quantity, g, fmt)
     ulp = settled.ulp.reshape(shape)
     return Reference(
         dtype=dtype,
