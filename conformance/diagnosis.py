@@ -49,6 +49,9 @@ _DOES = (
     ("returned 0 where", "it returns 0"),
 )
 
+#: The kinds of quantities as a sentence names them.
+_NAMES = {"value": "value", "gradient": "gradient", "second": "second derivative"}
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -171,10 +174,10 @@ def _does(failing: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any
         said = _fault(row)
         counts[said] = counts.get(said, 0) + 1
     does = max(counts, key=lambda said: counts[said])
-    whole = {"gradient": "gradient", "second": "second derivative"}.get(_only(failing))
-    if whole is None:
+    whole = _only(failing)
+    if not whole:
         return does
-    return f"its {whole} is wrong" + (f": {does}" if does != "its value is wrong" else "")
+    return f"its {_NAMES[whole]} is wrong" + (f": {does}" if not does.endswith(" is wrong") else "")
 
 
 def _only(failing: Sequence[Mapping[str, Any]]) -> str:
@@ -191,4 +194,6 @@ def _fault(row: Mapping[str, Any]) -> str:
     for part, does in _DOES:
         if part in (row["message"] or ""):
             return does
-    return "it loses accuracy" if row["verdict"] == "lossy" else "its value is wrong"
+    if row["verdict"] == "lossy":
+        return "it loses accuracy"
+    return f"its {_NAMES[str(row['quantity']).partition(':')[0]]} is wrong"
