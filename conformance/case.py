@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,10 @@ class Case:
 
     def quantity_names(self) -> tuple[str, ...]:
         """The case's quantities with their inputs, as `value`, `gradient:logits` and `second:logits`."""
+        return self._quantity_names
+
+    @cached_property
+    def _quantity_names(self) -> tuple[str, ...]:
         names = ["value"] if "value" in self.quantities else []
         if self.quantities != ("value",):
             operation = OPERATIONS[self.operation]

@@ -213,7 +213,7 @@ class _Session:
         from conformance.collect import Collector
         from conformance.references import References
 
-        references = References(cache_directory())
+        references = References(cache_directory(), the_plan.groups)
         collector = Collector(
             the_plan, references.get, self.roster.versions, {one.name: one for one in subjects}
         )
@@ -230,7 +230,7 @@ class _Session:
             self._close_if_done()
             if self.meanwhile is not None:
                 self.meanwhile()
-            for message in self._messages(references.ahead(the_plan.groups)):
+            for message in self._messages(references.ahead()):
                 self._handle(message, collector)
         collector.finish_all()
         references.close()
@@ -250,7 +250,7 @@ class _Session:
                 self.inbox.put(journal.replay(frame, request))
         self.crews[subject].submit(fresh)
 
-    def _messages(self, ahead: Iterator[None]) -> Iterator[Message]:
+    def _messages(self, ahead: Iterator[bool]) -> Iterator[Message]:
         """Messages as they come, until none is left to come; exact values are computed in the meantime."""
         ended: Counter[str] = Counter()
         while not self._all_told(ended):
@@ -258,7 +258,7 @@ class _Session:
                 message = self.inbox.get_nowait()
             except queue.Empty:
                 self._watch()
-                if next(ahead, self) is not self:
+                if next(ahead, False):
                     continue
                 try:
                     message = self.inbox.get(timeout=0.2)

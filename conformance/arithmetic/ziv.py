@@ -55,7 +55,7 @@ def settle(fmt: Format, evaluate: Callable[[], Iterable[Ball]]) -> Rounded:
 
 
 def settle_together(fmt: Format, several: Sequence[Callable[[], Iterable[Ball]]]) -> list[Rounded]:
-    """What `settle` makes of each; in one step where 128 bits do for all, as they nearly always do."""
+    """What `settle` makes of each; those for which 128 bits do, as they nearly always do, in one step."""
     sizes: list[int] = []
 
     def counted() -> Iterator[Column]:
@@ -67,9 +67,12 @@ def settle_together(fmt: Format, several: Sequence[Callable[[], Iterable[Ball]]]
 
     with precision(START):
         found = _settled_parts(fmt, Behind(counted()), last=False)
-    if found is None:
-        return [settle(fmt, evaluate) for evaluate in several]
-    return _cut(_joined(found), sizes)
+    if found is not None:
+        return _cut(_joined(found), sizes)
+    if len(several) == 1:
+        return [settle(fmt, several[0])]
+    half = len(several) // 2
+    return settle_together(fmt, several[:half]) + settle_together(fmt, several[half:])
 
 
 def _cut(whole: Rounded, sizes: Sequence[int]) -> list[Rounded]:

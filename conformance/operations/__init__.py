@@ -13,12 +13,13 @@ from conformance.operations.base import (
     direction,
     upstream,
 )
-from conformance.operations.evaluation import OPERATIONS, operation_named, reference, references
+from conformance.operations.evaluation import OPERATIONS, Call, operation_named, reference, references
 
 __all__ = [
     "OPERATIONS",
     "SECOND",
     "Arguments",
+    "Call",
     "Input",
     "Operation",
     "Parameter",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -51,31 +52,51 @@ def operation_named(name: str) -> Operation:
 def reference(
     operation: str, arguments: Arguments, quantity: str, dtype: str, g: FloatArray | None = None
 ) -> Reference:
-    """The exact value of a quantity, with its bounds: one of `references`."""
-    return references(operation, arguments, [quantity], dtype, g)[quantity]
+    """The exact value of a quantity, correctly rounded to `dtype`, with its bounds in ulps.
 
-
-def references(
-    operation: str, arguments: Arguments, quantities: Sequence[str], dtype: str, g: FloatArray | None = None
-) -> dict[str, Reference]:
-    """The exact values of quantities, correctly rounded to `dtype`, with their bounds in ulps.
-
-    arguments: tensors as float64 arrays that are already rounded to the dtype, labels as int64. quantities:
-    `value`, `gradient:<input>` or `second:<input>` (along `direction`), in the order to compute them.
-    g: the upstream gradient, of the result's shape; `upstream` by default.
+    arguments, g: see `Call`. quantity: `value`, `gradient:<input>` or `second:<input>` (along `direction`).
     Raises ArgumentError for arguments that the operation does not accept.
     """
-    subject = operation_named(operation)
-    subject.check_arguments(arguments)
-    complete = subject.completed(arguments)
-    g = upstream(subject.result_shape(complete)) if g is None else np.asarray(g, np.float64)
-    settled = settle_together(
-        FORMATS[dtype], [partial(subject.balls, complete, quantity, g) for quantity in quantities]
-    )
-    return {
-        quantity: _with_bounds(subject, complete, quantity, dtype, g, found)
-        for quantity, found in zip(quantities, settled, strict=True)
-    }
+    (found,) = references([Call(operation, arguments, (quantity,), g)], dtype)
+    return found[quantity]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call whose quantities are asked for, in the order to compute them in.
+
+    arguments: tensors as float64 arrays that are already rounded to the dtype, labels as int64.
+    g: the upstream gradient, of the result's shape; `upstream` by default.
+    """
+
+    operation: str
+    arguments: Arguments
+    quantities: tuple[str, ...]
+    g: FloatArray | None = None
+
+
+def references(calls: Sequence[Call], dtype: str) -> list[dict[str, Reference]]:
+    """What `reference` gives for each quantity of each call; all are settled together."""
+    accepted = [_accepted(call) for call in calls]
+    evaluations = [
+        partial(subject.balls, arguments, quantity, g)
+        for subject, arguments, quantities, g in accepted
+        for quantity in quantities
+    ]
+    settled = iter(settle_together(FORMATS[dtype], evaluations))
+    return [
+        {name: _with_bounds(subject, arguments, name, dtype, g, next(settled)) for name in quantities}
+        for subject, arguments, quantities, g in accepted
+    ]
+
+
+def _accepted(call: Call) -> tuple[Operation, Arguments, tuple[str, ...], FloatArray]:
+    """The operation, the arguments with every parameter, the quantities and the upstream gradient."""
+    subject = operation_named(call.operation)
+    subject.check_arguments(call.arguments)
+    complete = subject.completed(call.arguments)
+    g = upstream(subject.result_shape(complete)) if call.g is None else np.asarray(call.g, np.float64)
+    return subject, complete, call.quantities, g
 
 
 def _with_bounds(

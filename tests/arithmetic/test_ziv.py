@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.arithmetic import FORMATS, Format, balls, ziv
-from conformance.arithmetic.ziv import CAP, START, round_integer, settle
+from conformance.arithmetic.ziv import CAP, START, round_integer, settle, settle_together
 
 
 def nearest(fmt: Format, value: Fraction) -> float:
@@ -61,6 +62,24 @@ def test_no_ball_is_asked_for_behind_a_part_that_is_not_settled(monkeypatch: pyt
     settled = settle(FORMATS["float32"], one_by_one)
     assert settled.rounded.tolist() == [0, 1, 2, 1 + 2.0**-23, 4, 5, 6]
     assert asked == [*((128, index) for index in range(4)), *((256, index) for index in range(7))]
+
+
+@pytest.mark.parametrize("hard", [(), (0,), (3,), (4,), (1, 2), (0, 1, 2, 3, 4)])
+def test_what_is_settled_together_is_what_is_settled_alone(hard: tuple[int, ...]) -> None:
+    """Also where some need more precision, and some have no elements."""
+    fmt, seen = FORMATS["float32"], []
+
+    def evaluate(index: int) -> list[balls.Ball]:
+        seen.append((index, balls.current_precision()))
+        far = balls.power_of_two(-24) + balls.power_of_two(-200).exp()
+        return [*map(balls.ball, range(index)), *([far] if index in hard else [])]
+
+    several = [partial(evaluate, index) for index in range(5)]
+    together = settle_together(fmt, several)
+    assert {index for index, bits in seen if bits > START} == set(hard)
+    for one, other in zip(together, map(partial(settle, fmt), several), strict=True):
+        assert one.rounded.tolist() == other.rounded.tolist()
+        assert one.low.tolist() == other.low.tolist()
 
 
 def test_a_tie_that_arithmetic_cannot_prove_is_taken_as_one_at_the_cap() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +32,7 @@ class Rows:
 
     def __init__(self, x: Array, model: Rounding) -> None:
         self.model = model
+        self._made: dict[tuple[str, bool], Array] = {}
         self.n = x.shape[-1]
         self.m = np.max(x, axis=-1, keepdims=True)
         limit = np.where(x == self.m, 0.0, -np.inf)
@@ -66,6 +68,12 @@ class Rows:
         """`array` in the shape of the logits."""
         return array if array.shape == self.z.shape else np.broadcast_to(array, self.z.shape)
 
+    def _once(self, name: str, best: bool, make: Callable[[bool], Array]) -> Array:
+        """What the value and the derivatives both ask for."""
+        if (name, best) not in self._made:
+            self._made[name, best] = make(best)
+        return self._made[name, best]
+
     @cached_property
     def shift_log_error(self) -> Array:
         """Error of log p from rounding x - m: u |z|."""
@@ -81,6 +89,9 @@ class Rows:
 
     def sum_error(self, best: bool) -> Array:
         """Error of log s from the sum alone; the best algorithm leaves the maximum's exact 1 out of it."""
+        return self._once("sum_error", best, self._sum_error)
+
+    def _sum_error(self, best: bool) -> Array:
         own = K * self.model.u + self.summing[best]
         relative = self.drift + self.flushed + own * (self.rest if best else 1.0)
         return -np.log1p(-np.minimum(relative, 0.9))
@@ -91,11 +102,17 @@ class Rows:
 
     def log_softmax_error(self, best: bool) -> Array:
         """Absolute error of each y; 0 where y is infinite."""
+        return self._once("log_softmax_error", best, self._log_softmax_error)
+
+    def _log_softmax_error(self, best: bool) -> Array:
         error = self.shift_log_error + self.log_error(best) + self.model.u * finite_size(self.y)
         return np.where(np.isinf(self.y), 0.0, error + self.model.floor)
 
     def softmax_relative_error(self, best: bool) -> Array:
         """Relative error of each p, underflow aside; 0 where p is 0."""
+        return self._once("softmax_relative_error", best, self._softmax_relative_error)
+
+    def _softmax_relative_error(self, best: bool) -> Array:
         error = self.sum_error(best) + (self.model.u if best else 0.0)
         relative = np.expm1(self.shift_log_error + (K + 1) * self.model.u + error)
         return np.where(self.p > 0, relative, 0.0)
