@@ -11,7 +11,15 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -90,7 +98,18 @@ Real = Annotated[
 Size = Annotated[int, Field(ge=0, le=2**40)]
 Shape = Annotated[list[Size], Field(max_length=8, description="the size of each axis, as [4, 8]")]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="any integer from 0; another seed, other numbers")]
-PowerOfTwo = Annotated[Real, Field(gt=0, description="a power of two, as 0.125")]
+
+
+def _power_of_two(value: float) -> float:
+    if np.frexp(value)[0] != 0.5:
+        raise ValueError(f"{value:g} is no power of two")
+    return value
+
+
+PowerOfTwo = Annotated[
+    Real, Field(gt=0, description="a power of two, as 0.125"), AfterValidator(_power_of_two)
+]
+Grid = Annotated[PowerOfTwo | None, Field(description="a power of two, as 0.125; null for none")]
 
 
 class Generator(BaseModel):
@@ -148,7 +167,7 @@ class Normal(Generator):
     name = "normal"
     shape: Shape
     scale: Real = 1.0
-    grid: PowerOfTwo | None = None
+    grid: Grid = None
     seed: Seed
 
     def make(self) -> Floats:
@@ -193,7 +212,7 @@ class OneDominant(Generator):
     shape: Shape
     gap: Real
     scale: Real = 1.0
-    grid: PowerOfTwo | None = None
+    grid: Grid = None
     seed: Seed
 
     def make(self) -> Floats:
@@ -247,10 +266,7 @@ class _Sweep(Generator):
     negative: bool = False
 
     @model_validator(mode="after")
-    def _powers(self) -> _Sweep:
-        for value in (self.low, self.high):
-            if np.frexp(value)[0] != 0.5:
-                raise ValueError(f"{value:g} is no power of two: a sweep from 0.125 to 1024, say")
+    def _ends(self) -> _Sweep:
         if self.low >= self.high:
             raise ValueError(f"low {self.low:g} is not below high {self.high:g}: the smaller number as low")
         return self

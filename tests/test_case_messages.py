@@ -167,7 +167,8 @@ TENSORS = [
         "{normal: {shape: [2], seed: 1, scale: 1e300}}",
         "overflows float16: numbers that the case's dtypes have",
     ),
-    ("{ladder: {low: 3, high: 8}}", "5:26: ladder: 3 is no power of two: a sweep from 0.125 to 1024, say"),
+    ("{ladder: {low: 3, high: 8}}", "5:32: low: 3 is no power of two: a power of two, as 0.125"),
+    ("{normal: {shape: [2], seed: 1, grid: 0.3}}", "5:54: grid: 0.3 is no power of two: a power of two"),
     ("{ladder: {low: 8, high: 8}}", "5:26: ladder: low 8 is not below high 8: the smaller number as low"),
     (
         "{normal: {shape: [99999, 99999], seed: 1}}",
