@@ -21,6 +21,8 @@ from conformance.operations import OPERATIONS, direction
 T = TypeVar("T")
 #: Inputs of at most this many bytes stay in memory until their group is judged.
 SMALL = 1 << 16
+#: Bytes of larger inputs, and of what is sent of them, that stay for the next subject.
+LARGE = 1 << 24
 #: (subject's name, case, dtype, formulation, quantity) -> whether this check belongs to the run.
 Wanted = Callable[[str, Case, str, str, str], bool]
 
@@ -168,34 +170,39 @@ class Wire:
 
 
 class _Held(Generic[T]):
-    """What is made of groups, for all subjects at once: small things stay, of the large ones the last."""
+    """What is made of groups, for all subjects at once: small things stay, of the large ones the last few."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._small: weakref.WeakKeyDictionary[Group, T] = weakref.WeakKeyDictionary()
-        self._large: tuple[Group, T] | None = None
+        self._large: dict[Group, tuple[T, int]] = {}
 
     def of(self, group: Group, make: Callable[[], tuple[T, int]]) -> T:
         """What `make` gives for a group (and how many bytes that is); several threads ask for the same."""
         with self._lock:
             if group in self._small:
                 return self._small[group]
-            if self._large is not None and self._large[0] is group:
-                return self._large[1]
-            self._large = None
+            if group in self._large:
+                return self._large[group][0]
+            self._make_room(0)
             made, size = make()
             if size <= SMALL:
                 self._small[group] = made
             else:
-                self._large = (group, made)
+                self._make_room(size)
+                self._large[group] = made, size
             return made
+
+    def _make_room(self, size: int) -> None:
+        """Lets the oldest large ones go; what is larger than all that may be kept goes before the next."""
+        while self._large and size + sum(held for _, held in self._large.values()) > LARGE:
+            del self._large[next(iter(self._large))]
 
     def drop(self, group: Group) -> None:
         """Lets go of what is held of a group."""
         with self._lock:
             self._small.pop(group, None)
-            if self._large is not None and self._large[0] is group:
-                self._large = None
+            self._large.pop(group, None)
 
 
 _arguments: _Held[dict[str, Any]] = _Held()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import re
+from contextlib import suppress
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
+from conformance.caches import cache_directory
 from conformance.report import figures
 from conformance.report.verdicts import look
 
@@ -55,10 +61,34 @@ def cell(text: object, limit: int = 300) -> str:
     return line
 
 
+class _Compiled(BytecodeCache):
+    """Templates as they were compiled in an earlier run; a directory that cannot be used is done without."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fills the bucket with what is kept, if that is of this template and this Python."""
+        damaged = (OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError)
+        with suppress(*damaged), self._path(bucket).open("rb") as stream:
+            bucket.load_bytecode(stream)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keeps what is in the bucket."""
+        path = self._path(bucket)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_suffix(f".{os.getpid()}")
+            with beside.open("wb") as stream:
+                bucket.write_bytecode(stream)
+            beside.replace(path)
+
+    def _path(self, bucket: Bucket) -> Path:
+        return cache_directory() / "templates" / bucket.key
+
+
 @cache
 def _environment(html: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("conformance.report", "templates"),
+        bytecode_cache=_Compiled(),
         autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
