@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance import engine, garbage
+from conformance.caches import cache_directory
 
 if TYPE_CHECKING:
     from conformance.report import Story
@@ -32,7 +33,7 @@ def run(
         if output is not None:
             from conformance import report
 
-            report.prepare()
+            report.prepare(cache_directory() / "report")
 
     def publish(result: Run, directory: Path) -> None:
         from conformance import previous, report

@@ -20,7 +20,7 @@ from conformance.verdict import Judgement
 Floats = npt.NDArray[np.float64]
 
 #: Elements that are judged in one vectorised step: more would cost memory, fewer time.
-_AT_ONCE = 1 << 21
+_AT_ONCE = 1 << 19
 STORAGE: dict[str, Any] = {
     "float16": np.float16,
     "bfloat16": ml_dtypes.bfloat16,

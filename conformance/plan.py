@@ -22,7 +22,7 @@ T = TypeVar("T")
 #: Inputs of at most this many bytes stay in memory until their group is judged.
 SMALL = 1 << 16
 #: Bytes of larger inputs, and of what is sent of them, that stay for the next subject.
-LARGE = 1 << 24
+LARGE = 1 << 23
 #: (subject's name, case, dtype, formulation, quantity) -> whether this check belongs to the run.
 Wanted = Callable[[str, Case, str, str, str], bool]
 

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
+from conformance import garbage
 from conformance.operations import Call, Reference, references
 from conformance.plan import Group
 from conformance.store import Store
 
 #: Elements of exact values that are held before the answers that need them are there.
-_AHEAD = 1 << 20
+_AHEAD = 1 << 18
 #: Groups that are found together, and the bytes of their tensors: few, so that answers do not wait for long.
 _TOGETHER, _SMALL = 32, 1 << 16
+#: Groups after which freed memory is given back, which lies between what is still held: 70 MB.
+_JUDGED = 256
 
 
 class References:
@@ -91,6 +94,8 @@ class References:
         self._done.add(group.index)
         for found in self._memory.pop(group.index, {}).values():
             self._elements -= found.rounded.size
+        if len(self._done) % _JUDGED == 0:
+            garbage.let_go()
 
     def close(self) -> None:
         """Writes what is new to the disk."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 
 from conformance.report.frontier import EDGES
 from conformance.report.libraries import datatables, vega
@@ -15,9 +16,12 @@ from conformance.report.verdicts import KNOWN, LOOKS, in_order
 SCRIPTS = ("data.js", "state.js", "engine.js", "checks.js", "details.js", "frontier.js", "main.js")
 
 
-def prepare() -> None:
-    """What a page has whatever it tells, made beforehand: whoever waits for something may do it meanwhile."""
-    compile_templates()
+def prepare(kept: Path) -> None:
+    """What a page has whatever it tells, made beforehand: whoever waits for something may do it meanwhile.
+
+    kept: the directory for what the next run need not make again.
+    """
+    compile_templates(kept)
     _table()
 
 

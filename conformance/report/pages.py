@@ -16,7 +16,6 @@ from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from conformance.caches import cache_directory
 from conformance.report import figures
 from conformance.report.verdicts import look
 
@@ -64,6 +63,9 @@ def cell(text: object, limit: int = 300) -> str:
 class _Compiled(BytecodeCache):
     """Templates as they were compiled in an earlier run; a directory that cannot be used is done without."""
 
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
     def load_bytecode(self, bucket: Bucket) -> None:
         """Fills the bucket with what is kept, if that is of this template and this Python."""
         damaged = (OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError)
@@ -81,14 +83,13 @@ class _Compiled(BytecodeCache):
             beside.replace(path)
 
     def _path(self, bucket: Bucket) -> Path:
-        return cache_directory() / "templates" / bucket.key
+        return self._directory / bucket.key
 
 
 @cache
 def _environment(html: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("conformance.report", "templates"),
-        bytecode_cache=_Compiled(),
         autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -110,8 +111,10 @@ def _environment(html: bool) -> Environment:
     return environment
 
 
-def compile_templates() -> None:
-    """Compiles every template, which takes as long as drawing with it."""
+def compile_templates(kept: Path) -> None:
+    """Compiles every template, which takes as long as drawing with it, unless the directory `kept` has it."""
+    for html in (True, False):
+        _environment(html).bytecode_cache = _Compiled(kept)
     for name in _environment(True).list_templates():
         _environment(name.endswith(".html")).get_template(name)
 

@@ -83,3 +83,24 @@ def test_a_large_input_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert group.wire().body
     assert group.case.quantity_names() == ("value", "gradient:x", "second:x")
     assert len(drawn) == 1
+
+
+@pytest.mark.parametrize(("kept", "drawn_again"), [(1 << 23, 0), (1 << 20, 1), (1, 1)])
+def test_the_last_few_large_inputs_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, drawn_again: int
+) -> None:
+    """For subjects that do not ask at the same time; one of 720,000 bytes in a megabyte is the last alone."""
+    monkeypatch.setattr(plan, "LARGE", kept)
+    path = tmp_path / "cases.yaml"
+    one = LARGE.replace("SCALE", "1").replace("QUANTITIES", "value")
+    path.write_text(one + one[one.index("  - id") :].replace("id: a", "id: b"))
+    first, second = plan.make(load_cases([path]), ["numpy"]).groups
+    first.release()
+    second.release()
+    drawn: list[Normal] = []
+    make = Normal.make
+    monkeypatch.setattr(Normal, "make", lambda self: drawn.append(self) or make(self))
+    for group in (first, second, first):
+        assert group.arguments["x"].shape == (3, 30000)
+    assert len(drawn) == 2 + drawn_again
+    assert first.arguments["x"] is first.arguments["x"]  # the last stays, however large it is
