@@ -66,12 +66,24 @@ class Stream:
 
     def normal(self, count: int) -> Floats:
         """Mean 0, variance 1, within +-6: twelve uniforms of 52 bits, summed as integers, less 6."""
-        total = np.zeros(count, np.uint64)
-        together = 12 if 12 * count <= _CHUNK else 1  # a small tensor costs the calls, a large one the memory
-        for _ in range(0, 12, together):
-            words = self.bits(together * count) >> np.uint64(12)
-            total += words.reshape(together, count).sum(axis=0, dtype=np.uint64)
+        total = self._sums(12, count)
         return (total.astype(np.int64) - np.int64(6 << 52)).astype(np.float64) * 2.0**-52
+
+    def _sums(self, terms: int, count: int) -> Bits:
+        """Sums of so many words of 52 bits, `count` words apart from each other."""
+        if terms * count <= _CHUNK:  # a small tensor costs the calls, a large one the memory
+            words = self.bits(terms * count) >> np.uint64(12)
+            return np.asarray(words.reshape(terms, count).sum(axis=0, dtype=np.uint64))
+        total = np.zeros(count, np.uint64)
+        for first in range(0, count, _CHUNK):
+            part = total[first : first + _CHUNK]
+            place = np.arange(first + 1, first + part.size + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+            for term in range(terms):
+                part += _mix(place + np.uint64((self.state + term * count * _GOLDEN) & _WORD)) >> np.uint64(
+                    12
+                )
+        self.state = (self.state + terms * count * _GOLDEN) & _WORD
+        return total
 
     def below(self, limit: int, count: int) -> Labels:
         """Integers in [0, limit)."""

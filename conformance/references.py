@@ -20,7 +20,7 @@ _AHEAD = 1 << 18
 #: Groups that are found together, and the bytes of their tensors: few, so that answers do not wait for long.
 _TOGETHER, _SMALL = 32, 1 << 16
 #: Groups after which freed memory is given back, which lies between what is still held: 70 MB.
-_JUDGED = 256
+_JUDGED = 512
 
 
 class References:
@@ -80,14 +80,14 @@ class References:
 
     def _found(self, several: Sequence[_Asked]) -> list[dict[str, Reference]]:
         """The references of each, from the disk or computed; those of a dtype are settled together."""
-        found = {asked.key: self._store.read(asked.key) for asked in several}
-        missing = {asked.key: asked for asked in several if found[asked.key] is None}
+        found = self._store.read([asked.key for asked in several])
+        missing = {asked.key: asked for asked in several if asked.key not in found}
         for dtype in sorted({asked.dtype for asked in missing.values()}):
             calls = {key: asked.call for key, asked in missing.items() if asked.dtype == dtype}
             for key, made in zip(calls, references(list(calls.values()), dtype), strict=True):
                 self._store.add(key, made)
                 found[key] = made
-        return [found[asked.key] or {} for asked in several]
+        return [found[asked.key] for asked in several]
 
     def drop(self, group: Group) -> None:
         """Lets a group's references go: its checks are judged."""

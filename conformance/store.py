@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +21,7 @@ _KEPT = 1 << 19
 _UNWRITTEN = 1 << 24
 _ARRAYS = ("rounded", "high", "low", "ulp", "bound", "attainable")
 
-Entry = tuple[str, npt.NDArray[np.float64]]
+Entry = tuple[str, Any]  # a header, and the bytes of float64 numbers
 
 
 class Store:
@@ -41,18 +44,19 @@ class Store:
         except (OSError, sqlite3.Error):
             self._connection = None
 
-    def read(self, key: str) -> dict[str, Reference] | None:
-        """What was added under the key; None where there is nothing, or where it is damaged."""
-        if key in self._new:
-            return _unpacked(*self._new[key])
-        if self._connection is None:
-            return None
-        try:
-            query = "SELECT header, numbers FROM settled WHERE key = ?"
-            row = self._connection.execute(query, (key,)).fetchone()
-            return row and _unpacked(row[0], np.frombuffer(row[1]))
-        except (sqlite3.Error, KeyError, TypeError, ValueError):
-            return None
+    def read(self, keys: Sequence[str]) -> dict[str, dict[str, Reference]]:
+        """What was added under these keys; without those under which there is nothing, or it is damaged."""
+        entries = {key: self._new[key] for key in keys if key in self._new}
+        if self._connection is not None:
+            query = f"SELECT key, header, numbers FROM settled WHERE key IN ({','.join('?' * len(keys))})"
+            with suppress(sqlite3.Error):
+                for key, header, numbers in self._connection.execute(query, tuple(keys)):
+                    entries.setdefault(key, (header, numbers))
+        found = {}
+        for key, (header, numbers) in entries.items():
+            with suppress(KeyError, TypeError, ValueError):
+                found[key] = _unpacked(header, np.frombuffer(numbers))
+        return found
 
     def add(self, key: str, found: dict[str, Reference]) -> None:
         """Keeps the references of a group, unless they are too large."""
