@@ -159,10 +159,10 @@ def _compact(codes: Places, span: int) -> tuple[Places, Places]:
 
 
 def columns(values: Iterable[Any], size: int) -> Iterator[Column]:
-    """The columns that the values are made of; `size` at a time where they come one by one."""
+    """The columns that the values are made of; `size` at a time where they are a list or come one by one."""
     if isinstance(values, Behind):
         yield from values.columns
-    elif isinstance(values, (list, Recurring)):
+    elif isinstance(values, Recurring):
         yield values
     else:
         left = iter(values)
@@ -171,14 +171,14 @@ def columns(values: Iterable[Any], size: int) -> Iterator[Column]:
 
 
 def parts(values: Iterable[Any], size: int) -> Iterator[Column]:
-    """The values in order, about `size` at a time; what recurs stays apart from what does not."""
+    """The values in order, lists at most `size` at a time; what recurs stays together, and apart from them."""
     gathered: list[Any] = []
     for column in columns(values, size):
         if isinstance(column, list):
             gathered += column
-        if gathered and (isinstance(column, Recurring) or len(gathered) >= size):
-            yield gathered
-            gathered = []
+        while len(gathered) >= size or (gathered and isinstance(column, Recurring)):
+            yield gathered[:size]
+            gathered = gathered[size:]
         if isinstance(column, Recurring):
             yield column
     if gathered:

@@ -76,8 +76,10 @@ def pieces(lengths: list[int]) -> Iterator[list[int] | Recurring]:
 def test_parts_are_all_there_is_in_order(lengths: list[int], size: int) -> None:
     plain = [number for number, length in enumerate(lengths) for _ in range(length)]
     assert list(Behind(pieces(lengths))) == plain
-    for found in (parts(Behind(pieces(lengths)), size), parts(iter(plain), size)):
-        assert [entry for part in found for entry in part] == plain
+    for found in (parts(Behind(pieces(lengths)), size), parts(iter(plain), size), parts(plain, size)):
+        held = list(found)
+        assert [entry for part in held for entry in part] == plain
+        assert all(0 < len(part) <= size for part in held if isinstance(part, list))
 
 
 NUMBERS = (0.0, 1.0, -3.5, 1e-320, float("inf"), float("nan"))
