@@ -171,7 +171,7 @@ def columns(values: Iterable[Any], size: int) -> Iterator[Column]:
 
 
 def parts(values: Iterable[Any], size: int) -> Iterator[Column]:
-    """The values in order, lists at most `size` at a time; what recurs stays together, and apart from them."""
+    """The values in order, lists `size` at a time at most; what recurs stays together, apart from them."""
     gathered: list[Any] = []
     for column in columns(values, size):
         if isinstance(column, list):
