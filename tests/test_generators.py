@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from conformance.generators import GENERATORS, Generator, Stream
+from conformance.generators import GENERATORS, Generator
+from conformance.stream import Stream
 
 #: SHA-256 of the little-endian bytes. A change here changes every case that uses the generator: none may.
 DIGESTS: list[tuple[str, dict[str, Any], str]] = [

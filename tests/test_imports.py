@@ -27,9 +27,10 @@ FRAMEWORKS = {
 PARTS = {
     "case": {
         "case_checks", "case_schema", "corpus", "deviations", "edges", "generators", "loading", "printed",
-        "rounded_inputs", "tensor_nodes", "tensors", "validation", "variations",
+        "rounded_inputs", "stream", "tensor_nodes", "tensors", "validation", "variations",
     },
     "environments": {"packages", "pythons"},
+    "references": {"store"},
     "results": {"stored", "tables"},
     "subject": {"handover", "subjects_file"},
     "yaml": {"caches", "case_file", "faults", "limits", "tree_cache", "yaml_tree"},

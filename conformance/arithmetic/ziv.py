@@ -56,6 +56,8 @@ def settle(fmt: Format, evaluate: Callable[[], Iterable[Ball]]) -> Rounded:
 
 def settle_together(fmt: Format, several: Sequence[Callable[[], Iterable[Ball]]]) -> list[Rounded]:
     """What `settle` makes of each; those for which 128 bits do, as they nearly always do, in one step."""
+    if len(several) == 1:
+        return [settle(fmt, several[0])]
     sizes: list[int] = []
 
     def counted() -> Iterator[Column]:
@@ -69,8 +71,6 @@ def settle_together(fmt: Format, several: Sequence[Callable[[], Iterable[Ball]]]
         found = _settled_parts(fmt, Behind(counted()), last=False)
     if found is not None:
         return _cut(_joined(found), sizes)
-    if len(several) == 1:
-        return [settle(fmt, several[0])]
     half = len(several) // 2
     return settle_together(fmt, several[:half]) + settle_together(fmt, several[half:])
 

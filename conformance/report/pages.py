@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 from contextlib import suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
@@ -60,30 +59,18 @@ def cell(text: object, limit: int = 300) -> str:
     return line
 
 
-class _Compiled(BytecodeCache):
+class _Compiled(FileSystemBytecodeCache):
     """Templates as they were compiled in an earlier run; a directory that cannot be used is done without."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Fills the bucket with what is kept, if that is of this template and this Python."""
-        damaged = (OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError)
-        with suppress(*damaged), self._path(bucket).open("rb") as stream:
-            bucket.load_bytecode(stream)
+        with suppress(OSError, EOFError, pickle.UnpicklingError):
+            super().load_bytecode(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keeps what is in the bucket."""
-        path = self._path(bucket)
         with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_suffix(f".{os.getpid()}")
-            with beside.open("wb") as stream:
-                bucket.write_bytecode(stream)
-            beside.replace(path)
-
-    def _path(self, bucket: Bucket) -> Path:
-        return self._directory / bucket.key
+            super().dump_bytecode(bucket)
 
 
 @cache
@@ -113,8 +100,10 @@ def _environment(html: bool) -> Environment:
 
 def compile_templates(kept: Path) -> None:
     """Compiles every template, which takes as long as drawing with it, unless the directory `kept` has it."""
+    with suppress(OSError):
+        kept.mkdir(parents=True, exist_ok=True)
     for html in (True, False):
-        _environment(html).bytecode_cache = _Compiled(kept)
+        _environment(html).bytecode_cache = _Compiled(str(kept))
     for name in _environment(True).list_templates():
         _environment(name.endswith(".html")).get_template(name)
 
