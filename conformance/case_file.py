@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from conformance.adapters.hardware import KERNEL_FLAGS
 from conformance.faults import Faults, meant, shown
 from conformance.yaml_tree import Mapping, Node, Scalar, find, kind, plain
 
@@ -27,12 +28,19 @@ class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def flags_of(processor: str) -> dict[str, bool]:
+    """What `Known.processor` says: instruction set -> whether the processor has it."""
+    named = [word.split() for word in processor.split(",") if word.strip()]
+    return {" ".join(words[words[0] == "not" :]): words[0] != "not" for words in named}
+
+
 class Known(_Keys):
     """A documented deviation: which checks of the case deviate, why, and who says so.
 
     `subject`, `dtype`, `formulation` and `quantity` are globs; quantity `gradient` means every gradient, and
     `second` every second derivative.
-    `versions` is a PEP 440 specifier of the framework's versions, empty for any.
+    `versions` is a PEP 440 specifier of the framework's versions, empty for any; `processor` names what the
+    processor that the subject runs on has and lacks, empty for any.
     """
 
     subject: Annotated[Text, Field(description="a glob of subjects, as torch, jax* or tensorflow:xla")]
@@ -43,6 +51,10 @@ class Known(_Keys):
     source: Annotated[Text, Field(description="where the deviation is documented: a link or a file's name")]
     versions: Annotated[
         str, Field(description="versions of the framework as PEP 440 has them, as '<0.11'")
+    ] = ""
+    processor: Annotated[
+        str,
+        Field(description="what the processor has and lacks, as 'avx512f, not avx512_fp16'"),
     ] = ""
 
     @field_validator("quantity")
@@ -57,6 +69,14 @@ class Known(_Keys):
             SpecifierSet(value)
         except InvalidSpecifier:
             raise ValueError(f"{shown(value)} names no versions") from None
+        return value
+
+    @field_validator("processor")
+    @classmethod
+    def _instruction_sets(cls, value: str) -> str:
+        for flag in flags_of(value):
+            if flag not in KERNEL_FLAGS:
+                raise ValueError(f"{shown(flag)} is no instruction set that a worker tells of")
         return value
 
 

@@ -47,6 +47,7 @@ class Collector:
     plan: Plan
     references: References
     versions: dict[str, str]
+    processors: dict[str, frozenset[str]] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
     on_group: Callable[[Group, list[Row]], None] | None = None
     tables: dict[str, Table] = field(default_factory=lambda: {name: Table(kinds) for name, kinds in _TABLES})
@@ -152,8 +153,9 @@ class Collector:
             return ""
         names = dict.fromkeys((one.subject, self._subject(one.subject).unpinned))
         check = group.dtype, one.request.formulation, quantity, self.versions.get(one.subject, "")
+        processor = self.processors.get(one.subject, frozenset())
         for known in group.case.known:
-            if any(matches(known, name, *check) for name in names):
+            if any(matches(known, name, *check, processor) for name in names):
                 self.known_used[known] = self.known_used.get(known, False) or not conforms
                 if not conforms:
                     return f"{known.reason} ({known.source})"

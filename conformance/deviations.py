@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from conformance import subject
 from conformance.case import Case
-from conformance.case_file import Deviation, DeviationFile, Known, read_keys
+from conformance.case_file import Deviation, DeviationFile, Known, flags_of, read_keys
 from conformance.corpus import KNOWN, corpus, shown_path
 from conformance.faults import Faults, meant, shown
 from conformance.limits import Limits
@@ -149,8 +149,18 @@ def read_bytes(path: Path, limits: Limits, faults: Faults) -> bytes | None:
     return data
 
 
-def matches(known: Known, subject: str, dtype: str, formulation: str, quantity: str, version: str) -> bool:
-    """Whether a known deviation speaks of this check."""
+def matches(
+    known: Known,
+    subject: str,
+    dtype: str,
+    formulation: str,
+    quantity: str,
+    version: str,
+    processor: frozenset[str] = frozenset(),
+) -> bool:
+    """Whether a known deviation speaks of this check, on a processor with these instruction sets."""
+    if not all((flag in processor) == there for flag, there in flags_of(known.processor).items()):
+        return False
     globs = known.subject, known.dtype, known.formulation, known.quantity
     return _matches(globs, known.versions, (subject, dtype, formulation, quantity), version)
 

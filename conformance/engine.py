@@ -133,7 +133,7 @@ class _Session:
         self.active: dict[str, int] = {}
         self.left: dict[str, int] = {}
         self.finished_searches: list[Search] = []
-        self.recorded: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+        self.recorded: journal.Recorded = {}
         self.directory: journal.RunDirectory | None = None
         self.interrupted = ""
         self.meanwhile: Callable[[], None] | None = None
@@ -192,13 +192,15 @@ class _Session:
         return load_cases([Path(path) for path in self.settings.paths] or None) if cases is None else cases
 
     def _take_over(self, directory: journal.RunDirectory) -> None:
-        header, self.recorded = directory.recorded()
+        header, hellos, self.recorded = directory.recorded()
         if header is None:
             raise RunError(f"{directory.path}: there is no interrupted run to resume here")
         try:
             self.settings = Settings(**header["settings"])
         except (KeyError, TypeError):
             raise RunError(f"{directory.path}: another version began this run; run it anew") from None
+        for hello in hellos:
+            self.roster.expect(hello)
 
     def _start(self, subjects: Sequence[Subject]) -> None:
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
@@ -214,9 +216,8 @@ class _Session:
         from conformance.references import References
 
         references = References(cache_directory(), the_plan.groups)
-        collector = Collector(
-            the_plan, references.get, self.roster.versions, {one.name: one for one in subjects}
-        )
+        told = self.roster.versions, self.roster.processors
+        collector = Collector(the_plan, references.get, *told, {one.name: one for one in subjects})
         collector.on_group = self._on_group(collector, references)
         self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)
         self.progress.planned(
@@ -245,8 +246,6 @@ class _Session:
             if frame is None:
                 fresh.append(request)
             else:
-                # Replayed before its worker has said hello: the version that answered is the journal's.
-                self.roster.versions.setdefault(subject, str(frame[0].get("version", "")))
                 self.inbox.put(journal.replay(frame, request))
         self.crews[subject].submit(fresh)
 
@@ -315,7 +314,8 @@ class _Session:
         fresh = []
         for message in messages:
             if isinstance(message, Hello):
-                self.roster.meet(message)
+                if self.roster.meet(message) and self.directory is not None:
+                    self.directory.record_hello(message)
             elif isinstance(message, Answer) and not self._is_recorded(message):
                 fresh.append((message, self.roster.versions.get(message.subject, "")))
         if self.directory is not None:

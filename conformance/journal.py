@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from conformance import received
 from conformance.adapters import protocol
 from conformance.errors import RunError
-from conformance.messages import Answer
+from conformance.messages import Answer, Hello
 
 if TYPE_CHECKING:
     from conformance.plan import Request
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 NAME = "journal.bin"
 #: Where the files of a run are written before they take their place.
 STAGE = ".writing"
+#: A journal's answers: frames by (subject, request's key).
+Recorded = dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]
 #: The journal of a finished run: every observation, for comparisons bit by bit.
 OBSERVATIONS = "observations.bin"
 
@@ -74,18 +77,17 @@ class RunDirectory:
             with suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
 
-    def recorded(
-        self,
-    ) -> tuple[dict[str, Any] | None, dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]]:
-        """What an earlier run left: its header, and its answers by (subject, request's key).
+    def recorded(self) -> tuple[dict[str, Any] | None, list[Hello], Recorded]:
+        """What an earlier run left: its header, its subjects' hellos, and its answers.
 
         A last frame that was cut short when the run was killed is dropped, and cut off the file.
         """
         header: dict[str, Any] | None = None
-        answers: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+        hellos: list[Hello] = []
+        answers: Recorded = {}
         path = self.path / NAME
         if not path.exists():
-            return None, {}
+            return None, [], {}
         with open(path, "r+b") as stream:
             whole = 0
             while True:
@@ -98,10 +100,12 @@ class RunDirectory:
                 whole = stream.tell()
                 if frame[0].get("kind") == "run":
                     header = frame[0]
+                elif frame[0].get("kind") == "hello":
+                    hellos.append(Hello(str(frame[0].get("subject")), received.hello(frame[0])))
                 elif frame[0].get("kind") == "answer":
                     answers[str(frame[0].get("subject")), str(frame[0].get("key"))] = frame
             stream.truncate(whole)
-        return header, answers
+        return header, hellos, answers
 
     def begin(self, header: dict[str, Any]) -> None:
         """Starts the journal early, so that a kill at any moment can be resumed, unless one lies there.
@@ -126,6 +130,12 @@ class RunDirectory:
             self._empty = True
         except OSError as error:
             raise self._unwritable(error) from None
+
+    def record_hello(self, hello: Hello) -> None:
+        """Appends what a subject says that it is, before its first answer."""
+        about: dict[str, Any] = {"kind": "hello", "subject": hello.subject}
+        about |= {name: hello.header[name] for name in ("version", "hardware") if name in hello.header}
+        self._write(protocol.encode(about))
 
     def record(self, answers: Iterable[tuple[Answer, str]]) -> None:
         """Appends answers, each with its framework's version, in one write.

@@ -133,9 +133,18 @@ class Group:
             self._keys[named] = digest.hexdigest()[:32]
         return self._keys[named]
 
-    def payload(self, index: int, formulation: str, quantities: tuple[str, ...]) -> bytes:
-        """The frame of the request with this index, which is the same for every subject."""
-        wire, asked = self.wire(), (index, quantities)
+    def payload(self, index: int, formulation: str, quantities: tuple[str, ...], alone: bool) -> bytes:
+        """The frame of the request with this index, which is the same for every subject.
+
+        alone: the formulation is to be compiled without the others.
+        """
+        wire = self.wire()
+        if alone:
+            about = {**self.about(formulation, quantities), "formulations": [formulation]}
+            return protocol.joined(
+                protocol.text_of({"id": index, **about, "arrays": wire.entries}), wire.body
+            )
+        asked = index, quantities
         if asked not in self._headers:
             header = {"id": index, **self.about(formulation, quantities), "arrays": wire.entries}
             self._headers[asked] = protocol.text_of(header)
@@ -235,9 +244,9 @@ class Request:
         """The request as a person reads it."""
         return f"{self.group.case.id}[{self.group.dtype}-{self.formulation}]"
 
-    def payload(self) -> bytes:
-        """The request's frame."""
-        return self.group.payload(self.index, self.formulation, self.quantities)
+    def payload(self, alone: bool = False) -> bytes:
+        """The request's frame; `alone` asks that its formulation be compiled without the others."""
+        return self.group.payload(self.index, self.formulation, self.quantities, alone)
 
     @property
     def key(self) -> str:

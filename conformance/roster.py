@@ -11,10 +11,14 @@ from conformance.subject import Subject
 
 
 class Roster:
-    """The subjects of a run as they told of themselves; `versions` are by subject, a journal's too."""
+    """The subjects of a run as they told of themselves.
+
+    By subject, a journal's too: `versions`, and `processors`, the instruction sets of theirs.
+    """
 
     def __init__(self) -> None:
         self.versions: dict[str, str] = {}
+        self.processors: dict[str, frozenset[str]] = {}
         self._hellos: dict[str, dict[str, Any]] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)  # the processor's, in calls
         self._compiled: dict[tuple[str, int], int] = {}  # by subject and process
@@ -24,17 +28,26 @@ class Roster:
         """The subjects that have said what they are."""
         return set(self._hellos)
 
-    def meet(self, hello: Hello) -> None:
-        """Notes a subject's hello.
+    def expect(self, hello: Hello) -> None:
+        """Notes what a subject was in the run that is resumed."""
+        self.versions[hello.subject] = str(hello.header.get("version", ""))
+        self.processors[hello.subject] = frozenset(hello.header.get("hardware", {}).get("flags", ()))
+
+    def meet(self, hello: Hello) -> bool:
+        """Notes a subject's hello; whether it is the run's first one of that subject.
 
         RunError where a resumed run's subject is no longer what it was: two versions make no run.
         """
         self._hellos[hello.subject] = hello.header
+        if hello.subject not in self.versions:
+            self.expect(hello)
+            return True
         version = str(hello.header.get("version", ""))
-        before = self.versions.setdefault(hello.subject, version)
+        before = self.versions[hello.subject]
         if before != version:
             changed = f"{hello.subject} is {version} now, and was {before}"
             raise RunError(f"{changed} when the run was interrupted: run it anew")
+        return False
 
     def charge(self, answer: Answer, process: int) -> None:
         """Adds what an answer of a subject's process cost; it tells its programs from the first on."""

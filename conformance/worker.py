@@ -11,12 +11,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from conformance import pipes, priority, received
+from conformance import pipes, priority, processes, received
 from conformance.adapters import protocol
 from conformance.messages import Answer, Ended, Hello, Message
 from conformance.subject import Subject
@@ -80,6 +80,8 @@ class Worker:
         self._sent: deque[Request] = deque()
         self._closed = False
         self._stopped = False
+        # Programs beside which a process died, and the formulations of each that killed it twice.
+        self._fatal: defaultdict[tuple[object, ...], set[str]] = defaultdict(set)
         self._answered, self._spent = 0, 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._since = time.monotonic()
@@ -202,7 +204,7 @@ class Worker:
             assert process.stdout is not None
             priority.step_back(process.pid, self._niceness)
             self._process = process
-            gone = _gone(process)
+            gone = processes.gone(process)
             feeder = threading.Thread(target=self._feed, args=(process, gone), daemon=True)
             feeder.start()
             pipe = pipes.Reader(process.stdout.fileno(), gone, more=lambda: len(self._sent) > MANY)
@@ -212,8 +214,8 @@ class Worker:
                 self._process = None
                 finished = self._made_way or (self._closed and not self._sent and not self._waiting)
                 self._changed.notify_all()
-            lived_on = not fault and not _ends(process, _PATIENCE)
-            _kill_group(process)  # Also what it started and left behind.
+            lived_on = not fault and not processes.ends(process, _PATIENCE)
+            processes.kill_group(process)  # Also what it started and left behind.
             code = process.wait()
             feeder.join()
             process.stdin.close()
@@ -267,7 +269,7 @@ class Worker:
                 if not self._sent:
                     self._since = time.monotonic() if self._said_hello else self._since
                 self._sent.append(request)
-            payload = request.payload()
+            payload = request.payload(alone=request.group.program in self._fatal)
             size += len(payload)
             yield payload
 
@@ -323,12 +325,15 @@ class Worker:
         stderr.seek(max(0, stderr.tell() - 2000))
         written = stderr.read().decode("utf-8", "replace").splitlines()
         lines = [line.strip() for line in written if line.strip()]
-        return received.text(" | ".join([fault or how, *lines[-3:]]))
+        named = [line for line in lines[:-3] if "error" in line.lower()][-1:]  # what follows are its details
+        return received.text(" | ".join([fault or how, *named, *lines[-3:]]))
 
     def _blame(self, cause: str) -> None:
         """Gives the oldest open request another try, or, the second time, the verdict.
 
-        A process may die between two requests: only one that dies on the same request again is its doing.
+        A process may die between two requests: only one that dies on the same request again is its doing,
+        or on the same formulation of a program that killed it twice before. What is compiled with others
+        may die of one of them: from the first death on each is compiled alone.
         """
         with self._changed:
             open_requests = list(self._sent)
@@ -336,11 +341,15 @@ class Worker:
             culprit = open_requests[0] if open_requests and self._said_hello else None
             if self._overdue and culprit is not self._late:
                 culprit = None  # Its answer came while it was being stopped.
-            if culprit is not None and (self._overdue or culprit.attempts):
-                open_requests.pop(0)
-            elif culprit is not None:
-                culprit.attempts += 1
-                culprit = None
+            if culprit is not None:
+                convicted = self._fatal[culprit.group.program]
+                if culprit.attempts and not self._overdue:
+                    convicted.add(culprit.formulation)
+                if self._overdue or culprit.formulation in convicted:
+                    open_requests.pop(0)
+                else:
+                    culprit.attempts += 1
+                    culprit = None
             self._waiting.extendleft(reversed(open_requests))
         if culprit is not None:
             self._report(culprit, "timed out" if self._overdue else "crashed", cause)
@@ -373,26 +382,4 @@ class Worker:
     def _kill(self) -> None:
         process = self._process
         if process is not None:
-            _kill_group(process)
-
-
-def _gone(process: subprocess.Popen[bytes]) -> Callable[[], bool]:
-    """Whether the process has ended."""
-    return lambda: process.poll() is not None
-
-
-def _ends(process: subprocess.Popen[bytes], patience: float) -> bool:
-    """Whether a process ends by itself within that many seconds."""
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kills the process and what it started (it leads a session of its own)."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        process.kill()
+            processes.kill_group(process)

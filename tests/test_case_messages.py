@@ -119,6 +119,10 @@ KEYS = [
         "known: [{subject: '*', reason: r, source: s, versions: old}]",
         "6:60: versions: 'old' names no versions: versions of",
     ),
+    (
+        "known: [{subject: '*', reason: r, source: s, processor: 'avx512f, not sse9'}]",
+        "6:61: processor: 'sse9' is no instruction set that a worker tells of: what the processor has",
+    ),
 ]
 
 TENSORS = [

@@ -8,6 +8,7 @@ import pytest
 
 from conformance.case import load_cases
 from conformance.corpus import corpus
+from conformance.deviations import matches
 from conformance.errors import CaseError
 
 CASES = """
@@ -46,6 +47,26 @@ def test_belongs_to_the_cases_it_names(folder: Path) -> None:
     (folder / "known.yaml").write_text(ENTRY)
     known = {case.id: [entry.reason for entry in case.known] for case in load_cases([folder / "theme"])}
     assert known == {"one": ["returns something else"], "other": []}
+
+
+@pytest.mark.parametrize(
+    ("processor", "known"),
+    [
+        ("", True),
+        ("avx512f", True),
+        ("avx512f, not avx512_fp16", True),
+        ("not avx512_fp16", True),
+        ("avx512_fp16", False),
+        ("not avx512f", False),
+        ("avx512f, not avx2", False),
+    ],
+)
+def test_a_processor_has_and_lacks_what_is_named(folder: Path, processor: str, known: bool) -> None:
+    """All that is named must hold of the processor that the subject ran on."""
+    (folder / "known.yaml").write_text(f"{ENTRY}    processor: '{processor}'\n")
+    (entry,) = load_cases([folder / "theme"])[0].known
+    check = "torch", "float32", "functional", "value", "2.13.0"
+    assert matches(entry, *check, frozenset({"avx2", "avx512f"})) is known
 
 
 def test_other_operations_are_not_meant(folder: Path) -> None:

@@ -211,6 +211,7 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "arrays that are numbers": says(arrays=[1, 2]),
     "hello again": lambda worker, *_: worker.hello(),
     "answers twice": lambda worker, header, value: [worker.answer(header, value) for _ in range(2)],
+    "wrong on its processor": lambda worker, header, value: worker.answer(header, value[..., :-1]),
     "wrong shape": lambda worker, header, value: worker.answer(header, value[..., :-1]),
     "no axes": lambda worker, header, value: worker.answer(header, value.sum()),
     "wrong dtype": lambda worker, header, value: worker.answer(header, value.astype(np.float64), "float64"),
@@ -235,18 +236,26 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "a child of another session holds the pipes": leaves_a_child(away=True),
     "dies on every check": lambda worker, *_: die(worker, 1, "never again"),
     "dies between checks": lambda worker, header, value: (worker.answer(header, value), os._exit(0)),
+    "dies where the composed one is compiled": lambda worker, header, value: (
+        os.abort() if "composed" in header["formulations"] else worker.answer(header, value)
+    ),
     "needs much memory": lambda worker, header, value: worker.answer(
         header, np.ones(1 << 28)[:3] * 0 + value
     ),
     "deaf": lambda *_: os.execvp("sleep", ["sleep", "1000"]),
     "is uninstalled": lambda worker, *_: (os.unlink(__file__), die(worker, 9)),
 }
-ALWAYS = frozenset({"dies on every check", "dies between checks"})
+ALWAYS = frozenset({"dies on every check", "dies between checks", "dies where the composed one is compiled"})
 START: dict[str, Callable[[Worker], Any]] = {
+    "dies where the composed one is compiled": lambda worker: (
+        worker.marker.open("a").write("."),
+        worker.hello(),
+    ),
     "cannot start": lambda worker: die(worker, 3, "no such framework here"),
     "crashes at the start": lambda worker: die(worker, 1, "ImportError: libcudart.so.12"),
     "hangs at the start": lambda worker: time.sleep(1000),
     "prints before hello": lambda worker: worker.write(b"Welcome to the cluster!\n"),
+    "wrong on its processor": lambda worker: worker.hello(hardware={"flags": ["avx512f"]}),
     "a hello of odd things": lambda worker: worker.hello(
         version=["1", "\ud800"],
         hardware=7,

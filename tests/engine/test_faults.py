@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,17 @@ FIRSTS = (0.0, 1.0, 666.0, 3.0, 4.0, 5.0)
 Rows = dict[str, dict[str, str]]
 
 
+def written(file: Path, firsts: Sequence[float], formulations: str = "[functional]") -> Path:
+    """A case file with a case for each of these first logits."""
+    listed = [CASE.format(number=number, first=first) for number, first in enumerate(firsts)]
+    file.write_text("source: tests\ncases:\n" + "".join(listed).replace("[functional]", formulations))
+    return file
+
+
 @pytest.fixture(scope="session")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six cases, of which one triggers the fault."""
-    file = tmp_path_factory.mktemp("cases") / "cases.yaml"
-    listed = [CASE.format(number=number, first=first) for number, first in enumerate(FIRSTS)]
-    file.write_text("source: tests\ncases:\n" + "".join(listed))
-    return file
+    return written(tmp_path_factory.mktemp("cases") / "cases.yaml", FIRSTS)
 
 
 def run(cases: Path, folder: Path, fault: str, *options: str, program: Path = HOSTILE) -> tuple[Done, Rows]:
@@ -185,12 +190,39 @@ def test_a_subject_that_never_starts(
     assert json.loads((tmp_path / "out" / "run.json").read_text())["counts"] == {verdict: 1, "not run": 5}
 
 
-def test_a_subject_that_always_dies_is_given_up(cases: Path, tmp_path: Path) -> None:
-    """After eight deaths in a row, two for each check: the fourth culprit is the last."""
-    done, rows = run(cases, tmp_path, "dies on every check")
-    assert [row["verdict"] for row in rows.values()] == ["crashed"] * 4 + ["not run"] * 2
-    assert "never again" in rows["case-5"]["message"]
+def test_a_subject_that_always_dies_is_given_up(tmp_path: Path) -> None:
+    """After eight deaths in a row: two on the first check, one on each that is the same program."""
+    done, rows = run(written(tmp_path / "cases.yaml", range(9)), tmp_path, "dies on every check")
+    assert [row["verdict"] for row in rows.values()] == ["crashed"] * 7 + ["not run"] * 2
+    assert "never again" in rows["case-8"]["message"]
     assert done.code == 1
+
+
+def test_a_death_of_what_is_compiled_together_costs_one_formulation(tmp_path: Path) -> None:
+    """The others are compiled alone from then on; so is every case of that program."""
+    file = written(tmp_path / "cases.yaml", range(4), "[functional, composed, manual]")
+    done, _ = run(file, tmp_path, "dies where the composed one is compiled")
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["formulation"] for row in rows if row["verdict"] == "crashed"} == {"composed"}
+    assert [row["conforms"] for row in rows] == ["True", "False", "True"] * 4
+    assert done.code == 1
+    starts = (tmp_path / "marker").read_text()
+    assert len(starts) == 1 + 1 + 2 + 3, "a death of all, two of the first composed one, one of each other"
+
+
+@pytest.mark.parametrize(("processor", "code"), [("avx512f, not avx2", 0), ("avx512f, avx2", 1)])
+def test_a_deviation_of_some_processors(cases: Path, tmp_path: Path, processor: str, code: int) -> None:
+    """It is known where the subject's own words fit; an interrupted run keeps those words."""
+    known = f"    known: [{{subject: '*', reason: 1 is missing, source: tests, processor: '{processor}'}}]\n"
+    file = tmp_path / "cases.yaml"
+    file.write_text(cases.read_text().replace(f"{CULPRIT}\n", f"{CULPRIT}\n{known}"))
+    done, rows = run(file, tmp_path, "wrong on its processor")
+    assert done.code == code
+    assert rows[CULPRIT]["known"] == ("" if code else "1 is missing (tests)")
+    (tmp_path / "out" / "observations.bin").rename(tmp_path / "out" / "journal.bin")
+    again = conformance("run", "--resume", "--output", "out", folder=tmp_path)
+    assert again.code == code, again.complained
 
 
 def test_a_subject_that_disappears_between_checks(cases: Path, quiet: Rows, tmp_path: Path) -> None:
