@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance import subject
 from conformance.case import Case
-from conformance.case_file import Known
+from conformance.case_file import Known, flags_of
 from conformance.errors import ArgumentError
 from conformance.faults import Faults, meant, shown
 from conformance.limits import Limits
@@ -164,6 +164,10 @@ class Checks:
         if not any(fnmatch.fnmatchcase(name, known.subject) for name in _subjects(known.subject)):
             what = f"known: no subject is like {shown(known.subject)}"
             self._fault("known", what, meant(known.subject, subject.frameworks()), place, "subject")
+        for flag in flags_of(known.processor):
+            if flag not in subject.INSTRUCTION_SETS:
+                what = f"known: no instruction set is {shown(flag)}"
+                self._fault("known", what, meant(flag, subject.INSTRUCTION_SETS), place, "processor")
         for key, glob, names in (
             ("dtype", known.dtype, case.dtypes),
             ("formulation", known.formulation, case.formulations),

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from conformance.adapters.hardware import KERNEL_FLAGS
 from conformance.faults import Faults, meant, shown
 from conformance.yaml_tree import Mapping, Node, Scalar, find, kind, plain
 
@@ -69,14 +68,6 @@ class Known(_Keys):
             SpecifierSet(value)
         except InvalidSpecifier:
             raise ValueError(f"{shown(value)} names no versions") from None
-        return value
-
-    @field_validator("processor")
-    @classmethod
-    def _instruction_sets(cls, value: str) -> str:
-        for flag in flags_of(value):
-            if flag not in KERNEL_FLAGS:
-                raise ValueError(f"{shown(flag)} is no instruction set that a worker tells of")
         return value
 
 

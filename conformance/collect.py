@@ -16,6 +16,7 @@ from conformance import printed, relations, repeats, results, verdict
 from conformance.case import Case, Known
 from conformance.deviations import matches
 from conformance.identities import Identities
+from conformance.inbox import weight
 from conformance.messages import Answer
 from conformance.observed import Observation, digits, judge_in_steps, observe, sound_ones
 from conformance.operations import OPERATIONS, Operation, Reference, Relation
@@ -57,6 +58,7 @@ class Collector:
     broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
     known_used: dict[Known, bool] = field(default_factory=dict)
     unsteady: Counter[str] = field(default_factory=Counter)
+    held: int = 0  # bytes of answers that wait for other subjects' on their groups
     _open: dict[int, dict[tuple[str, int], Answer]] = field(default_factory=dict)
 
     @cached_property
@@ -69,6 +71,7 @@ class Collector:
         group = answer.request.group
         answers = self._open.setdefault(group.index, {})
         answers[answer.subject, answer.request.index] = answer
+        self.held += weight(answer)
         if len(answers) < len(self.plan.expected(group)):
             return False
         self.finish(group)
@@ -85,6 +88,7 @@ class Collector:
         answers = sorted(
             self._open.pop(group.index).values(), key=lambda answer: (answer.request.index, answer.subject)
         )
+        self.held -= sum(map(weight, answers))
         rows: list[Row] = []
         for quantity in group.case.quantity_names():
             found = [observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]

@@ -77,6 +77,11 @@ class Crew:
         self._given[place].update((request.index, request) for request in requests)
         self._workers[place].submit(requests)
 
+    def hold(self, held: bool) -> None:
+        """Whether the processes are sent nothing more for now."""
+        for worker in self._workers:
+            worker.hold(held)
+
     def close(self) -> None:
         """No more requests will come."""
         for worker in self._workers:

@@ -132,6 +132,10 @@ def _check(entry: Deviation, node: Node, faults: Faults) -> None:
         faults.add(
             node.line, node.column, f"no subject is like {shown(entry.subject)}", meant(entry.subject, names)
         )
+    for flag in flags_of(entry.processor):
+        if flag not in subject.INSTRUCTION_SETS:
+            what = f"no instruction set is {shown(flag)}"
+            faults.add(node.line, node.column, what, meant(flag, subject.INSTRUCTION_SETS))
 
 
 def read_bytes(path: Path, limits: Limits, faults: Faults) -> bytes | None:

@@ -18,6 +18,7 @@ from conformance import garbage, journal, priority, profiles
 from conformance.caches import cache_directory
 from conformance.crew import Crew, compiles
 from conformance.errors import RunError
+from conformance.inbox import AHEAD, Inbox
 from conformance.interruption import interruptible
 from conformance.messages import Answer, Ended, Hello, Message
 from conformance.progress import Progress, Silent
@@ -126,7 +127,7 @@ class _Session:
         self.progress = progress
         self.wanted = wanted
         self.turns = turns
-        self.inbox: queue.Queue[Message] = queue.Queue()
+        self.inbox = Inbox()
         self.crews: dict[str, Crew] = {}
         self.roster = Roster()
         self.searches: dict[tuple[str, int], Search] = {}
@@ -231,7 +232,7 @@ class _Session:
             self._close_if_done()
             if self.meanwhile is not None:
                 self.meanwhile()
-            for message in self._messages(references.ahead()):
+            for message in self._messages(references.ahead(), collector):
                 self._handle(message, collector)
         collector.finish_all()
         references.close()
@@ -249,50 +250,42 @@ class _Session:
                 self.inbox.put(journal.replay(frame, request))
         self.crews[subject].submit(fresh)
 
-    def _messages(self, ahead: Iterator[bool]) -> Iterator[Message]:
+    def _messages(self, ahead: Iterator[bool], collector: Collector) -> Iterator[Message]:
         """Messages as they come, until none is left to come; exact values are computed in the meantime."""
         ended: Counter[str] = Counter()
         while not self._all_told(ended):
             try:
                 message = self.inbox.get_nowait()
             except queue.Empty:
-                self._watch()
+                self._watch(collector)
                 if next(ahead, False):
                     continue
                 try:
                     message = self.inbox.get(timeout=0.2)
                 except queue.Empty:
                     continue
-            batch = [message, *self._at_hand()]
+            batch = [message, *self.inbox.at_hand(AT_HAND)]
             self._record(batch)
             for one in batch:
                 if isinstance(one, Ended):
                     ended[one.subject] += 1
                 else:
                     yield one
-            self._watch()
+            self._watch(collector)
 
     def _all_told(self, ended: Counter[str]) -> bool:
         """Whether all is answered, and every subject has said what it is; or every process has ended."""
         met = {*self.roster.met, *ended} >= self.crews.keys()
         return (met and self._all_answered) or ended.total() == sum(map(len, self.crews.values()))
 
-    def _at_hand(self) -> list[Message]:
-        """The messages that have come in already."""
-        found: list[Message] = []
-        while len(found) < AT_HAND:
-            try:
-                found.append(self.inbox.get_nowait())
-            except queue.Empty:
-                break
-        return found
-
-    def _watch(self) -> None:
+    def _watch(self, collector: Collector) -> None:
         now = time.monotonic()
         if now - self.watched < GLANCE:
             return
         self.watched = now
-        for crew in self.crews.values():
+        last = max(self.left, key=self.left.__getitem__, default="")
+        for name, crew in self.crews.items():
+            crew.hold(collector.held > AHEAD and name != last)
             crew.watch(now)
 
     def _handle(self, message: Message, collector: Collector) -> None:

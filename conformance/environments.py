@@ -11,11 +11,11 @@ import datetime
 import fcntl
 import hashlib
 import json
-import os
 import platform
 import shutil
 import subprocess
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -245,7 +245,7 @@ def _release(framework: str, version: str) -> Release | None:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # threads build at the same time
         beside.write_text(text, "utf-8")
         beside.replace(path)
     except OSError as error:

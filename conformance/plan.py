@@ -228,7 +228,7 @@ def on_the_wire(
     return dtype, stored.view(np.uint16) if dtype == "bfloat16" else stored
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Request:
     """One formulation of a group, asked of one subject: several quantities at once."""
 
@@ -311,6 +311,8 @@ def make(
                         for name in names
                         if wanted is None or wanted(subject, case, dtype, formulation, name)
                     )
+                    if quantities == names:
+                        quantities = names  # one tuple for all requests
                     if quantities:
                         requests[subject] += [
                             Request(index + again, group, formulation, quantities, repetition=again)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from conformance.errors import RunError
-from conformance.tables import Keep, read_csv, typed, write_csv
+from conformance.table_files import Keep, read_csv, write_csv, write_parquet
+from conformance.tables import typed
 
 if TYPE_CHECKING:
     from conformance.regression import Difference
@@ -265,7 +266,7 @@ class Run:
         for name in FRAMES:
             frame = self.frame if name == "results" else self._frame(name)
             write_whole(directory / f"{name}.csv", partial(write_csv, frame))
-        write_whole(directory / "results.parquet", lambda stream: self.frame.to_parquet(stream, index=False))
+        write_whole(directory / "results.parquet", partial(write_parquet, self.frame))
         text = json.dumps(self.environment, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         write_whole(directory / "run.json", lambda stream: stream.write(text.encode()))
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from conformance import received, results
 from conformance.errors import RunError
 from conformance.results import FORMAT, FRAMES, Run
-from conformance.tables import Keep
+from conformance.table_files import Keep
 
 
 class _Settings(BaseModel):

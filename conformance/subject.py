@@ -20,6 +20,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from conformance import handover
+from conformance.adapters import hardware
 from conformance.errors import SubjectError
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
@@ -30,6 +31,8 @@ MODES = {
     "tensorflow": ("eager", "function", "xla"),
     "jax": ("jit", "eager", "vmap"),
 }
+#: What a worker tells of its processor.
+INSTRUCTION_SETS = hardware.KERNEL_FLAGS
 SERVE = Path(__file__).parent / "adapters" / "serve.py"
 _SHAPE = "framework[==version[,package==version ...]][:mode][@device]"
 _VERSION = r"[\w.+!-]+"

@@ -1,157 +1,119 @@
-"""A frame's rows as they come: held in typed columns, written as CSV, and read again."""
+"""A frame's rows as they come: each text is held once, and a row costs four bytes of it a column."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow
-from pyarrow import compute, csv
 
 Row = dict[str, Any]
-#: Bytes of a file that are read in one step: no row may be longer. Arrow reads 32 of them ahead.
-_BLOCK = 1 << 18
-#: Bytes of such steps that are looked at together.
-_PART = 1 << 22
+#: The columns of some rows, by name: codes of texts, flags or numbers.
+Columns = dict[str, npt.NDArray[Any]]
 #: Rows that are turned into columns in one step: they stay in the processor's cache.
 _AT_ONCE = 2048
-#: Arrow's types of the columns: it makes them of Python's values in half of the time that pandas takes.
-_ARROW = {
-    "string": pyarrow.large_string(),
-    "boolean": pyarrow.bool_(),
-    "float64": pyarrow.float64(),
-    "Int64": pyarrow.int64(),
-}
-_PANDAS = {_ARROW[kind]: pd.api.types.pandas_dtype(kind) for kind in ("string", "boolean", "Int64")}
+#: Texts are objects, one for all rows that have it: Arrow's own would copy every text into every row.
+TEXT = pd.StringDtype("python")
+_FLAGS = {None: -1, False: 0, True: 1}
 
 
-def typed(rows: Sequence[Row], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Rows as a frame of exactly these columns and types; each row has a cell, or None, for every column."""
-    return _frame(_table(rows, columns))
+class Texts(dict[str | None, int]):
+    """Text -> its code, given to texts as they are met; 0 is a missing one."""
 
+    def __init__(self) -> None:
+        super().__init__({None: 0})
 
-def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> pyarrow.Table:
-    cells = zip(*map(itemgetter(*columns), rows), strict=True) if rows else ([] for _ in columns)
-    return _columns(dict(zip(columns, cells, strict=True)), columns)
+    def __missing__(self, text: str | None) -> int:
+        return self.setdefault(text, len(self))
 
+    def codes(self, cells: Iterable[str | None]) -> npt.NDArray[np.int32]:
+        """The code of each cell."""
+        return np.fromiter(map(self.__getitem__, cells), np.int32)
 
-def _columns(cells: Mapping[str, Any], columns: Mapping[str, str]) -> pyarrow.Table:
-    return pyarrow.table({name: pyarrow.array(cells[name], _ARROW[kind]) for name, kind in columns.items()})
+    def values(self) -> npt.NDArray[np.object_]:  # type: ignore[override]
+        """The texts by their codes."""
+        found = np.empty(len(self), object)
+        found[:] = list(self)
+        found[0] = pd.NA
+        return found
 
-
-def _frame(table: pyarrow.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get)
-    return frame
-
-
-class Keep(Protocol):
-    """A choice among a file's rows."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The columns that it looks at."""
-
-    def chosen(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
-        """Whether to keep each of these rows, of which there are those columns alone."""
+    def ranks(self) -> npt.NDArray[np.int32]:
+        """Each code's place in the order of the texts; a missing one comes last."""
+        found = np.full(len(self), len(self), np.int32)
+        texts = list(self)
+        found[sorted(range(1, len(self)), key=texts.__getitem__)] = np.arange(len(self) - 1)  # type: ignore[arg-type]
+        return found
 
 
 @dataclass
 class Table:
-    """Rows of one kind in the order in which they come; a row costs the bytes of its cells, and no dict."""
+    """Rows of one kind in the order in which they come; `columns` are their names and pandas types."""
 
-    columns: dict[str, str]
+    columns: Mapping[str, str]
+    texts: Texts = field(default_factory=Texts)
     _rows: list[Row] = field(default_factory=list)
-    _parts: list[pyarrow.Table] = field(default_factory=list)
+    _parts: list[Columns] = field(default_factory=list)
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Takes rows; what they have beside the columns is let go."""
+        """Takes rows, each with a cell, or None, for every column; what they have beside is let go."""
         self._rows += rows
         if len(self._rows) >= _AT_ONCE:
             self._settle()
 
     def add_columns(self, cells: Mapping[str, Any]) -> None:
-        """Takes many rows at once: each column's cells, as many of each."""
-        self._parts.append(_columns(cells, self.columns))
+        """Takes many rows at once: each column's cells, as many of each; of texts their codes will do."""
+        self._parts.append({name: self._coded(kind, cells[name]) for name, kind in self.columns.items()})
 
-    def frame(self, by: Sequence[str]) -> pd.DataFrame:
+    def frame(self, by: Sequence[str] = ()) -> pd.DataFrame:
         """All rows, in the order of these columns; equal ones as they came. The table is empty afterwards."""
         self._settle()
-        whole, self._parts = pyarrow.concat_tables(self._parts), []
-        order = _frame(whole.select(list(by))).sort_values(list(by), kind="stable").index.to_numpy()
-        data: dict[str, pd.Series[Any]] = {}
-        for name in self.columns:  # one after the other: two of the whole table would be held otherwise
-            column = whole.select([name]).combine_chunks()
-            whole = whole.drop_columns([name])
-            data[name] = _frame(column.take(order))[name]
+        parts, self._parts = self._parts, []
+        # One column after the other: two of the whole table would be held otherwise.
+        whole = {name: np.concatenate([part.pop(name) for part in parts]) for name in self.columns}
+        order = self._order(whole, by)
+        texts = self.texts.values()
+        data = {name: _series(kind, whole.pop(name)[order], texts) for name, kind in self.columns.items()}
         return pd.DataFrame(data, copy=False)
+
+    def _order(self, whole: Columns, by: Sequence[str]) -> Any:
+        if not by:
+            return slice(None)
+        ranks = self.texts.ranks()
+        keys = [ranks[whole[name]] if self.columns[name] == "string" else whole[name] for name in by]
+        return np.lexsort(keys[::-1])
 
     def _settle(self) -> None:
         if self._rows or not self._parts:
-            self._parts.append(_table(self._rows, self.columns))
-            self._rows = []
+            rows, self._rows = self._rows, []
+            self.add_columns({name: [row[name] for row in rows] for name in self.columns})
+
+    def _coded(self, kind: str, cells: Any) -> npt.NDArray[Any]:
+        if kind == "string":
+            coded = isinstance(cells, np.ndarray) and cells.dtype == np.int32
+            return cells if coded else self.texts.codes(cells)
+        if kind == "boolean":
+            return np.fromiter(map(_FLAGS.__getitem__, cells), np.int8)
+        return np.asarray(cells, np.float64)  # whole numbers too: up to 2^53 it holds them, and a missing one
 
 
-def write_csv(frame: pd.DataFrame, stream: io.BufferedIOBase) -> None:
-    """Writes a frame with its header as CSV in UTF-8: texts in quotes, what is missing as nothing at all."""
-    flags = {name: "string" for name, kind in frame.dtypes.items() if kind == "boolean"}
-    table = pyarrow.Table.from_pandas(frame.astype(flags), preserve_index=False)
-    stream.write((",".join(map(str, frame.columns)) + "\n").encode())
-    csv.write_csv(table, stream, csv.WriteOptions(include_header=False))
-
-
-def read_csv(path: Path, columns: Mapping[str, str], keep: Keep | None = None) -> pd.DataFrame:
-    """The file's columns of these names and types; what the file lacks is the empty text, or missing.
-
-    `keep` chooses among the rows, a part of the file at a time. Raises OSError or ValueError where the file
-    cannot be read, or a cell is no number where one must be.
-    """
-    options = csv.ConvertOptions(
-        column_types=dict.fromkeys(columns, pyarrow.large_string()),
-        include_columns=list(columns),
-        include_missing_columns=True,
-    )
-    parts = [_table((), columns)]
-    try:
-        read = csv.ReadOptions(use_threads=False, block_size=_BLOCK)
-        reader = csv.open_csv(path, read, csv.ParseOptions(newlines_in_values=True), options)
-        for texts in _gathered(reader):
-            if keep is not None:
-                looked_at = {name: columns[name] for name in keep.columns}
-                texts = texts.filter(pyarrow.array(keep.chosen(_frame(_read(texts, looked_at)))))
-            parts.append(_read(texts, columns))
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from None
-    return _frame(pyarrow.concat_tables(parts).combine_chunks())
-
-
-def _gathered(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-    held: list[pyarrow.RecordBatch] = []
-    for batch in batches:
-        held.append(batch)
-        if sum(one.nbytes for one in held) >= _PART:
-            yield pyarrow.concat_batches(held)
-            held = []
-    if held:
-        yield pyarrow.concat_batches(held)
-
-
-def _read(texts: pyarrow.RecordBatch, columns: Mapping[str, str]) -> pyarrow.Table:
-    return pyarrow.table({name: _cells(texts[name], kind) for name, kind in columns.items()})
-
-
-def _cells(texts: pyarrow.Array, kind: str) -> pyarrow.Array:
-    texts = compute.fill_null(texts, "")
+def _series(kind: str, column: npt.NDArray[Any], texts: npt.NDArray[np.object_]) -> pd.Series[Any]:
+    """A column as pandas has it."""
     if kind == "string":
-        return texts
+        return pd.Series(pd.array(texts[column], TEXT))
     if kind == "boolean":
-        told = compute.is_in(texts, pyarrow.array(["True", "False"], pyarrow.large_string()))
-        return compute.if_else(told, compute.equal(texts, "True"), None)
-    numbers = compute.if_else(compute.equal(texts, ""), None, texts).cast(pyarrow.float64())
-    return numbers.cast(_ARROW[kind])
+        return pd.Series(pd.arrays.BooleanArray(column == 1, column < 0))
+    if kind == "Int64":
+        missing = np.isnan(column)
+        numbers = np.where(missing, 0, column).astype(np.int64)
+        return pd.Series(pd.arrays.IntegerArray(numbers, missing))
+    return pd.Series(column)
+
+
+def typed(rows: Sequence[Row], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Rows as a frame of exactly these columns and types; each row has a cell, or None, for every column."""
+    table = Table(columns)
+    table.add(rows)
+    return table.frame()

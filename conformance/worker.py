@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import queue
 import signal
 import subprocess
 import tempfile
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance import pipes, priority, processes, received
 from conformance.adapters import protocol
-from conformance.messages import Answer, Ended, Hello, Message
+from conformance.inbox import Inbox
+from conformance.messages import Answer, Ended, Hello
 from conformance.subject import Subject
 from conformance.turns import GLANCE, Turns
 
@@ -62,7 +62,7 @@ class Worker:
     def __init__(
         self,
         subject: Subject,
-        inbox: queue.Queue[Message],
+        inbox: Inbox,
         limits: Limits,
         environment: dict[str, str],
         turns: Turns | None = None,
@@ -75,7 +75,7 @@ class Worker:
         self._turns = turns or Turns(None)
         self._niceness = niceness
         self._changed = threading.Condition()
-        self._fed = self._made_way = False
+        self._fed = self._made_way = self._held = False
         self._waiting: deque[Request] = deque()
         self._sent: deque[Request] = deque()
         self._closed = False
@@ -107,6 +107,10 @@ class Worker:
             released = list(self._waiting)
             self._waiting.clear()
             return released
+
+    def hold(self, held: bool) -> None:
+        """Whether the process is sent nothing more for now: it is too far ahead of others."""
+        self._held = held
 
     def seconds_ahead(self) -> float:
         """How long the requests that wait would take at the pace so far; 0 before that is known."""
@@ -244,7 +248,7 @@ class Worker:
             pipes.write(descriptor, self.subject.preamble(), gone)
             while True:
                 with self._changed:
-                    while not (self._waiting or self._closed or self._process is not process):
+                    while self._process is process and self._has_time():
                         if self._makes_way():
                             self._made_way = True
                             break
@@ -257,6 +261,10 @@ class Worker:
             process.stdin.close()
         except OSError:
             return  # The reader sees the death, and its cause.
+
+    def _has_time(self) -> bool:
+        """Whether there is nothing to send now, and more may come."""
+        return (self._held or self._inbox.enough) if self._waiting else not self._closed
 
     def _handful(self) -> Iterator[bytes]:
         """The payloads of some requests that wait: they are sent from here on."""

@@ -80,6 +80,7 @@ def test_other_operations_are_not_meant(folder: Path) -> None:
     [
         ("operation: softmax", "operation: softmix", "did you mean 'softmax'?"),
         ("subject: torch*", "subject: torsch*", "no subject is like 'torsch*'"),
+        ("subject: torch*", "subject: torch*\n    processor: avx513", "no instruction set is 'avx513'"),
         ("    source: a link\n", "", "the key `source` is missing"),
         ("cases: [one]", "cases: []", "known.yaml:5"),
     ],

@@ -31,7 +31,7 @@ PARTS = {
     },
     "environments": {"packages", "pythons"},
     "references": {"store"},
-    "results": {"stored", "tables"},
+    "results": {"stored", "table_files", "tables"},
     "subject": {"handover", "subjects_file"},
     "yaml": {"caches", "case_file", "faults", "limits", "tree_cache", "yaml_tree"},
 }  # fmt: skip

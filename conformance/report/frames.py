@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from conformance.tables import TEXT
+
 
 def light(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with text as objects (missing: empty), numbers as float64 or int64, booleans as they are.
 
     A nullable boolean column keeps its type: that a check neither conforms nor fails is news.
     """
-    return pd.DataFrame({str(name): _light(frame[name]) for name in frame.columns}, index=frame.index)
+    columns = {str(name): _light(frame[name]) for name in frame.columns}
+    return pd.DataFrame(columns, index=frame.index, copy=False)
 
 
 def _light(series: pd.Series) -> pd.Series:
@@ -21,6 +24,8 @@ def _light(series: pd.Series) -> pd.Series:
         return series.astype(np.float64)
     if pd.api.types.is_integer_dtype(series.dtype):
         return series.astype(np.float64 if series.isna().any() else np.int64)
+    if series.dtype == TEXT and not series.hasnans:
+        return pd.Series(series.to_numpy(object), index=series.index, dtype=object, copy=False)
     codes, found = pd.factorize(series)
     texts = np.append(np.asarray(found, dtype=object), "")  # each text once, however many rows have it
     return pd.Series(texts[codes], index=series.index, dtype=object)

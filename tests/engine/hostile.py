@@ -239,13 +239,16 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "dies where the composed one is compiled": lambda worker, header, value: (
         os.abort() if "composed" in header["formulations"] else worker.answer(header, value)
     ),
+    "slow": lambda worker, header, value: (time.sleep(0.05), worker.answer(header, value)),
     "needs much memory": lambda worker, header, value: worker.answer(
         header, np.ones(1 << 28)[:3] * 0 + value
     ),
     "deaf": lambda *_: os.execvp("sleep", ["sleep", "1000"]),
     "is uninstalled": lambda worker, *_: (os.unlink(__file__), die(worker, 9)),
 }
-ALWAYS = frozenset({"dies on every check", "dies between checks", "dies where the composed one is compiled"})
+ALWAYS = frozenset(
+    {"slow", "dies on every check", "dies between checks", "dies where the composed one is compiled"}
+)
 START: dict[str, Callable[[Worker], Any]] = {
     "dies where the composed one is compiled": lambda worker: (
         worker.marker.open("a").write("."),

@@ -1,0 +1,98 @@
+"""Whoever is far ahead waits: what a run holds does not grow with its checks."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conformance import collect, engine, inbox, plan
+from conformance.case import load_cases
+from conformance.inbox import Inbox, weight
+from conformance.messages import Answer
+from conformance.subject import parse
+from conformance.worker import Limits, Worker
+
+HOSTILE = Path(__file__).with_name("hostile.py")
+CASE = """
+  - id: case-{number}
+    operation: softmax
+    inputs: {{x: {{normal: {{shape: [{size}], seed: {number}}}}}}}
+    dtypes: [float32]
+    formulations: [functional]
+    quantities: [value]
+    why: large
+"""
+#: Numbers of a case, and cases: their answers take several times what the pipes hold.
+SIZE, CASES = 20_000, 100
+#: Bytes that pipes and handfuls hold beside what is counted: requests and responses of a megabyte each.
+IN_PIPES = 5 << 19
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    """A file of large softmax cases."""
+    listed = [CASE.format(number=number, size=SIZE) for number in range(CASES)]
+    file = tmp_path / "cases.yaml"
+    file.write_text("source: tests\ncases:\n" + "".join(listed))
+    return file
+
+
+def test_answers_that_nobody_takes_hold_the_requests_back(
+    cases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full inbox stops what is sent; once it is emptied all the rest comes."""
+    monkeypatch.setattr(inbox, "FULL", 1 << 18)
+    requests = plan.make(load_cases([cases]), ["numpy"]).requests["numpy"]
+    box = Inbox()
+    worker = Worker(parse("numpy"), box, Limits(), {})
+    worker.start()
+    worker.submit(requests)
+    worker.close()
+    before = -1
+    while before < box.held or not box.held:  # until nothing more comes
+        before = box.held
+        time.sleep(1.0)
+    assert inbox.FULL < box.held < inbox.FULL + IN_PIPES < CASES * SIZE * 4
+    answers = []
+    while len(answers) < CASES:
+        message = box.get(timeout=60)
+        answers += [message] if isinstance(message, Answer) else []
+    assert [one.request for one in answers] == requests
+    worker.join(60)
+    box.at_hand(10)
+    assert box.held == 0
+
+
+@pytest.mark.parametrize("most", [1 << 18, 1 << 40], ids=["held back", "let run"])
+def test_a_fast_subject_waits_for_a_slow_one(
+    cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Answers that wait for another subject's stay few; every check has its verdict all the same."""
+    monkeypatch.setattr(engine, "AHEAD", most)
+    monkeypatch.setattr(engine, "GLANCE", 0.0)
+    held: list[int] = []
+
+    class Seen(collect.Collector):
+        def add(self, answer: Answer) -> bool:
+            done = super().add(answer)
+            held.append(self.held)
+            return done
+
+    monkeypatch.setattr(collect, "Collector", Seen)
+    command = json.dumps([sys.executable, str(HOSTILE), "slow", str(tmp_path / "marker")])
+    environment = json.dumps({"PYTHONPATH": str(HOSTILE.parents[2])})
+    file = tmp_path / "subjects.yaml"
+    file.write_text(
+        "subjects:\n  - {name: fast, subject: numpy}\n"
+        f"  - {{name: slow, subject: numpy, command: {command}, environment: {environment}}}\n"
+    )
+    run = engine.run([cases], subjects=["fast", "slow"], subjects_file=file)
+    assert run.complete
+    assert run.frame["conforms"].tolist() == [True] * 2 * CASES
+    assert held[-1] == 0
+    whole = CASES * (SIZE * 4 + weight(Answer("", None, {}, {}, {})))  # type: ignore[arg-type]
+    assert (max(held) < most + IN_PIPES) if most < whole else (max(held) > whole / 2 > IN_PIPES)
