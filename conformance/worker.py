@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -37,6 +38,8 @@ ENOUGH = 100
 AT_ONCE = 1 << 16
 #: Open requests from which on their answers may come in handfuls.
 MANY = 16
+#: Where something lay in memory: a run that is repeated says the same but for that.
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{8,16}\b")
 #: Seconds that a process gets to end by itself once its output has ended.
 _PATIENCE = 2.0
 
@@ -334,7 +337,8 @@ class Worker:
         written = stderr.read().decode("utf-8", "replace").splitlines()
         lines = [line.strip() for line in written if line.strip()]
         named = [line for line in lines[:-3] if "error" in line.lower()][-1:]  # what follows are its details
-        return received.text(" | ".join([fault or how, *named, *lines[-3:]]))
+        words = " | ".join([fault or how, *named, *lines[-3:]])
+        return received.text(_ADDRESS.sub("0x\N{HORIZONTAL ELLIPSIS}", words))
 
     def _blame(self, cause: str) -> None:
         """Gives the oldest open request another try, or, the second time, the verdict.

@@ -175,6 +175,7 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "killed once": kill(signal.SIGKILL),
     "floating-point exception": kill(signal.SIGFPE),
     "os._exit(0)": lambda worker, *_: die(worker, 0),
+    "an address": lambda worker, *_: die(worker, 1, f"the error {id(worker):#x} of"),
     "exit 3": lambda worker, *_: die(worker, 3, "the last words"),
     "megabytes of last words": lambda worker, *_: die(worker, 1, "word\n" * 10**6 + "the very last word"),
     "last words in no encoding": lambda worker, *_: (os.write(2, b"\xff\xfe caf\xe9 \x1b[2J\n"), os._exit(1)),

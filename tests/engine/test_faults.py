@@ -79,6 +79,7 @@ COSTLY: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "floating-point exception": ("crashed", "killed by SIGFPE", ()),
     "os._exit(0)": ("crashed", "exit code 0", ()),
     "exit 3": ("crashed", "exit code 3 | the last words", ()),
+    "an address": ("crashed", "exit code 1 | the error 0x\N{HORIZONTAL ELLIPSIS} of", ()),
     "megabytes of last words": ("crashed", "exit code 1 | word | word | the very last word", ()),
     "last words in no encoding": ("crashed", "exit code 1 | \ufffd\ufffd caf\ufffd \\x1b[2J", ()),
     "raises": ("crashed", "ZeroDivisionError: division by zero", ()),
