@@ -37,16 +37,18 @@ def with_deviations(cases: Sequence[Case], whole: bool, limits: Limits, faults: 
         entries, nodes = _read(folder / KNOWN, limits, one)
         found[folder] = (entries, one, nodes)
         faults.append(one)
+    spoken: dict[str, list[tuple[Path, Deviation]]] = {}  # by operation: few entries speak of a case
+    for folder, (entries, _, _) in found.items():
+        for entry in entries:
+            spoken.setdefault(entry.operation, []).append((folder, entry))
     used: set[str] = set()
     paths = {case.file: _path(case) for case in {case.file: case for case in cases}.values()}
     result = []
     for case in cases:
         extra = [
             entry
-            for folder, (entries, _, _) in found.items()
-            if paths[case.file].is_relative_to(folder)
-            for entry in entries
-            if fits(entry, case)
+            for folder, entry in spoken.get(case.operation, ())
+            if fits(entry, case) and paths[case.file].is_relative_to(folder)
         ]
         used.update(entry.id for entry in extra)
         result.append(replace(case, known=(*case.known, *extra)) if extra else case)
