@@ -284,8 +284,9 @@ class _Session:
             return
         self.watched = now
         last = max(self.left, key=self.left.__getitem__, default="")
+        far = self.turns.unlimited and collector.held > AHEAD  # who is held has no turn to give to the last
         for name, crew in self.crews.items():
-            crew.hold(collector.held > AHEAD and name != last)
+            crew.hold(far and name != last)
             crew.watch(now)
 
     def _handle(self, message: Message, collector: Collector) -> None:
