@@ -40,7 +40,9 @@ class Group:
     dtype: str
     together: tuple[str, ...] = ()
     _keys: dict[tuple[str, tuple[str, ...], int], str] = field(default_factory=dict, init=False, repr=False)
-    _headers: dict[tuple[int, tuple[str, ...]], bytes] = field(default_factory=dict, init=False, repr=False)
+    _headers: dict[tuple[int, tuple[str, ...], bool], bytes] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -138,15 +140,10 @@ class Group:
 
         alone: the formulation is to be compiled without the others.
         """
-        wire = self.wire()
-        if alone:
-            about = {**self.about(formulation, quantities), "formulations": [formulation]}
-            return protocol.joined(
-                protocol.text_of({"id": index, **about, "arrays": wire.entries}), wire.body
-            )
-        asked = index, quantities
+        wire, asked = self.wire(), (index, quantities, alone)
         if asked not in self._headers:
             header = {"id": index, **self.about(formulation, quantities), "arrays": wire.entries}
+            header |= {"formulations": [formulation]} if alone else {}
             self._headers[asked] = protocol.text_of(header)
         return protocol.joined(self._headers[asked], wire.body)
 

@@ -33,7 +33,7 @@ class Texts(dict[str | None, int]):
         """The code of each cell."""
         return np.fromiter(map(self.__getitem__, cells), np.int32)
 
-    def values(self) -> npt.NDArray[np.object_]:  # type: ignore[override]
+    def by_code(self) -> npt.NDArray[np.object_]:
         """The texts by their codes."""
         found = np.empty(len(self), object)
         found[:] = list(self)
@@ -74,7 +74,7 @@ class Table:
         # One column after the other: two of the whole table would be held otherwise.
         whole = {name: np.concatenate([part.pop(name) for part in parts]) for name in self.columns}
         order = self._order(whole, by)
-        texts = self.texts.values()
+        texts = self.texts.by_code()
         data = {name: _series(kind, whole.pop(name)[order], texts) for name, kind in self.columns.items()}
         return pd.DataFrame(data, copy=False)
 

@@ -251,7 +251,7 @@ class Worker:
             pipes.write(descriptor, self.subject.preamble(), gone)
             while True:
                 with self._changed:
-                    while self._process is process and self._has_time():
+                    while self._process is process and self._must_wait():
                         if self._makes_way():
                             self._made_way = True
                             break
@@ -265,7 +265,7 @@ class Worker:
         except OSError:
             return  # The reader sees the death, and its cause.
 
-    def _has_time(self) -> bool:
+    def _must_wait(self) -> bool:
         """Whether there is nothing to send now, and more may come."""
         return (self._held or self._inbox.enough) if self._waiting else not self._closed
 
