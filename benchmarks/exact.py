@@ -26,13 +26,13 @@ EVERY, ALONE = 150, 20_000
 
 def main() -> None:
     """Measures and prints."""
-    from conformance import garbage
+    from conformance.execution import memory_tuning
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--save", type=Path, help="also write the table to this file")
     options = parser.parse_args()
     table = Table("cache", "exact values", "processor, s", "Arb alone, us an exponential")
-    with tempfile.TemporaryDirectory() as folder, garbage.of_a_run():
+    with tempfile.TemporaryDirectory() as folder, memory_tuning.of_a_run():
         for cache in ("empty", "from the disk"):
             count, spent, alone = measured(Path(folder))
             table.add_row(cache, f"{count:,}", f"{spent:.1f}", f"{alone:.2f}")
@@ -44,12 +44,12 @@ def main() -> None:
 
 def measured(cache: Path) -> tuple[int, float, float]:
     """How many elements have exact values, the processor's seconds for all, and Arb's microseconds alone."""
-    from conformance import plan
-    from conformance.case import load_cases
-    from conformance.references import References
-    from conformance.selection import Settings, pick
+    from conformance.cases.case import load_cases
+    from conformance.judging.references import References
+    from conformance.plan import requests
+    from conformance.plan.selection import Settings, pick
 
-    groups = plan.make(pick(load_cases(), Settings()), ["numpy"]).groups
+    groups = requests.make(pick(load_cases(), Settings()), ["numpy"]).groups
     references, alone = References(cache, groups), [arb_alone()]
     count, spent = 0, 0.0
     for group in groups:

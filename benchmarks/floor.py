@@ -91,7 +91,7 @@ def compile_plainly(adapter: Any) -> None:
     """Has JAX compile as its users do: one `jax.jit` a function, nothing shared, nothing kept but by JAX."""
     import jax
 
-    from conformance.adapters.on_jax import enable_x64, evaluate, normalized, use_cache
+    from conformance.adapters.jax.adapter import enable_x64, evaluate, normalized, use_cache
 
     use_cache(os.environ.get("CONFORMANCE_CACHE"))
     programs: dict[Any, Any] = {}

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from conformance.plan import Request
+    from conformance.plan.requests import Request
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -73,9 +73,9 @@ def heading(state: str) -> str:
 
 def dump(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
     """A file of request frames for each subject."""
-    from conformance import plan
-    from conformance.case import load_cases
-    from conformance.selection import Settings, pick
+    from conformance.cases.case import load_cases
+    from conformance.plan import requests as plan
+    from conformance.plan.selection import Settings, pick
 
     cases = load_cases([Path(path) for path in options.paths] or None)
     made = plan.make(pick(cases, Settings(operations=options.operation)), options.subject)
@@ -90,7 +90,7 @@ def dump(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
 def aborted(request: Request, subject: str) -> bool:
     """Whether the call is known to end a process on this processor: no floor outlives it."""
     from conformance.adapters.hardware import processor
-    from conformance.deviations import matches
+    from conformance.cases.known import matches
 
     about = subject, request.group.dtype, request.formulation
     return any(
@@ -143,20 +143,26 @@ def inside(options: argparse.Namespace) -> None:
     """The run itself, with a clock on each part of the parent; prints its figures as JSON."""
     import resource
 
-    from conformance import api, collect, engine, journal, loading, plan, report, results
-    from conformance.breaks import Search
-    from conformance.references import References
+    from conformance import api, report
+    from conformance.cases import loader
+    from conformance.execution import session
+    from conformance.judging import collector
+    from conformance.judging.breakpoints import Search
+    from conformance.judging.references import References
+    from conformance.plan import requests as plan
+    from conformance.results import journal
+    from conformance.results import run as results
 
     parts = Parts()
     for name, owner, function in (
-        ("case files", loading, "load"),
+        ("case files", loader, "load"),
         ("plan", plan, "make"),
         ("exact values", References, "get"),
         ("exact values", References, "once"),
-        ("judging", collect.Collector, "finish"),
+        ("judging", collector.Collector, "finish"),
         ("search for breaks", Search, "take"),
         ("journal", journal.RunDirectory, "record"),
-        ("frames", engine._Session, "_run"),
+        ("frames", session._Session, "_run"),
         ("tables", results.Run, "write"),
         ("report", report, "write"),
     ):

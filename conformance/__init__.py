@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from conformance.api import run
-    from conformance.custom import check
-    from conformance.operations.public import Exact, exact
-    from conformance.regression import diff
-    from conformance.results import Run
-    from conformance.stored import load
+    from conformance.checking.check import check
+    from conformance.comparison.difference import diff
+    from conformance.operations.exact_api import Exact, exact
+    from conformance.results.loading import load
+    from conformance.results.run import Run
 
 __version__ = "0.1.0"
 
 __all__ = ["Exact", "Run", "__version__", "check", "diff", "exact", "load", "run"]
 
 _HOMES = {
-    "Exact": "conformance.operations.public",
-    "Run": "conformance.results",
-    "check": "conformance.custom",
-    "diff": "conformance.regression",
-    "exact": "conformance.operations.public",
-    "load": "conformance.stored",
+    "Exact": "conformance.operations.exact_api",
+    "Run": "conformance.results.run",
+    "check": "conformance.checking.check",
+    "diff": "conformance.comparison.difference",
+    "exact": "conformance.operations.exact_api",
+    "load": "conformance.results.loading",
     "run": "conformance.api",
 }
 

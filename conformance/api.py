@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance import engine, garbage
 from conformance.caches import cache_directory
+from conformance.execution import memory_tuning, session
 
 if TYPE_CHECKING:
     from conformance.report import Story
-    from conformance.results import Run
+    from conformance.results.run import Run
 
 
 def run(
@@ -23,8 +23,9 @@ def run(
 ) -> Run:
     """Runs cases through subjects, judges every check and, with `output`, writes the whole report there.
 
-    Takes the arguments of `conformance.engine.run` and returns its Run. The report says what changed since
-    `baseline`; without one, since the run that `output` holds. `told` gets the story that the report tells.
+    Takes the arguments of `conformance.execution.session.run` and returns its Run. The report says what
+    changed since `baseline`; without one, since the run that `output` holds. `told` gets the story that the
+    report tells.
     """
     output, resume = options.get("output"), options.get("resume")
 
@@ -36,13 +37,14 @@ def run(
             report.prepare(cache_directory() / "report")
 
     def publish(result: Run, directory: Path) -> None:
-        from conformance import previous, report
+        from conformance import report
+        from conformance.comparison import baseline as previous
 
         last = None if resume else output
         result.since = previous.since(last if baseline is None else baseline, result)
-        garbage.let_go()
+        memory_tuning.let_go()
         story = report.write(result, directory)
         if told is not None:
             told(story)
 
-    return engine.run(paths, **{"publish": publish, "meanwhile": meanwhile, **options})
+    return session.run(paths, **{"publish": publish, "meanwhile": meanwhile, **options})

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from conformance.regression import Difference
+    from conformance.comparison.difference import Difference
     from conformance.report import Story
-    from conformance.results import Run
+    from conformance.results.run import Run
 
 _FACTOR = click.option(
     "--factor", default=2.0, show_default=True, help="How many times larger an error counts as changed."
@@ -122,11 +122,11 @@ def run(
 ) -> None:
     """Runs cases (default: the suite's corpus) through every subject and writes the report."""
     from conformance import api
-    from conformance.terminal import console, progress
+    from conformance.execution.terminal import console, progress
 
     before = None
     if baseline is not None:
-        from conformance import previous
+        from conformance.comparison import baseline as previous
 
         before = previous.baseline(baseline, output)
     memory = options.pop("memory_limit")
@@ -146,7 +146,7 @@ def run(
     report.terminal(result, console(), *stories)
     if before is None or result.environment.get("interrupted"):
         _finish(result, strict)
-    from conformance import regression
+    from conformance.comparison import difference as regression
 
     _finish_difference(regression.diff(before, result, factor=factor), output, strict)
 
@@ -162,7 +162,7 @@ def run(
 @_FACTOR
 def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two runs check by check, by their directories."""
-    from conformance import regression
+    from conformance.comparison import difference as regression
 
     _finish_difference(regression.diff(old, new, **options), output, strict)
 
@@ -184,8 +184,8 @@ def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
 @_FACTOR
 def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two versions, as torch==1.10.0 torch==1.11.0, on the same bits; nothing is installed here."""
-    from conformance import upgrade as upgrading
-    from conformance.terminal import progress
+    from conformance.comparison import upgrade as upgrading
+    from conformance.execution.terminal import progress
 
     with progress() as shown:
         result, difference = upgrading.upgrade(old, new, output=output, progress=shown, **options)
@@ -196,8 +196,8 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
 
 
 def _finish_difference(difference: Difference, output: str | None, strict: bool) -> NoReturn:
-    from conformance.regression_files import terminal
-    from conformance.terminal import console
+    from conformance.comparison.files import terminal
+    from conformance.execution.terminal import console
 
     if output is not None:
         difference.save(output)
@@ -230,9 +230,9 @@ def _finish(result: Run, strict: bool) -> NoReturn:
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
 def check(function: str, operation: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
-    from conformance import custom
-    from conformance.custom_report import print_check
-    from conformance.terminal import console, progress
+    from conformance.checking import check as custom
+    from conformance.checking.report import print_check
+    from conformance.execution.terminal import console, progress
 
     with progress() as shown:
         result = custom.check(function, operation, progress=shown, **options)
@@ -249,8 +249,8 @@ def check(function: str, operation: str, **options: Any) -> None:
 @click.option("--dtype", "-d", type=click.Choice(DTYPES), help="The dtype shown; default: float32 if there.")
 def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: str | None) -> None:
     """Shows one case, step by step, with every subject's digits beside the exact ones."""
-    from conformance.explain import explain as explain_case
-    from conformance.terminal import console
+    from conformance.checking.explain import explain as explain_case
+    from conformance.execution.terminal import console
 
     explain_case(case_id, subjects, paths, console(), dtype)
 
@@ -260,8 +260,8 @@ def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: 
 @click.option("--path", "paths", multiple=True, help="Case files to list; default: the suite's corpus.")
 def list_(what: str, paths: Sequence[str]) -> None:
     """Lists the cases, operations, subjects or relations."""
-    from conformance import listing
-    from conformance.terminal import console
+    from conformance.cases import listing
+    from conformance.execution.terminal import console
 
     listing.show(what, paths, console())
 
@@ -272,7 +272,7 @@ def validate(paths: Sequence[str]) -> None:
     """Checks case files (default: the suite's corpus) against the schema and their printed figures."""
     from pathlib import Path
 
-    from conformance.case import validate as validate_cases
+    from conformance.cases.case import validate as validate_cases
 
     cases = validate_cases([Path(path) for path in paths] or None)
     click.echo(f"{len(cases)} cases are valid")
@@ -283,7 +283,7 @@ def schema() -> None:
     """Prints the JSON schema of a case file."""
     import json
 
-    from conformance.case import schema as case_schema
+    from conformance.cases.case import schema as case_schema
 
     click.echo(json.dumps(case_schema(), indent=2, sort_keys=True))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conformance.case import Case
+    from conformance.cases.case import Case
 
 _RESULTS = pytest.StashKey[dict[tuple[str, ...], dict[str, Any]]]()
 #: A YAML file is one of ours if it holds this key at its top level.
@@ -53,9 +53,9 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterable[CheckItem]:
         """One item for each case, subject, dtype, formulation and quantity."""
-        from conformance.case import load_cases
+        from conformance.cases.case import load_cases
         from conformance.errors import ConformanceError
-        from conformance.subject import select
+        from conformance.subjects.subject import select
 
         try:
             subjects = [one.name for one in select(self.config.getoption("--subject"))[0]]
@@ -137,7 +137,7 @@ def _registered(config: pytest.Config) -> set[str]:
 def _results(session: pytest.Session) -> dict[tuple[str, ...], dict[str, Any]]:
     """The rows of this session's run, by check."""
     if _RESULTS not in session.stash:
-        from conformance import engine
+        from conformance.execution import session as engine
 
         items = [item for item in session.items if isinstance(item, CheckItem)]
         checks = {item.check for item in items}

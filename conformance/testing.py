@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from conformance import custom
-from conformance.case import load_cases
-from conformance.results import Run
+from conformance.cases.case import load_cases
+from conformance.checking import check as custom
+from conformance.results.run import Run
 
 Check = tuple[str, str, str]  # case, dtype, quantity
 

@@ -21,13 +21,13 @@ import pandas as pd
 from smallest import smallest
 
 import conformance
-from conformance.case import Case, load_cases
-from conformance.case_file import Deviation, Known
+from conformance.cases.case import Case, load_cases
+from conformance.cases.models import Deviation, Known
 from conformance.operations import OPERATIONS, upstream
 from conformance.report.figures import count, link, plain, ulps
 from conformance.report.pages import cell
 from conformance.report.reproduce import check_of, reproduce
-from conformance.results import Run
+from conformance.results.run import Run
 
 HERE = Path(__file__).parent
 #: What makes an example plain, the first first.

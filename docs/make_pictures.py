@@ -21,7 +21,7 @@ from selenium.webdriver.chrome.options import Options  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-from conformance.results import load  # noqa: E402
+from conformance.results.run import load  # noqa: E402
 
 READY = "return document.documentElement.dataset.ready === 'true'"
 CHARTS = (

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from conformance.regression import Difference, diff
+from conformance.comparison.difference import Difference, diff
 from conformance.report.figures import count, missing, ulps
 from conformance.report.pages import cell
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import conformance
-from conformance.case import Case
-from conformance.tensors import Literal
+from conformance.cases.case import Case
+from conformance.cases.tensors.values import Literal
 
 Row = Mapping[str, Any]
 ELEMENTWISE = ("sigmoid", "log_sigmoid", "binary_cross_entropy", "binary_cross_entropy_with_logits")

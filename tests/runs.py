@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance import results
-from conformance.results import Run
+from conformance.results import run as results
+from conformance.results.run import Run
 
 EXACT = "1.000000000000000000000000"
 

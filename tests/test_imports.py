@@ -78,7 +78,7 @@ def test_start_loads_nothing_heavy(statement: str) -> None:
 
 def test_workers_wait_for_nothing_that_they_do_not_need() -> None:
     """What a run imports before it starts them: the frames of the wire, and no case, exact value or table."""
-    until = "from conformance import api, subject; subject.select(['numpy'])"
+    until = "from conformance import api; from conformance.subjects import subject; subject.select(['numpy'])"
     assert loaded_after(until) & HEAVY == {"numpy", "pyarrow"}
 
 
@@ -122,7 +122,7 @@ def running(tree: ast.AST) -> list[ast.AST]:
 
 
 def room(name: str) -> str:
-    """The room of a dotted name: `conformance.report.heat` lies in `report`, the package itself in none."""
+    """The room of a dotted name: `report.heatmap` lies in `report`, the package itself in none."""
     part = [*name.split("."), ""][1]
     return next((whole for whole, parts in PARTS.items() if part in parts), part)
 

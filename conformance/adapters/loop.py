@@ -15,11 +15,11 @@ from . import protocol
 from .base import FORMULATIONS, Adapter, Call, Unavailable
 from .hardware import processor
 from .response import answer
-from .users import load_function
+from .user_function import load_function
 
 EXIT_UNAVAILABLE = 3
-#: Framework -> the module of ours that speaks it; others come by the entry-point group.
-OURS = {"numpy": "on_numpy", "torch": "on_torch", "tensorflow": "on_tensorflow", "jax": "on_jax"}
+#: The frameworks that have a folder here; others come by the entry-point group.
+OURS = ("numpy", "torch", "tensorflow", "jax")
 ENTRY_POINTS = "conformance.adapters"
 SMALLEST_NORMAL = 1.1754943508222875e-38  # of float32: half of it is subnormal
 
@@ -48,7 +48,7 @@ def make_adapter(framework: str, mode: Optional[str] = None, device: Optional[st
     """The adapter of a framework, ours or a third party's; Unavailable, in one line, where there is none."""
     try:
         if framework in OURS:
-            make = importlib.import_module("." + OURS[framework], __package__).ADAPTER
+            make = importlib.import_module(".{}.adapter".format(framework), __package__).ADAPTER
         else:
             make = _third_party(framework)
     except Exception as error:  # a framework may fail to import in any way

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from .base import FLOWS, Adapter, Array, Call, Tensor
-from .storage import cast
+from .bfloat16 import cast
 
 GRADIENT = "gradient:"
 SECOND = "second:"

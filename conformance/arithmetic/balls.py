@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import flint
 import numpy as np
 
-from conformance.arithmetic.columns import Column, Recurring, each, kinds, shared
 from conformance.arithmetic.formats import FloatArray
+from conformance.arithmetic.repeated_values import Column, Recurring, each, kinds, shared
 
 Ball: TypeAlias = Any  # flint.arb, which has no type stubs
 

@@ -13,7 +13,7 @@ from conformance.operations.base import (
     direction,
     upstream,
 )
-from conformance.operations.evaluation import OPERATIONS, Call, operation_named, reference, references
+from conformance.operations.registry import OPERATIONS, Call, operation_named, reference, references
 
 __all__ = [
     "OPERATIONS",

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from conformance.arithmetic.balls import INFINITY, NAN, ZERO, Ball, ball, product, wide
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, Relation
-from conformance.operations.elements import Element, OverElements
+from conformance.operations.binary_loss import Element, OverElements
 from conformance.operations.reductions import REDUCTION_PARAMETERS
 
 

@@ -7,7 +7,7 @@ import math
 from conformance.arithmetic.balls import NAN, ONE, Ball, ball, product, total, wide
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, Relation
 from conformance.operations.binary_cross_entropy import complement
-from conformance.operations.elements import Element, OverElements
+from conformance.operations.binary_loss import Element, OverElements
 from conformance.operations.reductions import REDUCTION_PARAMETERS
 from conformance.operations.sigmoid import slope, softplus, softplus_tail, tail
 

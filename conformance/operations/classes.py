@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import ONE, Ball, ball, balls, exact_sum
-from conformance.arithmetic.columns import Column
 from conformance.arithmetic.formats import FloatArray
+from conformance.arithmetic.repeated_values import Column
 from conformance.errors import ArgumentError
-from conformance.operations.along_axis import as_rows, from_rows
+from conformance.operations.axis_operation import as_rows, from_rows
 from conformance.operations.base import Arguments, Operation, Parameter, integer, tensor
 from conformance.operations.reductions import REDUCTION_PARAMETERS, with_reduction
 

@@ -17,11 +17,10 @@ from conformance.arithmetic.balls import (
     quotient,
     wide,
 )
-from conformance.arithmetic.columns import Column
 from conformance.arithmetic.formats import FloatArray
+from conformance.arithmetic.repeated_values import Column
 from conformance.errors import ArgumentError
 from conformance.operations import rows
-from conformance.operations.alike import distinct_rows, divisor_alike, reduced_alike
 from conformance.operations.base import (
     MODULE_IS_FUNCTIONAL,
     Arguments,
@@ -43,8 +42,9 @@ from conformance.operations.classes import (
     is_labels,
     label_divisor,
 )
-from conformance.operations.kept_rows import row_of
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
+from conformance.operations.repeated_rows import distinct_rows, divisor_alike, reduced_alike
+from conformance.operations.row_cache import row_of
 from conformance.operations.rows import Row
 
 

@@ -10,7 +10,7 @@ from conformance.arithmetic.balls import Ball, ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations import rows
-from conformance.operations.along_axis import AlongAxis, as_rows
+from conformance.operations.axis_operation import AlongAxis, as_rows
 from conformance.operations.base import (
     Arguments,
     Input,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
-from conformance.operations.alike import distinct_rows, divisor_alike, reduced_alike
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Arguments, Input, Relation, unknown_quantity
 from conformance.operations.classes import (
     CLASS_PARAMETERS,
@@ -17,6 +16,7 @@ from conformance.operations.classes import (
     label_divisor,
 )
 from conformance.operations.reductions import reduced, times, upstream_factors
+from conformance.operations.repeated_rows import distinct_rows, divisor_alike, reduced_alike
 
 
 class NllLoss(OverClasses):

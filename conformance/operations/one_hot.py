@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import ONE, ZERO, Ball
-from conformance.arithmetic.columns import Recurring
 from conformance.arithmetic.formats import FloatArray
+from conformance.arithmetic.repeated_values import Recurring
 from conformance.errors import ArgumentError
 from conformance.operations.base import (
     Arguments,

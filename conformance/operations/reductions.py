@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.arithmetic.balls import ONE, Ball, balls, exact_sum, product, quotient, wide
-from conformance.arithmetic.columns import Column, each
 from conformance.arithmetic.formats import FloatArray
+from conformance.arithmetic.repeated_values import Column, each
 from conformance.operations.base import Arguments, Parameter
 
 REDUCTION_PARAMETERS = (

@@ -38,8 +38,8 @@ from conformance.arithmetic.balls import (
     total,
     wide,
 )
-from conformance.arithmetic.columns import Column, each, first, kinds, shared
 from conformance.arithmetic.formats import FloatArray
+from conformance.arithmetic.repeated_values import Column, each, first, kinds, shared
 
 # An addend that many bits below the other could vanish at the starting precision.
 _VANISHING = -60

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations import rows
-from conformance.operations.along_axis import AlongAxis, as_rows
+from conformance.operations.axis_operation import AlongAxis, as_rows
 from conformance.operations.base import (
     MODULE_IS_FUNCTIONAL,
     Arguments,

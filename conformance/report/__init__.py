@@ -11,11 +11,11 @@ from conformance.report.badge import badge
 from conformance.report.files import write_whole
 from conformance.report.findings import Row
 from conformance.report.html import page, prepare
+from conformance.report.overview import Story, tell
 from conformance.report.pages import render
 from conformance.report.protocol import RunLike
 from conformance.report.reproduce import check_of, reproduce
 from conformance.report.sarif import sarif
-from conformance.report.story import Story, tell
 from conformance.report.terminal import terminal
 
 __all__ = ["RunLike", "Story", "prepare", "terminal", "write"]

@@ -48,7 +48,7 @@ def _property(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the annotations of the run in the directory that is named; nothing where all conforms."""
-    from conformance.stored import load
+    from conformance.results.loading import load
 
     directory = (sys.argv[1:] if arguments is None else arguments)[0]
     for line in commands(light(load(Path(directory)).frame)):

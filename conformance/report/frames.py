@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from conformance.tables import TEXT
+from conformance.results.row_buffers import TEXT
 
 
 def light(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,11 @@ import json
 from functools import cache
 from pathlib import Path
 
-from conformance.report.frontier import EDGES
 from conformance.report.libraries import datatables, vega
+from conformance.report.overview import Story
 from conformance.report.pages import asset, compile_templates, render
-from conformance.report.payload import carry, carry_columns
-from conformance.report.story import Story
+from conformance.report.stability_frontier import EDGES
+from conformance.report.table_data import carry, carry_columns
 from conformance.report.verdicts import KNOWN, LOOKS, in_order
 
 SCRIPTS = ("data.js", "state.js", "engine.js", "checks.js", "details.js", "frontier.js", "main.js")

@@ -12,7 +12,7 @@ InputsOf = Callable[[str, str], Arguments]  # (case, dtype) -> the case's argume
 
 
 class DifferenceLike(Protocol):
-    """What changed between two runs, as `conformance/regression.py` finds it."""
+    """What changed between two runs, as `conformance/comparison/difference.py` finds it."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -48,7 +48,7 @@ class PairLike(Protocol):
 
 
 class RunLike(Protocol):
-    """A run as the report sees it; every frame has the columns that `conformance/results.py` documents."""
+    """A run as the report sees it; every frame has the columns that `results/run.py` documents."""
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from conformance.report.figures import count, names, shorten, ulps
 from conformance.report.findings import CASE, Row, ranked
-from conformance.report.story import Story
+from conformance.report.overview import Story
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import look
 

@@ -42,7 +42,7 @@ class _Module:
 @cache
 def _read(name: str) -> _Module:
     module = _Module(name)
-    for node in ast.parse((ADAPTERS / f"{name}.py").read_text(encoding="utf-8")).body:
+    for node in ast.parse((ADAPTERS / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             module.defines[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -58,10 +58,15 @@ def _read(name: str) -> _Module:
                 if node.level == 0:
                     module.imports[shown] = ast.unparse(ast.ImportFrom(node.module, [alias], 0))
                 elif node.module:
-                    module.relative[shown] = (node.module, alias.name)
+                    module.relative[shown] = (_absolute(name, node.level, node.module), alias.name)
                 else:
-                    module.relative[shown] = (alias.name, None)
+                    module.relative[shown] = (_absolute(name, node.level, alias.name), None)
     return module
+
+
+def _absolute(module: str, level: int, name: str) -> str:
+    """The dotted name, below the adapters, of what a module imports relatively."""
+    return ".".join([*module.split(".")[:-level], name])
 
 
 @cache
@@ -70,9 +75,9 @@ def formulation(framework: str, operation: str, name: str, gradient: bool = Fals
 
     `gradient` keeps gradients by hand (NumPy's); without it their decorators are left out.
     """
-    if not (ADAPTERS / f"{framework}_functions.py").is_file():
+    if not (ADAPTERS / framework / "formulations.py").is_file():
         return None
-    module = _read(f"{framework}_functions")
+    module = _read(f"{framework}.formulations")
     entry = _entry(_table(module), operation, name)
     if entry is None:
         return None
@@ -88,7 +93,7 @@ def formulation(framework: str, operation: str, name: str, gradient: bool = Fals
 @cache
 def second_by_hand(operation: str, name: str) -> Source | None:
     """The source of NumPy's second derivative of a formulation; None where there is none."""
-    module = _read("numpy_second")
+    module = _read("numpy.second_derivatives")
     entry = _entry(_table(module, "SECOND"), operation, name)
     if entry is None:
         return None
@@ -146,7 +151,7 @@ class _Collector:
 
     def definitions(self) -> Iterator[str]:
         """The definitions' texts, in an order in which they can run."""
-        order = list(dict.fromkeys(self._ranked("base", "storage", *self.modules)))
+        order = list(dict.fromkeys(self._ranked("base", "bfloat16", *self.modules)))
         places = sorted(
             self._done,
             key=lambda place: (order.index(place[0]), list(_read(place[0]).defines).index(place[1])),

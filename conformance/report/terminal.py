@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.report.figures import count, shorten
+from conformance.report.overview import Story, tell
 from conformance.report.protocol import RunLike
-from conformance.report.story import Story, tell
 from conformance.report.verdicts import KNOWN, Look
 
 STYLES = {

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from adapters.driving import Client
 
-from conformance import plan
-from conformance.adapters import jax_programs
 from conformance.adapters.base import Call
-from conformance.adapters.on_jax import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
-from conformance.case import load_cases
-from conformance.selection import Settings, pick
+from conformance.adapters.jax import programs as jax_programs
+from conformance.adapters.jax.adapter import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
+from conformance.cases.case import load_cases
+from conformance.plan import requests
+from conformance.plan.selection import Settings, pick
 
 RANDOM = np.random.default_rng(11)
 
@@ -72,7 +72,7 @@ def test_jax_compiles_once_what_it_lowers_to_the_same(tmp_path: Path) -> None:
 
 def test_the_default_corpus_takes_jax_at_most_700_programs() -> None:
     """Each takes 0.2 to 0.8 s: a new case takes a shape that others have (docs/writing-cases.md)."""
-    groups = plan.make(pick(load_cases(), Settings()), ["jax"]).groups
+    groups = requests.make(pick(load_cases(), Settings()), ["jax"]).groups
     has = {operation: set(table) for operation, table in JaxAdapter.formulations.items()}
     compiled = [
         group

@@ -13,8 +13,8 @@ from adapters.driving import Client
 from conformance.adapters.base import Adapter, Unsupported
 from conformance.adapters.loop import make_adapter
 from conformance.adapters.response import answer
-from conformance.adapters.users import load_function
-from conformance.verdict import judge_outcome
+from conformance.adapters.user_function import load_function
+from conformance.judging.verdict import judge_outcome
 
 Get = Callable[..., Client]
 VALUES = np.arange(1.0, 13.0, dtype=np.float32).reshape(3, 4)

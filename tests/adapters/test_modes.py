@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from adapters.driving import Client
 
-from conformance import profiles
 from conformance.adapters.base import Call, Unsupported
 from conformance.adapters.by_rows import row_call
-from conformance.case import load_cases
-from conformance.selection import Settings, pick
-from conformance.subject import MODES, parse
+from conformance.cases.case import load_cases
+from conformance.plan import profiles
+from conformance.plan.selection import Settings, pick
+from conformance.subjects.subject import MODES, parse
 
 Get = Callable[..., Client]
 ROWS = np.array([[10.0, 3, 1], [-1, 0, -4]])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from adapters.driving import DTYPES, SERVE, Client
 
-from conformance import environments, pythons
+from conformance.subjects import environments, pythons
 
 FILES = sorted(SERVE.parent.glob("*.py"))
 FRAMEWORKS = {"numpy", "torch", "tensorflow", "jax", "jaxlib"}

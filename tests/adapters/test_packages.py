@@ -12,15 +12,15 @@ from conformance.adapters.imports import as_if_absent
 
 TENSORFLOW = """
 import sys
-from conformance.adapters import on_tensorflow
+from conformance.adapters.tensorflow import adapter
 held = [name for name in ("jax", "pandas", "pyarrow") if name in sys.modules]
 import pandas  # a user's function may need it
-print(held, on_tensorflow.tf.__name__, pandas.__name__)
+print(held, adapter.tf.__name__, pandas.__name__)
 """
 TORCH = """
 import sys
 import torch
-from conformance.adapters.on_torch import flow
+from conformance.adapters.torch.adapter import flow
 x = torch.ones(3, requires_grad=True)
 loss, one = (x * 2).sum(), torch.ones(())
 torch.autograd.grad(loss, x, flow(loss, one))

@@ -9,9 +9,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from conformance.adapters import numpy_reference as reference
 from conformance.adapters.base import INPUTS
-from conformance.adapters.storage import cast, narrow, widen
+from conformance.adapters.bfloat16 import cast, narrow, widen
+from conformance.adapters.numpy import reference
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(3, 4, 2)) * 2

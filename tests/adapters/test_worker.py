@@ -155,7 +155,7 @@ def test_a_stream_that_is_no_frames_is_refused() -> None:
 
 def test_an_entry_point_adds_a_framework(tmp_path: Path) -> None:
     (tmp_path / "abacus.py").write_text(
-        "from conformance.adapters.on_numpy import NumpyAdapter\n"
+        "from conformance.adapters.numpy.adapter import NumpyAdapter\n"
         "class Abacus(NumpyAdapter):\n"
         "    framework = 'abacus'\n"
     )

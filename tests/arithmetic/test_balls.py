@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.arithmetic import balls, columns
+from conformance.arithmetic import balls, repeated_values
 
 NUMBERS = st.floats(-700, 700) | st.sampled_from([0.0, -0.0, 1e-300, -5e-324, -1e300])
 
@@ -33,25 +33,25 @@ def test_what_recurs_is_computed_as_if_it_did_not(numbers: list[float], count: i
 
     with balls.precision(128):
         top = max(numbers)
-        exps = balls.exponentials(columns.shared(values), top)
+        exps = balls.exponentials(repeated_values.shared(values), top)
         plain = [balls.exponential(balls.exact_sum([balls.ball(x), balls.ball(-top)])) for x in numbers]
         close = [Fraction(x) - Fraction(top) > -(2**20) for x in numbers]
         for place, (exp, kind) in enumerate(zip(exps, chosen.tolist(), strict=True)):
             assert not close[kind] or exp.overlaps(plain[kind]), place
-        assert list(map(bits, columns.each(half, exps))) == [bits(exp / 2) for exp in exps]
+        assert list(map(bits, repeated_values.each(half, exps))) == [bits(exp / 2) for exp in exps]
         others = np.roll(values, 1)
-        pairs = columns.each(operator.mul, exps, balls.balls(others))
+        pairs = repeated_values.each(operator.mul, exps, balls.balls(others))
         assert list(map(bits, pairs)) == [bits(e * x) for e, x in zip(exps, others.tolist(), strict=True)]
         halves, ones = balls.split(exps), [balls.split([exp]) for exp in exps]
     for together, alone in zip(halves, zip(*ones, strict=True), strict=True):
         assert together.tobytes() == np.concatenate(alone).tobytes()
-    assert count <= columns.FEW * 16 or len(asked) <= len(numbers)
+    assert count <= repeated_values.FEW * 16 or len(asked) <= len(numbers)
 
 
 def test_few_of_many_are_asked_for() -> None:
     asked = []
-    values = columns.shared(np.tile([1.0, 2.0, 3.0], 1000))
-    found = columns.each(lambda value: asked.append(value) or balls.ball(value), values)
+    values = repeated_values.shared(np.tile([1.0, 2.0, 3.0], 1000))
+    found = repeated_values.each(lambda value: asked.append(value) or balls.ball(value), values)
     assert len(asked) == len(set(map(id, found))) == 3
     assert [float(value) for value in found] == [1.0, 2.0, 3.0] * 1000
 

@@ -18,9 +18,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from conformance.regression import diff
+from conformance.comparison.difference import diff
 from conformance.report import write
-from conformance.results import Run
+from conformance.results.run import Run
 
 SWITCHES = (
     "--headless",

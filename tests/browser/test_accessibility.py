@@ -11,7 +11,7 @@ from browser.conftest import Page
 from report.fabricate import fabricate
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from conformance.regression import diff
+from conformance.comparison.difference import diff
 
 # Every fold open, and laid out where it is far from the screen too.
 OPENED = """

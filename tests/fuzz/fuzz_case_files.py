@@ -39,9 +39,10 @@ class Target:
         from guard import Guard
         from hostile_files import write_neighbours
 
-        from conformance import case, subjects_file
+        from conformance.cases import case
         from conformance.errors import CaseError
-        from conformance.limits import Limits
+        from conformance.subjects import subjects_file
+        from conformance.yaml.limits import Limits
 
         write_neighbours(folder)
         self.load_cases, self.load_subjects, self.error = case.load_cases, subjects_file.load, CaseError
@@ -170,8 +171,8 @@ def main() -> int:
         import atheris
 
         with atheris.instrument_imports(include=["conformance"]):
-            import conformance.case
-            import conformance.subjects_file  # noqa: F401
+            import conformance.cases.case
+            import conformance.subjects.subjects_file  # noqa: F401
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         target = Target(Path(name) / "cases", options.findings)
         start = time.monotonic()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.corpus import corpus, files
-from conformance.generators import GENERATORS
+from conformance.cases.discovery import corpus, files
+from conformance.cases.tensors.generators import GENERATORS
 from conformance.operations import OPERATIONS
 
 #: Pieces of YAML, of the schema, and of what has broken parsers before.

@@ -19,10 +19,11 @@ from pathlib import Path
 import pandas as pd
 import table
 
-from conformance import custom, custom_report, engine
-from conformance.case import Case, load_cases
-from conformance.results import Run
-from conformance.subject import Subject
+from conformance.cases.case import Case, load_cases
+from conformance.checking import check, report
+from conformance.execution import session
+from conformance.results.run import Run
+from conformance.subjects.subject import Subject
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -63,7 +64,7 @@ def run_framework(
     names: dict[str, list[str]] = {}
     for one in miniatures:
         names.setdefault(one.operation, []).append(one.name)
-    chosen = {operation: custom.pick(cases, operation, framework, ()) for operation in names}
+    chosen = {operation: check.pick(cases, operation, framework, ()) for operation in names}
     asked = [
         dataclasses.replace(case, formulations=(*case.formulations, *names[operation]))
         for operation, some in chosen.items()
@@ -71,7 +72,7 @@ def run_framework(
     ]
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
     subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "1"})
-    run = engine.run(cases=asked, under_test=[subject])
+    run = session.run(cases=asked, under_test=[subject])
     return [of_miniature(one, run, chosen[one.operation], len(cases)) for one in miniatures]
 
 
@@ -84,17 +85,17 @@ def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case], over: in
     mine = frame[frame["formulation"] == one.name].assign(subject=name, formulation="functional")
     its = frame[frame["formulation"].isin(["functional", "composed"])]
     both = Run(pd.concat([mine, its]), {**run.environment, "subjects": {}})
-    checked = custom.judged(both, user, control, cases, strict=False)
+    checked = check.judged(both, user, control, cases, strict=False)
     failed = checked.discrepancies()
-    worst = custom_report.worst(checked)
-    texts = [custom_report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]
+    worst = report.worst(checked)
+    texts = [report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]
     said = " ".join(texts).lower()
     return Result(
         one,
         len(failed),
         failed["case"].nunique(),
         any(word.lower() in said for word in one.cause),
-        custom_report.sentence(checked),
+        report.sentence(checked),
         worst[0]["case"] if worst else "",
         len(checked.inherited()),
         checked.exit_code,

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import plan
-from conformance.arithmetic import ziv
+from conformance.arithmetic import correct_rounding
 from conformance.arithmetic.balls import Ball, accuracy, exponentials, precision
-from conformance.case import load_cases
-from conformance.operations import OPERATIONS, Reference, kept_rows, reference, rows
+from conformance.cases.case import load_cases
+from conformance.judging.references import References
+from conformance.operations import OPERATIONS, Reference, reference, row_cache, rows
 from conformance.operations.error_analysis import losses
-from conformance.operations.kept_rows import row_of
-from conformance.references import References
+from conformance.operations.row_cache import row_of
+from conformance.plan import requests
 
 ROWS, CLASSES = 5, 37
 ARRAYS = ("rounded", "high", "low", "ulp", "bound", "attainable")
@@ -55,9 +55,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return exponentials(values, maximum)
 
     monkeypatch.setattr(rows, "exponentials", counting)
-    monkeypatch.setattr(kept_rows, "KEPT", CLASSES)
-    monkeypatch.setattr(kept_rows, "LONG", CLASSES)
-    monkeypatch.setattr(kept_rows, "_kept", kept_rows._Kept())
+    monkeypatch.setattr(row_cache, "KEPT", CLASSES)
+    monkeypatch.setattr(row_cache, "LONG", CLASSES)
+    monkeypatch.setattr(row_cache, "_kept", row_cache._Kept())
     return lengths
 
 
@@ -70,7 +70,7 @@ def test_a_loss_needs_no_exponential_again(
     assert computed == [CLASSES] * (ROWS - 1)
     value = reference("cross_entropy", arguments, "value", "float32")
     assert computed == [CLASSES] * (ROWS - 1)
-    monkeypatch.setattr(kept_rows, "_kept", kept_rows._Kept())
+    monkeypatch.setattr(row_cache, "_kept", row_cache._Kept())
     assert _bits(reference("cross_entropy", arguments, "value", "float32")) == _bits(value)
     assert computed == [CLASSES] * (ROWS - 1) * 2
 
@@ -105,7 +105,7 @@ def test_whichever_is_asked_first_rows_are_computed_once(
 ) -> None:
     path = tmp_path / "cases.yaml"
     path.write_text(FILE.replace("QUANTITIES", "[value, gradient]"))
-    (group,) = plan.make(load_cases([path]), ["numpy"]).groups
+    (group,) = requests.make(load_cases([path]), ["numpy"]).groups
     references = References(tmp_path / "cache")
     for quantity in (first, *group.case.quantity_names()):
         references.get(group, quantity)
@@ -120,7 +120,7 @@ def test_parts_are_the_whole(monkeypatch: pytest.MonkeyPatch, quantity: str, red
     found = []
     for part in (10**6, 2 * CLASSES, 1):
         monkeypatch.setattr(losses, "PART", part)
-        monkeypatch.setattr(ziv, "PART", part)
+        monkeypatch.setattr(correct_rounding, "PART", part)
         found.append(_bits(reference("cross_entropy", arguments, quantity, "float64")))
     assert found[0] == found[1] == found[2]
     assert bool(found[0][-1]) == (quantity != "value")

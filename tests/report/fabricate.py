@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from conformance import results
-from conformance.results import Run
+from conformance.results import run
+from conformance.results.run import Run
 
 OPERATIONS = (
     "sigmoid",
@@ -204,13 +204,13 @@ def _harm(frame: pd.DataFrame) -> pd.DataFrame:
 
 def fabricate(checks: int = 2_000, seed: int = 1, complete: bool = True) -> Run:
     """A run of `checks` checks with every frame filled; the same for ever for one seed."""
-    frame = _frame(checks, seed).astype(results.RESULTS)
+    frame = _frame(checks, seed).astype(run.RESULTS)
     frames = {
-        "relations": results.typed(_relations(seed), results.RELATIONS),
-        "equivalence": results.typed(_equivalence(seed), results.EQUIVALENCE),
-        "breaks": results.typed(_breaks(), results.BREAKS),
-        "sweep": results.typed(_sweep(), results.SWEEP),
-        "printed": results.typed(_printed(), results.PRINTED),
+        "relations": run.typed(_relations(seed), run.RELATIONS),
+        "equivalence": run.typed(_equivalence(seed), run.EQUIVALENCE),
+        "breaks": run.typed(_breaks(), run.BREAKS),
+        "sweep": run.typed(_sweep(), run.SWEEP),
+        "printed": run.typed(_printed(), run.PRINTED),
     }
     return Run(frame, _environment(frame, seed, complete), frames)
 

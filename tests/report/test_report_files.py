@@ -20,17 +20,17 @@ import pytest
 from report.fabricate import BRACKETS, HOSTILE, SUBJECTS, fabricate, inputs_of
 from rich.console import Console
 
-from conformance.regression import diff
-from conformance.regression_files import terminal as show
+from conformance.comparison.difference import diff
+from conformance.comparison.files import terminal as show
 from conformance.report import terminal, write
 from conformance.report.annotations import commands
 from conformance.report.badge import badge
 from conformance.report.files import write_whole
 from conformance.report.frames import light
-from conformance.report.payload import carry, columns, pack
+from conformance.report.overview import tell
 from conformance.report.sarif import sarif
-from conformance.report.story import tell
-from conformance.results import Run
+from conformance.report.table_data import carry, columns, pack
+from conformance.results.run import Run
 
 
 def unpacked(page: str, name: str) -> bytes:
@@ -138,7 +138,7 @@ class TestWrite:
 
     def test_a_run_that_was_loaded_draws_the_same(self, run: Run, tmp_path: Path) -> None:
         """What the files hold is enough: a saved and loaded run gives the same summary."""
-        from conformance.results import load
+        from conformance.results.run import load
 
         plain = fabricate(500)
         plain.frame["message"] = ""

@@ -1,0 +1,1 @@
+"""JAX: its adapter, its formulations, and the programs that it compiles."""

@@ -1,0 +1,1 @@
+"""NumPy: the reference that every interpreter has."""

@@ -1,0 +1,118 @@
+"""NumPy: half types computed in float32 and rounded once, at the end; gradients by hand."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..base import NO_LABEL, Adapter, Array, Call, Unsupported
+from ..bfloat16 import name_of, narrow, widen
+from .formulations import FUNCTIONS
+from .second_derivatives import SECOND
+
+
+class NumpyAdapter(Adapter):
+    """NumPy. A user's own function is given true float16 arrays; there is no bfloat16 to give."""
+
+    framework = "numpy"
+    formulations = FUNCTIONS
+    overwritable = True
+
+    def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
+        super().__init__(mode, device)
+        np.seterr(all="ignore")  # infinities are results like others here
+
+    def load(self, array: Array, dtype: str) -> Array:
+        """Half types as float32, which holds them exactly."""
+        if dtype == "bfloat16":
+            return widen(array)
+        return array.astype(np.float32) if dtype == "float16" else array
+
+    def lay_out(self, tensor: Array, layout: str) -> Array:
+        if layout == "transposed":
+            return np.ascontiguousarray(tensor.T).T
+        if layout == "strided":
+            between = np.full_like(tensor, np.nan if tensor.dtype.kind == "f" else NO_LABEL)
+            return np.stack((tensor, between), -1).reshape(tensor.shape[:-1] + (-1,))[..., ::2]
+        if layout == "broadcast":
+            return np.broadcast_to(tensor[:1].copy(), tensor.shape)
+        return np.ascontiguousarray(tensor[..., ::-1])[..., ::-1]
+
+    def store(self, result: Array) -> Tuple[Array, str]:
+        array = np.asarray(result)
+        return array, "bfloat16" if array.dtype == np.uint16 else name_of(array.dtype)
+
+    def compute(
+        self, call: Call, tensors: Dict[str, Array], wrt: Tuple[str, ...], upstream: Optional[Array]
+    ) -> Tuple[Array, Sequence[Array]]:
+        gradient = getattr(call.function, "gradient", None)
+        if wrt and gradient is None:
+            raise Unsupported("NumPy has no autograd, and this formulation no gradient by hand")
+        users = call.function is self.users_function
+        if users:
+            if call.dtype == "bfloat16":
+                raise Unsupported("NumPy has no bfloat16")
+            tensors = {name: narrowed(tensor, call.dtype) for name, tensor in tensors.items()}
+        value = call(tensors)
+        gradients: List[Array] = []
+        if gradient is not None and wrt:
+            upstream = np.ones_like(value) if upstream is None else upstream
+            by_name = call._replace(function=gradient, inputs=("upstream",) + call.inputs)(
+                dict(tensors, upstream=narrowed(upstream, call.dtype) if users else upstream)
+            )
+            gradients = [named(by_name, name, call.inputs) for name in wrt]
+        if users:
+            return value, gradients
+        return narrowed(value, call.dtype), [narrowed(array, call.dtype) for array in gradients]
+
+    def second(
+        self,
+        call: Call,
+        tensors: Dict[str, Array],
+        name: str,
+        upstream: Optional[Array],
+        direction: Array,
+    ) -> Array:
+        by_hand = SECONDS.get(call.function) or getattr(call.function, "second", None)
+        if by_hand is None:
+            raise Unsupported("NumPy has no autograd, and this formulation no second derivative by hand")
+        users = call.function is self.users_function
+        if users and call.dtype == "bfloat16":
+            raise Unsupported("NumPy has no bfloat16")
+        upstream = np.ones_like(call(tensors)) if upstream is None else upstream
+        tensors = dict(tensors, upstream=upstream, direction=direction)
+        if users:
+            tensors = {name: narrowed(tensor, call.dtype) for name, tensor in tensors.items()}
+        result = call._replace(function=by_hand, inputs=("upstream", "direction") + call.inputs)(tensors)
+        return result if users else narrowed(result, call.dtype)
+
+    def describe(self) -> Dict[str, Any]:
+        return {"version": np.__version__, "versions": {}, "hardware": {}, "settings": {}}
+
+
+def narrowed(array: Array, dtype: str) -> Array:
+    """A float32 array rounded to the half type that was asked for (bfloat16: its bits); others as is."""
+    array = np.asarray(array)
+    if array.dtype != np.float32 or dtype not in ("float16", "bfloat16"):
+        return array
+    return array.astype(np.float16) if dtype == "float16" else narrow(array)
+
+
+def named(gradients: Any, name: str, inputs: Tuple[str, ...]) -> Array:
+    """The gradient with respect to one input; a bare array is that of the first input."""
+    if not isinstance(gradients, dict):
+        gradients = {inputs[0]: gradients}
+    if name not in gradients:
+        raise Unsupported("the gradient by hand leaves out {}".format(name))
+    return gradients[name]
+
+
+#: Function -> its second derivative by hand.
+SECONDS = {
+    FUNCTIONS[operation][name]: second
+    for operation, table in SECOND.items()
+    for name, second in table.items()
+}
+
+ADAPTER = NumpyAdapter

@@ -1,0 +1,1 @@
+"""TensorFlow and Keras: the adapter and the formulations."""

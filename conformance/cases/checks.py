@@ -1,0 +1,207 @@
+"""What only shows once a case is whole: shapes and ranges that do not fit, globs that match nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Any
+
+import numpy as np
+
+from conformance.cases.case import Case
+from conformance.cases.models import Known, flags_of
+from conformance.cases.tensors.values import size
+from conformance.errors import ArgumentError
+from conformance.operations import Operation
+from conformance.subjects import subject
+from conformance.yaml.limits import Limits
+from conformance.yaml.problems import Faults, meant, shown
+from conformance.yaml.tree import Mapping, find
+
+#: Cases of at most this many elements are built when they are loaded, so that their faults show at once.
+EAGER = 2**16
+_DEVICES = ("", "@cpu", "@cuda", "@gpu", "@cuda:0")
+
+
+class Checks:
+    """The checks of one case; `node` is where it stands in its file."""
+
+    def __init__(
+        self, case: Case, operation: Operation, node: Mapping, faults: Faults, limits: Limits
+    ) -> None:
+        self.case, self.operation, self.node, self.faults = case, operation, node, faults
+        self.limits = limits
+
+    def all(self, arguments: bool, known_places: list[int]) -> None:
+        """Note every fault.
+
+        arguments: inputs and parameters are sound. known_places: where the entries of `known` stand in
+        the file's list, which may hold others that are not sound.
+        """
+        case, operation = self.case, self.operation
+        if arguments:
+            self._check_arguments()
+        gradients = [f"gradient:{one.name}" for one in operation.inputs if one.kind != "labels"]
+        if "value" not in case.quantities and not gradients:
+            self._fault("quantities", f"{operation.name} has no gradient", "[value]")
+        if "second" in case.quantities:
+            gradients += [f"second:{operation.inputs[0].name}"]
+        for place, known in zip(known_places, case.known, strict=True):
+            self._check_known(place, known, ("value", *gradients))
+
+    def _fault(self, key: str, what: str, right: str, *more: int | str) -> None:
+        place, _ = find(self.node, (key, *more))
+        self.faults.add(place.line, place.column, what, right)
+
+    def _check_arguments(self) -> None:
+        case, operation = self.case, self.operation
+        try:
+            arguments = self._arguments()
+        except ValueError as error:
+            if case.expect != "error":
+                self._fault("inputs", str(error), "numbers that the case's dtypes have")
+            return
+        if not self._accepted(arguments):
+            return
+        shape = operation.result_shape(arguments)
+        if size(shape) > self.limits.elements:
+            what = f"a result of {size(shape)} elements, the limit is {self.limits.elements}"
+            self._fault("parameters", what, "a smaller shape, or CONFORMANCE_MAX_ELEMENTS")
+        if case.expect == "error":
+            return
+        self._check_layout(arguments)
+        self._check_labels(arguments)
+        self._check_upstream(shape)
+        found = _printed_shape(case.printed)
+        if case.printed is not None and found != shape:
+            what = "printed figures " + ("in ragged lists" if found is None else f"of shape {list(found)}")
+            self._fault("printed", what, f"{list(shape)}, the shape of the result")
+
+    def _arguments(self) -> dict[str, Any]:
+        """The case's arguments in its last dtype, built in each; of a large case their outlines.
+
+        Raises ValueError where a dtype lacks a number of the case.
+        """
+        case, operation = self.case, self.operation
+        if sum(size(one.shape) for one in case.tensors()) <= EAGER:
+            return [case.build(dtype) for dtype in case.dtypes][-1]
+        arguments = {one.name: case.parameters.get(one.name, one.default) for one in operation.parameters}
+        for one in operation.inputs:
+            found = case.inputs[one.name].outline()
+            arguments[one.name] = found if one.kind != "floating" else np.broadcast_to(0.0, found.shape)
+        return {
+            name: np.broadcast_to(0.0, value.shape) if hasattr(value, "integral") else value
+            for name, value in arguments.items()
+        }
+
+    def _accepted(self, arguments: dict[str, Any]) -> bool:
+        """Whether the operation accepts them; else, or where a parameter takes its default, the faults."""
+        faults = len(self.faults.found)
+        while True:
+            try:
+                self.operation.check_arguments(arguments)
+                return len(self.faults.found) == faults
+            except ArgumentError as error:
+                if self.case.expect == "error":
+                    return False
+                wrong = self._blame(str(error).removeprefix(f"{self.operation.name}: "))
+                if wrong not in self.case.parameters:
+                    return False
+                # What else is wrong shows once this parameter is not.
+                defaults = {one.name: one.default for one in self.operation.parameters}
+                if arguments[wrong] is defaults[wrong]:
+                    return False
+                arguments[wrong] = defaults[wrong]
+
+    def _blame(self, text: str) -> str:
+        """Note what the operation says at the argument that it names first; that argument's name."""
+        case = self.case
+        # An error about a label speaks of the target without its name.
+        spoken = f"target {text}" if text.startswith("label ") else text
+        named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", spoken)]
+        key = "parameters" if named and named[0] in case.parameters else "inputs"
+        right = f"arguments that fit {signature(self.operation)}, or `expect: error`"
+        self._fault(key, text, right, *named[:1])
+        return named[0] if named else ""
+
+    def _check_upstream(self, shape: tuple[int, ...]) -> None:
+        """Note an upstream gradient that the result cannot have."""
+        if self.case.upstream is None:
+            return
+        try:
+            for dtype in self.case.dtypes:
+                self.case.build_flow(dtype, shape)
+        except ValueError as error:
+            self._fault("upstream", str(error), f"finite numbers of the result's shape {list(shape)}")
+
+    def _check_layout(self, arguments: dict[str, Any]) -> None:
+        """Note layouts that a tensor cannot have."""
+        tensors = [name for name, value in arguments.items() if isinstance(value, np.ndarray)]
+        for name, layout in self.case.layout.items():
+            value = arguments.get(name)
+            if not isinstance(value, np.ndarray):
+                self._fault("layout", f"{shown(name)} is no tensor of this case", meant(name, tensors), name)
+            elif value.ndim < (2 if layout == "transposed" else 1):
+                self._fault("layout", f"{name} has too few axes to be {layout}", "another layout", name)
+            elif layout == "broadcast" and (value != value[:1]).any():
+                self._fault("layout", f"the rows of {name} differ", "equal rows, which share memory", name)
+
+    def _check_labels(self, arguments: dict[str, Any]) -> None:
+        """Note labels that the case's integers do not hold, and integers where there are no labels."""
+        case = self.case
+        labels = [one for one in arguments.values() if isinstance(one, np.ndarray) and one.dtype.kind == "i"]
+        if not labels and case.label_dtype != "int64":
+            self._fault("label_dtype", "label_dtype without labels", "a case that has labels")
+        for one in labels:
+            ends = np.array([one.min(), one.max()] if one.size else [], one.dtype)
+            if (ends.astype(case.label_dtype) != ends).any():
+                what = f"label_dtype: {case.label_dtype} does not hold every label"
+                self._fault("label_dtype", what, "integers that hold them")
+
+    def _check_known(self, place: int, known: Known, quantities: tuple[str, ...]) -> None:
+        """Note the globs that match nothing; `place` is the entry's in the file's list."""
+        case = self.case
+        if not any(fnmatch.fnmatchcase(name, known.subject) for name in _subjects(known.subject)):
+            what = f"known: no subject is like {shown(known.subject)}"
+            self._fault("known", what, meant(known.subject, subject.frameworks()), place, "subject")
+        for flag in flags_of(known.processor):
+            if flag not in subject.INSTRUCTION_SETS:
+                what = f"known: no instruction set is {shown(flag)}"
+                self._fault("known", what, meant(flag, subject.INSTRUCTION_SETS), place, "processor")
+        for key, glob, names in (
+            ("dtype", known.dtype, case.dtypes),
+            ("formulation", known.formulation, case.formulations),
+            ("quantity", known.quantity, quantities),
+        ):
+            if not any(fnmatch.fnmatchcase(name, glob) for name in names):
+                what = f"known: no {key} of this case is like {shown(glob)}"
+                self._fault("known", what, meant(glob, names), place, key)
+
+
+def _subjects(glob: str) -> list[str]:
+    """Names of subjects that a glob may mean: every framework, in every mode, on the usual devices."""
+    names = []
+    for framework in subject.frameworks():
+        modes = ["", *(f":{mode}" for mode in subject.MODES.get(framework, ()))]
+        names += [f"{framework}{mode}{device}" for mode in modes for device in _DEVICES]
+    # A version belongs into `versions`, but a subject's name may hold one.
+    pinned = re.match(r"(\w+)==[\w.+!-]+", glob)
+    return names + ([glob] if pinned and pinned[1] in subject.frameworks() else [])
+
+
+def _printed_shape(printed: Any) -> tuple[int, ...] | None:
+    """The shape of nested lists; None where they are ragged."""
+    if not isinstance(printed, list):
+        return ()
+    inner = {_printed_shape(item) for item in printed}
+    if len(inner) > 1 or None in inner:
+        return None
+    return (len(printed), *(inner.pop() or () if inner else ()))
+
+
+def signature(operation: Operation) -> str:
+    """An operation's signature as the documentation writes it, without the legacy parameters."""
+    inputs = ", ".join(one.name for one in operation.inputs)
+    listed = [one for one in operation.parameters if one.name not in ("size_average", "reduce")]
+    parameters = ", ".join(f"{one.name}={one.default!r}" for one in listed)
+    return f"{operation.name}({inputs}{', *, ' + parameters if parameters else ''})"

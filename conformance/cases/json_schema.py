@@ -1,0 +1,124 @@
+"""The JSON schema of a case file, made from the models, the operations and the generators.
+
+Editors complete and check case files by it; what it cannot say (shapes that fit, figures that are right) is
+checked by `conformance validate`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.cases.loader import REDUCTIONS
+from conformance.cases.models import CaseEntry, CaseFile
+from conformance.cases.tensors.generators import GENERATORS
+from conformance.cases.tensors.landmarks import NAMES
+from conformance.cases.variations import FIXED, LABEL, MOST_AXES
+from conformance.operations import OPERATIONS, Operation
+
+_TEMPLATE = "#/$defs/{model}"
+_TENSOR = {"$ref": "#/$defs/tensor"}
+_LABELS = {"$ref": "#/$defs/labels"}
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "axis": {"type": ["integer", "null"]},
+    "integer": {"type": "integer"},
+    "real": {"type": ["number", "string"]},
+    "reduction": {"type": "string", "examples": list(REDUCTIONS)},
+    "tensor": {"anyOf": [_TENSOR, {"type": "null"}]},
+    "flag": {"type": ["boolean", "null"]},
+}
+#: Only a case that expects an error may name a reduction that there is not.
+_REDUCTION = {
+    "if": {"properties": {"expect": {"const": "error"}}, "required": ["expect"]},
+    "else": {"properties": {"parameters": {"properties": {"reduction": {"enum": list(REDUCTIONS)}}}}},
+}
+
+
+def schema() -> dict[str, Any]:
+    """The schema (draft 2020-12) as plain dictionaries."""
+    file = CaseFile.model_json_schema(ref_template=_TEMPLATE)
+    case = CaseEntry.model_json_schema(ref_template=_TEMPLATE)
+    definitions = {**file.pop("$defs", {}), **case.pop("$defs", {})}
+    case["properties"]["operation"] = {"enum": list(OPERATIONS), "description": "an operation's name"}
+    case["properties"]["printed"] = {"$ref": "#/$defs/figures"}
+    case["properties"]["upstream"] = _TENSOR
+    case["properties"]["vary"] = _axes(case)
+    case["allOf"] = [*(_of_operation(operation) for operation in OPERATIONS.values()), _REDUCTION]
+    file["properties"]["cases"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/case"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **file,
+        "title": "A case file of the conformance suite",
+        "$defs": {
+            **definitions,
+            "case": case,
+            **_tensors(definitions),
+            **{f"keys_of_{name}": _keys(operation) for name, operation in OPERATIONS.items()},
+        },
+    }
+
+
+def _keys(operation: Operation) -> dict[str, Any]:
+    """What the keys of a case of this operation hold; an option of `vary` has the same."""
+    inputs = {one.name: _LABELS if one.kind == "labels" else _TENSOR for one in operation.inputs}
+    parameters = {one.name: _PARAMETERS[one.kind] for one in operation.parameters}
+    keys = {
+        "inputs": {"properties": inputs, "additionalProperties": False},
+        "parameters": {"properties": parameters, "additionalProperties": False},
+        "formulations": {"items": {"enum": list(operation.formulations)}},
+    }
+    return {"properties": keys}
+
+
+def _of_operation(operation: Operation) -> dict[str, Any]:
+    """What a case of this operation is."""
+    keys = {"$ref": f"#/$defs/keys_of_{operation.name}"}
+    options = {"additionalProperties": {"additionalProperties": keys}}
+    inputs = {"required": [one.name for one in operation.inputs]}
+    return {
+        "if": {"properties": {"operation": {"const": operation.name}}, "required": ["operation"]},
+        "then": {
+            **keys,
+            "properties": {"vary": options},
+            # Options may bring what the entry itself leaves out.
+            "if": {"not": {"required": ["vary"]}},
+            "then": {"properties": {"inputs": inputs}},
+        },
+    }
+
+
+def _axes(case: dict[str, Any]) -> dict[str, Any]:
+    """The schema of `vary`: axes of labels, each with keys of a case."""
+    keys = {name: value for name, value in case["properties"].items() if name not in FIXED}
+    named = {"propertyNames": {"pattern": f"^{LABEL.pattern}$"}, "type": "object", "minProperties": 1}
+    option = {"type": "object", "properties": keys, "additionalProperties": False}
+    axis = {**named, "additionalProperties": option}
+    described = case["properties"]["vary"]["description"]
+    return {**named, "maxProperties": MOST_AXES, "description": described, "additionalProperties": axis}
+
+
+def _tensors(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions of tensors, labels and printed figures; the generators' own go to `definitions`."""
+    made = {}
+    for name, model in GENERATORS.items():
+        made[name] = model.model_json_schema(ref_template=_TEMPLATE)
+        definitions.update(made[name].pop("$defs", {}))
+    generators = [_one_key(name, settings) for name, settings in made.items()]
+    integral = [_one_key(name, made[name]) for name, model in GENERATORS.items() if model.integral]
+    file = _one_key("file", {"type": "string", "pattern": r"\.npy$"})
+    number = {
+        "type": ["number", "string"],
+        "description": f"a number, its bits as '0x1.8p+3', or an edge as 'max - 1ulp': {', '.join(NAMES)}",
+    }
+    return {
+        "tensor": {"anyOf": [number, _list_of("tensor"), file, *generators]},
+        "labels": {"anyOf": [{"type": "integer"}, _list_of("labels"), file, *integral]},
+        "figures": {"anyOf": [{"type": ["number", "string"]}, _list_of("figures")]},
+    }
+
+
+def _one_key(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": False}
+
+
+def _list_of(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}

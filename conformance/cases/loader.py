@@ -1,0 +1,338 @@
+"""Case files -> cases, and every fault of every file at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from conformance.cases.case import Case
+from conformance.cases.checks import Checks, signature
+from conformance.cases.discovery import corpus, files, label, shown_path
+from conformance.cases.known import read_bytes, with_deviations
+from conformance.cases.models import CaseEntry, CaseFile, read_keys
+from conformance.cases.models import Path as KeyPath
+from conformance.cases.tensors.reading import Reader
+from conformance.cases.tensors.values import Tensor
+from conformance.cases.variations import variations
+from conformance.errors import CaseError
+from conformance.operations import OPERATIONS, Operation, Parameter
+from conformance.yaml.cache import parse
+from conformance.yaml.limits import Limits
+from conformance.yaml.problems import Faults, meant, shown
+from conformance.yaml.tree import List, Mapping, Node, Scalar, find, kind, plain
+
+REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
+_FIGURE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
+
+
+def load(paths: Sequence[Path] | None, limits: Limits | None = None) -> list[Case]:
+    """The cases of files and folders, in the order of their labels; CaseError with a line for each fault."""
+    limits = limits or Limits.from_environment()
+    cases: list[Case] = []
+    faults: list[Faults] = []
+    taken: dict[str, str] = {}
+    for path in files([corpus()] if paths is None else paths):
+        one = Faults(shown_path(path))
+        faults.append(one)
+        reader = _FileReader(path, limits, one)
+        cases += reader.cases()
+        for node in reader.ids():
+            if node.text in taken:
+                what = f"the id {shown(node.text)} is taken by {taken[node.text]}"
+                one.add(node.line, node.column, what, "an id of its own for each case")
+            taken.setdefault(node.text, f"{one.file}:{node.line}:{node.column}")
+    if not any(faults):
+        cases = with_deviations(cases, paths is None, limits, faults)
+    lines = [line for one in faults for line in one.lines()]
+    if lines:
+        raise CaseError("\n".join(lines))
+    return cases
+
+
+@dataclass
+class _FileReader:
+    """Reads one file."""
+
+    path: Path
+    limits: Limits
+    faults: Faults
+    entries: list[Node] = field(default_factory=list)
+
+    @cached_property
+    def label(self) -> str:
+        """How reports name the file."""
+        return label(self.path)
+
+    def cases(self) -> list[Case]:
+        """The file's sound cases; what is wrong goes to the faults."""
+        data = read_bytes(self.path, self.limits, self.faults)
+        root = None if data is None else parse(data, self.limits, self.faults)
+        if root is None:
+            return []
+        top, wrong = read_keys(CaseFile, root, self.faults)
+        listed = root.entries.get("cases")
+        self.entries = listed.items if isinstance(listed, List) else []
+        source = top.source if top is not None else self._text(root, "source")
+        self._check_sources(source, ("source",) in wrong)
+        tags = tuple(top.tags) if top is not None else ()
+        found: list[Case | None] = []
+        varied = 0
+        for node in self.entries:
+            if not isinstance(node, Mapping):
+                right = "a mapping with id, operation, inputs"
+                self.faults.add(node.line, node.column, f"{kind(node)} as a case", right)
+                continue
+            made = variations(node, self.limits.cases - varied, self.faults) or []
+            varied += len(made) if "vary" in node.entries else 0
+            found += [_CaseReader(self, one, source, tags, behind).case() for behind, one in made]
+        cases = [case for case in found if case is not None]
+        if len(cases) == len(found):
+            self._check_identities(cases)
+        return cases
+
+    def _check_identities(self, cases: list[Case]) -> None:
+        """Note each identity with a case that the file has not."""
+        ids = [case.id for case in cases]
+        for case in cases:
+            if case.equals is not None and case.equals.case not in ids:
+                entry = next(node for node in self.entries if node.line == case.line)
+                place, _ = find(entry, ("equals", "case"))
+                what = f"equals: no case {shown(case.equals.case)} in this file"
+                self.faults.add(place.line, place.column, what, meant(case.equals.case, ids))
+
+    def ids(self) -> list[Scalar]:
+        """Where each id stands, also those of cases that have faults."""
+        found = [
+            node.entries["id"] for node in self.entries if isinstance(node, Mapping) and "id" in node.entries
+        ]
+        return [node for node in found if isinstance(node, Scalar)]
+
+    def _check_sources(self, source: str, wrong: bool) -> None:
+        without = [
+            node for node in self.entries if isinstance(node, Mapping) and "source" not in node.entries
+        ]
+        if without and not source and not wrong:
+            right = "`source` at the top of the file or in the case: where the example comes from"
+            self.faults.add(without[0].line, without[0].column, "a case without a source", right)
+
+    def _text(self, root: Mapping, key: str) -> str:
+        node = root.entries.get(key)
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+
+
+@dataclass
+class _CaseReader:
+    """Reads one case; every part that is right by itself is checked even where another is at fault."""
+
+    file: _FileReader
+    node: Mapping
+    source: str
+    tags: tuple[str, ...]
+    behind: str = ""  # what `vary` adds to the id
+    wrong: frozenset[KeyPath] = frozenset()
+
+    def case(self) -> Case | None:
+        """The case, or None after faults."""
+        faults = self.file.faults
+        before = len(faults.found)
+        entry, self.wrong = read_keys(CaseEntry, self.node, faults)
+        # Where one key is wrong, the others are still read, with that key's default.
+        entry = entry or self._partial()
+        operation = self._operation(entry)
+        if operation is None:
+            return None
+        formulations = self._formulations(entry, operation)
+        printed = self._printed(entry)
+        sound = len(faults.found)
+        inputs, parameters = self._tensors(entry, operation)
+        case = replace(
+            self._made(entry, formulations, inputs, parameters, printed),
+            upstream=self._upstream(entry, operation),
+        )
+        complete = len(faults.found) == sound and len(inputs) == len(operation.inputs)
+        checks = Checks(case, operation, self.node, faults, self.file.limits)
+        checks.all(complete, self._known_places())
+        return case if len(faults.found) == before else None
+
+    def _made(
+        self,
+        entry: CaseEntry,
+        formulations: tuple[str, ...],
+        inputs: dict[str, Tensor],
+        parameters: dict[str, Any],
+        printed: Any,
+    ) -> Case:
+        return Case(
+            id=entry.id + self.behind,
+            source=entry.source or self.source,
+            file=self.file.label,
+            line=self.node.line,
+            operation=entry.operation,
+            inputs=inputs,
+            parameters=parameters,
+            dtypes=tuple(entry.dtypes),
+            formulations=formulations,
+            quantities=tuple(entry.quantities) if entry.expect != "error" else ("value",),
+            tags=tuple(dict.fromkeys((*self.tags, *entry.tags))),
+            expect=entry.expect,
+            printed=printed,
+            known=tuple(entry.known),
+            why=entry.why,
+            title=entry.title,
+            decimals=entry.decimals if "decimals" in self.node.entries else None,
+            warns=entry.warns if "warns" in self.node.entries else None,
+            layout=dict(entry.layout),
+            equals=entry.equals,
+            label_dtype=entry.label_dtype,
+        )
+
+    def fault(self, key: str, what: str, right: str, *more: int | str) -> None:
+        """Note a fault at a key's value, or at the case where the key is missing."""
+        place, _ = find(self.node, (key, *more))
+        self.file.faults.add(place.line, place.column, what, right)
+
+    def _partial(self) -> CaseEntry:
+        """The entry with defaults for what is wrong or missing; its lists without what is wrong in them."""
+        entries: dict[str, Any] = {"id": "x", "operation": "", "inputs": {}}
+        for key, node in self.node.entries.items():
+            if (key,) in self.wrong:
+                continue
+            value = plain(node)
+            places = {path[1] for path in self.wrong if path[0] == key and len(path) > 1}
+            if places and isinstance(value, list):
+                value = [one for place, one in enumerate(value) if place not in places]
+                # A name twice is a fault that pydantic tells only once its list has no other.
+                value = value if key == "known" else list(dict.fromkeys(value))
+            if places and isinstance(value, dict):
+                value = {name: one for name, one in value.items() if name not in places}
+            if value or not places:
+                entries[key] = value
+        # Numbers are checked in the case's dtypes: in the widest, where those are wrong.
+        if self._is_wrong("dtypes"):
+            entries.setdefault("dtypes", ["float64"])
+        try:
+            return CaseEntry.model_validate(entries)
+        except ValidationError as error:  # A mapping that lacks a key now: it goes as a whole.
+            left_out = {one["loc"][0] for one in error.errors()}
+            return CaseEntry.model_validate({key: one for key, one in entries.items() if key not in left_out})
+
+    def _is_wrong(self, key: str) -> bool:
+        return any(path[:1] == (key,) for path in self.wrong)
+
+    def _known_places(self) -> list[int]:
+        """Where in the file's list the sound entries of `known` stand."""
+        node = self.node.entries.get("known")
+        if not isinstance(node, List):
+            return []
+        wrong = {path[1] for path in self.wrong if path[0] == "known" and len(path) > 1}
+        return [place for place in range(len(node.items)) if place not in wrong]
+
+    def _operation(self, entry: CaseEntry) -> Operation | None:
+        if entry.operation in OPERATIONS:
+            return OPERATIONS[entry.operation]
+        if "operation" in self.node.entries and ("operation",) not in self.wrong:
+            what = f"no operation {shown(entry.operation)}"
+            self.fault("operation", what, meant(entry.operation, OPERATIONS))
+        return None
+
+    def _formulations(self, entry: CaseEntry, operation: Operation) -> tuple[str, ...]:
+        for place, name in enumerate(entry.formulations):
+            if name not in operation.formulations:
+                what = f"{operation.name} has no formulation {shown(name)}"
+                self.fault("formulations", what, meant(name, operation.formulations), place)
+        # In the operation's own order, whatever that of the file.
+        chosen = entry.formulations or operation.formulations
+        return tuple(name for name in operation.formulations if name in chosen)
+
+    def _tensors(self, entry: CaseEntry, operation: Operation) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        reader = Reader(self.file.path.parent, self.file.limits, self.file.faults, tuple(entry.dtypes))
+        inputs: dict[str, Tensor] = {}
+        given = self._entries("inputs", [one.name for one in operation.inputs], operation)
+        for one in operation.inputs:
+            if one.name not in given:
+                if isinstance(self.node.entries.get("inputs"), Mapping):
+                    self.fault("inputs", f"the input `{one.name}` is missing", signature(operation))
+                continue
+            found = reader.tensor(one.name, given[one.name], one.kind != "floating", one.kind != "labels")
+            if found is not None:
+                inputs[one.name] = found
+        parameters: dict[str, Any] = {}
+        given = self._entries("parameters", [one.name for one in operation.parameters], operation)
+        for parameter in operation.parameters:
+            if parameter.name in given:
+                node = given[parameter.name]
+                parameters[parameter.name] = self._parameter(reader, parameter, node, entry)
+        return inputs, parameters
+
+    def _upstream(self, entry: CaseEntry, operation: Operation) -> Tensor | None:
+        """The upstream gradient that the case states; a fault where none of its quantities has one."""
+        node = self.node.entries.get("upstream")
+        if node is None:
+            return None
+        derivatives = {"gradient", "second"}.intersection(entry.quantities)
+        floating = any(one.kind != "labels" for one in operation.inputs)
+        if entry.expect == "error" or not derivatives or not floating:
+            right = "a case with a gradient, or no `upstream`"
+            self.fault("upstream", "upstream: this case has no gradient", right)
+            return None
+        reader = Reader(self.file.path.parent, self.file.limits, self.file.faults, tuple(entry.dtypes))
+        return reader.tensor("upstream", node, labels=False, floating=True)
+
+    def _entries(self, key: str, names: list[str], operation: Operation) -> dict[str, Node]:
+        """The known entries of `inputs` or `parameters`; a fault for each other."""
+        node = self.node.entries.get(key)
+        if not isinstance(node, Mapping):
+            return {}
+        for name, place in node.keys.items():
+            if name not in names:
+                what = f"{operation.name} has no {key[:-1]} {shown(name)}"
+                self.file.faults.add(place.line, place.column, what, meant(name, names))
+        return {name: value for name, value in node.entries.items() if name in names}
+
+    def _parameter(self, reader: Reader, parameter: Parameter, node: Node, entry: CaseEntry) -> Any:
+        name, kind_of = parameter.name, parameter.kind
+        value = node.value if isinstance(node, Scalar) else node
+        if value is None and kind_of in ("axis", "flag", "tensor"):
+            return None
+        if kind_of == "tensor":
+            return reader.tensor(name, node, labels=False, floating=True)
+        if kind_of in ("axis", "integer"):
+            return reader.number(name, node, integer=True)
+        if kind_of == "real":
+            return reader.number(name, node, integer=False)
+        if kind_of == "flag":
+            if not isinstance(value, bool):
+                reader.fault(node, f"{name}: {kind(node)}", "true, false or null")
+            return value
+        if value not in REDUCTIONS and (entry.expect != "error" or not isinstance(value, str)):
+            written = node.text if isinstance(node, Scalar) else kind(node)
+            reader.fault(node, f"{name}: {shown(written)} is no reduction", meant(written, REDUCTIONS))
+        return value
+
+    def _printed(self, entry: CaseEntry) -> Any:
+        node = self.node.entries.get("printed")
+        if node is None:
+            return None
+        if "float32" not in entry.dtypes and not self._is_wrong("dtypes"):
+            right = "float32 too: printed figures are confirmed in it"
+            self.fault("dtypes", "printed figures without float32", right)
+        before = len(self.file.faults.found)
+        figures = self._figures(node)
+        return figures if len(self.file.faults.found) == before else None
+
+    def _figures(self, node: Node) -> Any:
+        if isinstance(node, List):
+            return [self._figures(item) for item in node.items]
+        text = node.text.strip() if isinstance(node, Scalar) else ""
+        special = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}.get(text.lower(), text)
+        if special in ("inf", "-inf", "nan") or (len(text) <= 60 and _FIGURE.fullmatch(text)):
+            return special
+        what = f"printed: {shown(text) if text else kind(node)} is no figure"
+        self.file.faults.add(node.line, node.column, what, "a number as the source shows it")
+        return ""

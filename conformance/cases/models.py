@@ -1,0 +1,239 @@
+"""The keys of a case file: pydantic models, their faults in a reader's words, and the JSON schema."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any, Literal, TypeAlias
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from conformance.yaml.problems import Faults, meant, shown
+from conformance.yaml.tree import Mapping, Node, Scalar, find, kind, plain
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+QUANTITIES = ("value", "gradient", "second")
+#: What a case may expect; the special values are checked against the exact value by `conformance validate`.
+EXPECTATIONS = ("value", "error", "nan", "inf", "-inf", "zero")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Path: TypeAlias = tuple[int | str, ...]
+Dtype = Literal["float16", "bfloat16", "float32", "float64"]
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def flags_of(processor: str) -> dict[str, bool]:
+    """What `Known.processor` says: instruction set -> whether the processor has it."""
+    named = [word.split() for word in processor.split(",") if word.strip()]
+    return {" ".join(words[words[0] == "not" :]): words[0] != "not" for words in named}
+
+
+class Known(_Keys):
+    """A documented deviation: which checks of the case deviate, why, and who says so.
+
+    `subject`, `dtype`, `formulation` and `quantity` are globs; quantity `gradient` means every gradient, and
+    `second` every second derivative.
+    `versions` is a PEP 440 specifier of the framework's versions, empty for any; `processor` names what the
+    processor that the subject runs on has and lacks, empty for any.
+    """
+
+    subject: Annotated[Text, Field(description="a glob of subjects, as torch, jax* or tensorflow:xla")]
+    dtype: Annotated[Text, Field(description="a glob of dtypes, as float16 or *float16")] = "*"
+    formulation: Annotated[Text, Field(description="a glob of formulations, as functional")] = "*"
+    quantity: Annotated[Text, Field(description="value, gradient, or a glob as gradient:logits")] = "*"
+    reason: Annotated[Text, Field(description="what the subject returns and why, in one line")]
+    source: Annotated[Text, Field(description="where the deviation is documented: a link or a file's name")]
+    versions: Annotated[
+        str, Field(description="versions of the framework as PEP 440 has them, as '<0.11'")
+    ] = ""
+    processor: Annotated[
+        str,
+        Field(description="what the processor has and lacks, as 'avx512f, not avx512_fp16'"),
+    ] = ""
+
+    @field_validator("quantity")
+    @classmethod
+    def _every_gradient(cls, value: str) -> str:
+        return f"{value}:*" if value in ("gradient", "second") else value
+
+    @field_validator("versions")
+    @classmethod
+    def _specifier(cls, value: str) -> str:
+        try:
+            SpecifierSet(value)
+        except InvalidSpecifier:
+            raise ValueError(f"{shown(value)} names no versions") from None
+        return value
+
+
+class Equals(_Keys):
+    """Another case whose result this one's must equal, and what is done to the other's first.
+
+    In this order: `rows` are taken from it, `classes` permuted (of arrays that have the input's shape), it is
+    divided by `over`, and then it is taken as `value` and `gradient` say; `absent`: not compared.
+    """
+
+    case: Annotated[Text, Field(description="the other case's id")]
+    relation: Annotated[Text, Field(description="the identity, as 'BCE(x, t) = BCE(-x, 1 - t)'")]
+    value: Annotated[
+        Literal["same", "negated", "complement", "absent"],
+        Field(description="same, negated, complement (1 - value) or absent"),
+    ] = "same"
+    gradient: Annotated[
+        Literal["same", "negated", "complement", "absent"],
+        Field(description="same, negated, complement or absent"),
+    ] = "same"
+    rows: Annotated[list[int] | None, Field(description="a list of the other's rows")] = None
+    classes: Annotated[list[int] | None, Field(description="a list of the other's classes")] = None
+    over: Annotated[int | None, Field(description="what the other is divided by, as its rows")] = None
+
+
+class CaseEntry(_Keys):
+    """One entry under `cases`; its tensors are read by the operation's signature (`tensors.reading`)."""
+
+    id: Annotated[Name, Field(description="a name unique over all files: letters, digits and - _ . +")]
+    title: Annotated[Text, Field(description="a text")] = ""
+    operation: Annotated[str, Field(description="an operation's name, as cross_entropy")]
+    inputs: Annotated[dict[str, Any], Field(description="a mapping of the operation's inputs to tensors")]
+    parameters: Annotated[dict[str, Any], Field(description="a mapping of the operation's parameters")] = {}
+    dtypes: Annotated[
+        list[Dtype], Field(min_length=1, description="a list of dtypes, as [float32, float64]")
+    ] = ["float16", "bfloat16", "float32", "float64"]
+    formulations: Annotated[
+        list[str], Field(min_length=1, description="a list of the operation's formulations; left out: all")
+    ] = []
+    quantities: Annotated[
+        list[Literal["value", "gradient", "second"]],
+        Field(min_length=1, description="a list of value, gradient and second; left out: [value, gradient]"),
+    ] = ["value", "gradient"]
+    upstream: Annotated[
+        Any, Field(description="the upstream gradient, a tensor of the result's shape; left out: the suite's")
+    ] = None
+    printed: Annotated[Any, Field(description="a figure as the source shows it, or lists of figures")] = None
+    decimals: Annotated[
+        int, Field(ge=0, le=30, description="how many decimals of the inputs are known, from 0 to 30")
+    ] = 0
+    expect: Annotated[
+        Literal["value", "error", "nan", "inf", "-inf", "zero"],
+        Field(description="value, error, or the special value that every element has"),
+    ] = "value"
+    warns: Annotated[
+        bool, Field(description="true where the framework must warn, false where it must not")
+    ] = False
+    layout: Annotated[
+        dict[str, Literal["transposed", "strided", "reversed", "broadcast"]],
+        Field(description="a mapping of tensors to transposed, strided, reversed or broadcast"),
+    ] = {}
+    label_dtype: Annotated[
+        Literal["int8", "uint8", "int16", "int32", "int64"],
+        Field(description="the integers in which labels are handed over: int8, uint8, int16, int32 or int64"),
+    ] = "int64"
+    tags: Annotated[list[Name], Field(description="a list of names of letters, digits and - _ . +")] = []
+    known: Annotated[list[Known], Field(description="a list of {subject, reason, source, ...}")] = []
+    equals: Annotated[Equals | None, Field(description="a mapping {case, relation, ...}")] = None
+    why: Annotated[Text, Field(description="one line: what only this case would catch")] = ""
+    source: Annotated[
+        Text, Field(description="where this example comes from, if not from the file's source")
+    ] = ""
+    vary: Annotated[
+        dict[str, dict[str, dict[str, Any]]],
+        Field(description="axes of options: a case for each combination, its options' keys over these"),
+    ] = {}
+
+    @field_validator("dtypes", "formulations", "quantities", "tags")
+    @classmethod
+    def _each_once(cls, values: list[str]) -> list[str]:
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{shown(twice[0])} is listed twice")
+        return values
+
+
+class CaseFile(_Keys):
+    """The top of a case file."""
+
+    source: Annotated[
+        Text, Field(description="where the examples come from: a post's file name, an issue's link, a paper")
+    ] = ""
+    title: Annotated[Text, Field(description="a text")] = ""
+    tags: Annotated[list[Name], Field(description="a list of names that every case of the file has")] = []
+    cases: Annotated[list[Any], Field(min_length=1, description="a list of cases")]
+
+
+class Deviation(Known):
+    """A deviation that many cases show: a known entry, and the cases that it belongs to."""
+
+    id: Annotated[Name, Field(description="a name unique in the file: letters, digits and - _ . +")]
+    operation: Annotated[str, Field(description="an operation's name, as cross_entropy")]
+    cases: Annotated[list[Text], Field(min_length=1, description="a list of case ids or globs of them")]
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.source))
+
+
+class DeviationFile(_Keys):
+    """The top of a `known.yaml`: the deviations of the cases in its folder and the folders below."""
+
+    known: Annotated[
+        list[Deviation], Field(min_length=1, description="a list of {id, operation, cases, ...}")
+    ]
+
+
+def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[Any, frozenset[Path]]:
+    """A mapping as a model, or None after faults; and the paths of what is at fault."""
+    try:
+        return model.model_validate(plain(node)), frozenset()
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=True)
+    for one in found:
+        place, what, right = _fault(model, node, one)
+        faults.add(place.line, place.column, what, right)
+    return None, frozenset(one["loc"] for one in found)
+
+
+def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str, str]:
+    """A pydantic error as (where, what is wrong, what would be right)."""
+    path: Path = error["loc"]
+    value, key = find(node, path)
+    if isinstance(value, Scalar) and not value.text:
+        value = replace(value, line=key.line, column=key.column)  # nothing stands nowhere: at its key
+    owner, described = _field(model, path)
+    name = next((step for step in reversed(path) if isinstance(step, str)), getattr(model, "name", ""))
+    name = name if name.isidentifier() and name.isascii() else shown(name)
+    kind_of = error["type"]
+    if kind_of == "extra_forbidden":
+        return key, f"unknown key {shown(str(path[-1]))}", meant(str(path[-1]), owner.model_fields)
+    if kind_of == "missing":
+        return value, f"the key `{path[-1]}` is missing", described
+    written = shown(value.text) if isinstance(value, Scalar) and value.text else kind(value)
+    if kind_of == "literal_error":
+        choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return value, f"{name}: {written} is not known", meant(str(error["input"]), choices)
+    if kind_of == "value_error":
+        return value, f"{name}: {error['ctx']['error']}", described
+    if kind_of in ("string_too_long", "string_too_short", "too_short", "too_long"):
+        length = "too long" if kind_of.endswith("long") else "empty"
+        return value, f"{name}: {length}", described
+    if kind_of.endswith("_type"):
+        told = f"{kind(value)} ({written})" if isinstance(value, Scalar) and value.text else kind(value)
+        return value, f"{name}: {told}", described
+    return value, f"{name}: {written} is not right", described
+
+
+def _field(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], str]:
+    """The model that a path ends in, and the description of the last named field on the way."""
+    owner, described = model, ""
+    for step in path:
+        if not isinstance(step, str) or step not in owner.model_fields:
+            continue
+        described = owner.model_fields[step].description or ""
+        if step == "known":
+            owner = Known
+        elif step == "equals":
+            owner = Equals
+    return owner, described

@@ -1,0 +1,1 @@
+"""Tensors of a case: literals, generators and landmarks."""

@@ -1,0 +1,337 @@
+"""Tensors that a case describes instead of listing; named after what they make, the same bits for ever.
+
+Every value comes from the words of a `Stream` by single IEEE operations of float64. The class axis is 1, or 0
+of a vector.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from conformance.cases.tensors.random_stream import Stream
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+def _hexadecimal(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return float.fromhex(value) if "0x" in value.lower() else value
+        except (ValueError, OverflowError):
+            return value
+    return value
+
+
+Real = Annotated[
+    float,
+    BeforeValidator(_hexadecimal),
+    Field(allow_inf_nan=False, description="a finite number, or its bits as '0x1.8p+3'"),
+    WithJsonSchema(
+        {"type": ["number", "string"], "description": "a finite number, or its bits as '0x1.8p+3'"}
+    ),
+]
+Size = Annotated[int, Field(ge=0, le=2**40)]
+Shape = Annotated[list[Size], Field(max_length=8, description="the size of each axis, as [4, 8]")]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="any integer from 0; another seed, other numbers")]
+
+
+def _power_of_two(value: float) -> float:
+    if np.frexp(value)[0] != 0.5:
+        raise ValueError(f"{value:g} is no power of two")
+    return value
+
+
+PowerOfTwo = Annotated[
+    Real, Field(gt=0, description="a power of two, as 0.125"), AfterValidator(_power_of_two)
+]
+Grid = Annotated[PowerOfTwo | None, Field(description="a power of two, as 0.125; null for none")]
+
+
+class Generator(BaseModel):
+    """What every generator has: a shape, known before anything is made, and the tensor itself."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    name: ClassVar[str]
+    integral: ClassVar[bool] = False
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+        shape: list[int] = getattr(self, "shape")  # noqa: B009 - only the sweeps are without this field
+        return tuple(shape)
+
+    def make(self) -> Floats | Labels:
+        """The tensor: float64, or int64 labels."""
+        raise NotImplementedError
+
+    def outline(self) -> Floats | Labels:
+        """An array of the same shape, with the greatest label if it makes labels, that takes no memory."""
+        return np.broadcast_to(0.0, self.made)
+
+    def stream(self) -> Stream:
+        """This generator's own random words."""
+        return Stream(self.name, getattr(self, "seed"))  # noqa: B009 - only generators with a seed draw
+
+    @property
+    def count(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.made, dtype=object))
+
+    @property
+    def class_axis(self) -> int:
+        """1, or 0 of a vector."""
+        return 1 if len(self.made) > 1 else 0
+
+    def one_class_a_row(self, stream: Stream) -> npt.NDArray[np.bool_]:
+        """True at one class, drawn for each row."""
+        others = tuple(size for axis, size in enumerate(self.made) if axis != self.class_axis)
+        classes = self.made[self.class_axis] if self.made else 1
+        drawn = stream.below(max(classes, 1), int(np.prod(others))).reshape(others)
+        chosen = np.arange(classes) == drawn[..., None]
+        return np.moveaxis(chosen, -1, self.class_axis) if self.made else chosen.reshape(())
+
+
+def _on_grid(values: Floats, grid: float | None) -> Floats:
+    """The multiples of `grid` next to the values; the values where there is none."""
+    return values if grid is None else np.rint(values / grid) * grid
+
+
+class Normal(Generator):
+    """Independent numbers of mean 0 and standard deviation `scale`; with a `grid`, multiples of it."""
+
+    name = "normal"
+    shape: Shape
+    scale: Real = 1.0
+    grid: Grid = None
+    seed: Seed
+
+    def make(self) -> Floats:
+        """scale times a normal number each, or the multiple of grid next to it."""
+        return _on_grid(self.stream().normal(self.count) * self.scale, self.grid).reshape(self.made)
+
+
+class Uniform(Generator):
+    """Independent numbers, evenly likely from `low` up to `high`."""
+
+    name = "uniform"
+    shape: Shape
+    low: Real = 0.0
+    high: Real = 1.0
+    seed: Seed
+
+    def make(self) -> Floats:
+        """low + (high - low) times a uniform number each."""
+        return (self.stream().uniform(self.count) * (self.high - self.low) + self.low).reshape(self.made)
+
+
+class Offset(Generator):
+    """Normal numbers rounded to multiples of `grid`, all moved by one common offset."""
+
+    name = "offset"
+    shape: Shape
+    offset: Real
+    scale: Real = 1.0
+    grid: PowerOfTwo = 0.25
+    seed: Seed
+
+    def make(self) -> Floats:
+        """offset + grid times an integer each."""
+        normal = self.stream().normal(self.count) * self.scale
+        return (_on_grid(normal, self.grid) + self.offset).reshape(self.made)
+
+
+class OneDominant(Generator):
+    """Normal numbers, as `normal` makes them, and in each row one class, drawn, that lies `gap` higher."""
+
+    name = "one_dominant"
+    shape: Shape
+    gap: Real
+    scale: Real = 1.0
+    grid: Grid = None
+    seed: Seed
+
+    def make(self) -> Floats:
+        """Normal numbers, plus gap at one class of each row."""
+        stream = self.stream()
+        normal = _on_grid(stream.normal(self.count) * self.scale, self.grid).reshape(self.made)
+        return np.where(self.one_class_a_row(stream), normal + self.gap, normal)
+
+
+class Masked(Generator):
+    """Normal numbers, a share of them -inf; the class `keep` never is."""
+
+    name = "masked"
+    shape: Shape
+    share: Annotated[Real, Field(ge=0, le=1, description="the share of -inf, from 0 to 1")]
+    scale: Real = 1.0
+    keep: Annotated[int, Field(ge=0)] = 0
+    seed: Seed
+
+    def make(self) -> Floats:
+        """Normal numbers, or -inf where a uniform number lies below the share."""
+        stream = self.stream()
+        normal = (stream.normal(self.count) * self.scale).reshape(self.made)
+        hidden = stream.uniform(self.count).reshape(self.made) < self.share
+        if self.made:
+            np.moveaxis(hidden, self.class_axis, 0)[self.keep : self.keep + 1] = False
+        return np.where(hidden, -np.inf, normal)
+
+
+class Spread(Generator):
+    """Each row the same steps from `low` to `high`, turned by one class from row to row."""
+
+    name = "spread"
+    shape: Annotated[list[Size], Field(min_length=2, max_length=2, description="rows and classes, as [4, 8]")]
+    low: Real
+    high: Real
+
+    def make(self) -> Floats:
+        """low + (high - low) j / (n - 1), j turned by the row's number."""
+        rows, classes = self.made
+        turned = (np.arange(classes)[None, :] + np.arange(rows)[:, None]) % max(classes, 1)
+        return (self.high - self.low) * (turned / max(classes - 1, 1)) + self.low
+
+
+class _Sweep(Generator):
+    """Numbers from `low` to `high`, both powers of two, `steps` of them evenly within each doubling."""
+
+    low: PowerOfTwo
+    high: PowerOfTwo
+    steps: Annotated[int, Field(ge=1, le=1024, description="how many numbers within each doubling")] = 8
+    negative: bool = False
+
+    @model_validator(mode="after")
+    def _ends(self) -> _Sweep:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low:g} is not below high {self.high:g}: the smaller number as low")
+        return self
+
+    @property
+    def rungs(self) -> int:
+        """How many numbers the sweep has."""
+        return int(np.frexp(self.high)[1] - np.frexp(self.low)[1]) * self.steps + 1
+
+    def sweep(self) -> Floats:
+        """The numbers themselves, the smallest magnitude first."""
+        place = np.arange(self.rungs)
+        values = np.ldexp(self.low * (1 + (place % self.steps) / self.steps), place // self.steps)
+        return -values if self.negative else values
+
+
+class Ladder(_Sweep):
+    """A vector that climbs from `low` to `high`, or from -low down to -high if `negative`."""
+
+    name = "ladder"
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """The number of rungs."""
+        return (self.rungs,)
+
+    def make(self) -> Floats:
+        """The sweep."""
+        return self.sweep()
+
+
+class Gaps(_Sweep):
+    """Rows [g, 0, ...]: the first class's logit climbs from `low` to `high`, the others' stay 0."""
+
+    name = "gaps"
+    classes: Annotated[int, Field(ge=2, le=2**20)] = 2
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """A row for each gap."""
+        return (self.rungs, self.classes)
+
+    def make(self) -> Floats:
+        """The sweep as the first column."""
+        rows = np.zeros(self.made)
+        rows[:, 0] = self.sweep()
+        return rows
+
+
+class RandomLabels(Generator):
+    """Labels, drawn from `classes` classes."""
+
+    name = "labels"
+    integral = True
+    shape: Shape
+    classes: Annotated[int, Field(ge=1, le=2**40)]
+    seed: Seed
+
+    def make(self) -> Labels:
+        """Integers from 0 to classes - 1."""
+        return self.stream().below(self.classes, self.count).reshape(self.made)
+
+    def outline(self) -> Labels:
+        """The last class at every place."""
+        return np.broadcast_to(np.int64(self.classes - 1), self.made)
+
+
+class SameLabel(Generator):
+    """The same label throughout."""
+
+    name = "same_label"
+    integral = True
+    shape: Shape
+    label: Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+    def make(self) -> Labels:
+        """The label at every place."""
+        return np.full(self.made, self.label, np.int64)
+
+    def outline(self) -> Labels:
+        """The label at every place."""
+        return np.broadcast_to(np.int64(self.label), self.made)
+
+
+class Constant(Generator):
+    """The same number throughout."""
+
+    name = "constant"
+    shape: Shape
+    value: Real
+
+    def make(self) -> Floats:
+        """The value at every place."""
+        return np.full(self.made, self.value)
+
+
+class Probabilities(Generator):
+    """Class probabilities: rows of positive numbers that sum to one, but for rounding."""
+
+    name = "probabilities"
+    shape: Annotated[
+        list[Size], Field(min_length=1, max_length=8, description="with the class axis, as [4, 8]")
+    ]
+    seed: Seed
+
+    def make(self) -> Floats:
+        """Integers from 1 to 2^32, each divided by its row's sum."""
+        weights = ((self.stream().bits(self.count) >> np.uint64(32)) + np.uint64(1)).reshape(self.made)
+        total = weights.sum(axis=self.class_axis, keepdims=True, dtype=np.uint64)
+        shares: Floats = weights.astype(np.float64) / total.astype(np.float64)
+        return shares
+
+
+GENERATORS: dict[str, type[Generator]] = {
+    one.name: one
+    for one in (
+        Normal, Uniform, Offset, OneDominant, Masked, Spread, Ladder, Gaps, RandomLabels, SameLabel, Constant,
+        Probabilities,
+    )
+}  # fmt: skip

@@ -1,0 +1,161 @@
+"""What `conformance check` says of a function: one verdict sentence, its cause, and the worst five checks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conformance.report.figures import count, shorten, ulps
+from conformance.report.reproduce import check_of, reproduce
+from conformance.report.sources import Source
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from conformance.checking.check import CheckRun
+
+SHOWN = 5
+_ORDER = ("crashed", "timed out", "wrong", "raised", "lossy", "not run")
+Row = Mapping[str, Any]
+
+
+def sentence(run: CheckRun) -> str:
+    """The verdict in one sentence; for a function that is wrong it names the cause."""
+    if not run.complete:
+        return f"{run.subject} has not been checked to the end: the run was interrupted."
+    if not run.answered:
+        return f"{run.subject} answered no check at all: {_commonest(run)}"
+    found = run.diagnosis
+    if found is None:
+        return f"{run.subject} is right: {count(run.answered, 'check')} conform."
+    return f"{run.subject} is wrong: {found.sentence}."
+
+
+def details(run: CheckRun) -> str:
+    """The figures behind the verdict."""
+    parts = []
+    found = run.diagnosis
+    if found is not None:
+        parts.append(f"{found.failing:,} of {count(found.checked, 'check')} do not conform")
+        if found.where:
+            parts[0] += f": {found.there_failing:,} of the {found.there:,} where that holds"
+            parts[0] += (
+                f", {found.failing - found.there_failing:,} of the {found.checked - found.there:,} others"
+            )
+    inherited, unsupported = len(run.inherited()), int((run.own["verdict"] == "unsupported").sum())
+    if inherited:
+        counted = "counted" if run.strict else "not counted without --strict"
+        parts.append(f"{inherited:,} inherited from {run.control} ({counted})")
+    if unsupported:
+        parts.append(f"{unsupported:,} unsupported ({_commonest(run)})")
+    return "; ".join(parts) + "." if parts else ""
+
+
+def worst(run: CheckRun) -> list[dict[str, Any]]:
+    """The worst checks, each of another case where there are enough; the plainest example first."""
+    rows = run.rows()
+    found = run.diagnosis
+    first = (found.example["case"], found.example["dtype"], found.example["quantity"]) if found else None
+
+    def rank(row: Row) -> tuple[Any, ...]:
+        error = row["ulp_error"]
+        bad = _ORDER.index(row["verdict"]) if row["verdict"] in _ORDER else len(_ORDER)
+        return (
+            (row["case"], row["dtype"], row["quantity"]) != first,
+            bad,
+            -(error if error is not None else float("inf")),
+            row["elements"] or 0,
+        )
+
+    rows.sort(key=rank)
+    seen: set[str] = set()
+    chosen = [row for row in rows if not (row["case"] in seen or seen.add(row["case"]))]  # type: ignore[func-returns-value]
+    return (chosen + [row for row in rows if all(row is not one for one in chosen)])[:SHOWN]
+
+
+def line(row: Row) -> str:
+    """One check in one line."""
+    parts = [f"{row['verdict']}: {row['case']}, {row['quantity']}, {row['dtype']}"]
+    if row["observed"]:
+        parts.append(f"returned {shorten(row['observed'], 24)}, exact {shorten(row['exact'], 24)}")
+    if row["ulp_error"] is not None:
+        parts.append(f"{ulps(row['ulp_error'])} ulps, bound {ulps(row['ulp_bound'])}")
+    text = "; ".join(parts)
+    text += f": {shorten(row['message'], 160)}" if row["message"] else ""
+    return text + (f" ({shorten(row['why'], 160)})" if row["why"] else "")
+
+
+def reproductions(run: CheckRun) -> list[tuple[dict[str, Any], str | None]]:
+    """The worst checks, each with a program that shows it and imports nothing of ours."""
+    chosen = worst(run)
+    return [(row, program(run, row)) for row in chosen]
+
+
+def program(run: CheckRun, row: Row) -> str | None:
+    """A check of the function as a program that imports it; of its control as one of the framework alone."""
+    if run.arguments is None:
+        return None
+    if row["subject"] != run.subject:
+        return reproduce(check_of(row, run.environment), run.arguments(str(row["case"]), str(row["dtype"])))
+    if not run.where:
+        return None
+    check = check_of({**row, "subject": run.control}, run.environment)
+    return reproduce(check, run.arguments(str(row["case"]), str(row["dtype"])), imported(run.where))
+
+
+def imported(where: str) -> Source:
+    """A user's function as source: the import that finds it."""
+    source, _, name = where.rpartition(":")
+    top, _, rest = name.partition(".")
+    path = Path(source)
+    lines = [f"from {source} import {top}"]
+    if path.suffix == ".py":
+        lines = ["import sys", f"sys.path.insert(0, {str(path.parent)!r})", f"from {path.stem} import {top}"]
+    return Source(tuple(lines), (), ast.parse(name if rest else top, mode="eval").body)
+
+
+def markdown(run: CheckRun) -> str:
+    """The end of summary.md: the verdict and the worst checks with their reproductions."""
+    lines = ["", "", "## The function", "", f"**{_escaped(sentence(run))}**", "", _escaped(details(run)), ""]
+    for row, program in reproductions(run):
+        lines += [f"- {_escaped(line(row))}", ""]
+        if program:
+            lines += ["  ```python", *(f"  {text}".rstrip() for text in program.splitlines()), "  ```", ""]
+    return "\n".join(lines)
+
+
+def print_check(run: CheckRun, console: Console) -> None:
+    """Prints the verdict sentence first, then its figures and the worst checks with their reproductions."""
+    say: Callable[..., None] = console.print
+    say(sentence(run), style="bold green" if run.exit_code == 0 else "bold red", markup=False, soft_wrap=True)
+    text = details(run)
+    if text:
+        say(text, style="dim", markup=False, soft_wrap=True)
+    for place, (row, program) in enumerate(reproductions(run), 1):
+        say(f"\n{place}. {line(row)}", markup=False, soft_wrap=True, highlight=False)
+        if program:
+            say(
+                "\n".join(f"    {text}" for text in program.splitlines()),
+                markup=False,
+                soft_wrap=True,
+                highlight=False,
+            )
+
+
+def _commonest(run: CheckRun) -> str:
+    """The commonest reasons for `unsupported`."""
+    messages = run.own[run.own["verdict"] == "unsupported"]["message"].value_counts()
+    shown = [f"{shorten(str(message), 80)}: {number:,}" for message, number in messages.head(3).items()]
+    return "; ".join(shown) + ("; …" if len(messages) > 3 else "")
+
+
+def _escaped(text: str) -> str:
+    return (
+        text.replace("\\", "\\\\")
+        .replace("|", "\\|")
+        .replace("*", "\\*")
+        .replace("<", "&lt;")
+        .replace("_", "\\_")
+    )

@@ -1,0 +1,1 @@
+"""Comparison of two runs: baselines, upgrades, and what changed."""

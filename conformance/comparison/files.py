@@ -1,0 +1,268 @@
+"""A difference drawn: diff.csv, diff.md (it fits a pull-request comment), diff.html and the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.text import Text
+
+from conformance.errors import RunError
+from conformance.report.figures import VISIBLE, count, missing, shorten
+from conformance.report.files import write_whole
+from conformance.report.pages import asset, render
+
+if TYPE_CHECKING:
+    from conformance.comparison.difference import Difference
+
+#: Changes that are drawn, what asks for attention first; what is unchanged stands in diff.csv alone.
+_DRAWN = (
+    "regressed",
+    "worse",
+    "changed error",
+    "fixed",
+    "better",
+    "changed bits",
+    "changed case",
+    "follows",
+    "added",
+    "removed",
+)
+#: Changes of which the terminal and the Markdown name the cases alone.
+_NAMED = ("added", "removed")
+#: What each change means.
+MEANINGS = {
+    "regressed": "conformed, and does no longer; a relation that broke",
+    "worse": "a larger error, within what is allowed or beyond it as before",
+    "changed error": "raises or crashes otherwise than it did",
+    "fixed": "conforms now; a relation that holds now",
+    "better": "a smaller error",
+    "changed bits": "other bits, about the same error",
+    "changed case": "the case itself is another one now",
+    "follows": "a relation that changed because one of its sides did",
+    "added": "only in the new run",
+    "removed": "only in the old run",
+    "unchanged": "the same bits",
+}
+#: Rows of diff.md's tables.
+_WORST = 10
+#: Cases that the terminal names, and lines of checks, a change.
+_NAMES, _LINES = 20, 5
+#: Rows a change in diff.html.
+_PAGE = 1000
+_STYLES = {
+    "regressed": "bold red",
+    "worse": "yellow",
+    "changed error": "magenta",
+    "fixed": "bold green",
+    "better": "green",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One kind of change: its rows as they are drawn, and how many there are in all.
+
+    `worst` are the rows of a short table, one a case; `cases` are texts, the variations of an entry in one.
+    """
+
+    change: str
+    rows: list[dict[str, Any]]
+    worst: list[dict[str, Any]]
+    total: int
+    textbook: int
+    meaning: str
+    cases: list[str]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the Markdown, the page and the terminal tell."""
+
+    sentence: str
+    regressed: bool
+    versions: list[tuple[str, str, str]]
+    counts: list[tuple[str, int, int]]
+    textbook: int
+    sections: list[Section]
+    warnings: list[str]
+    factor: float
+    started: tuple[str, str]
+
+
+def tell(difference: Difference, limit: int = _PAGE) -> Story:
+    """The story of a difference, with at most `limit` rows a change beside the worst."""
+    frame = difference.frame
+    checks, relations = difference.counts("check"), difference.counts("relation")
+    sections = []
+    for change in _DRAWN:
+        rows = frame[frame["change"] == change]
+        if len(rows):
+            textbook = rows["textbook"].fillna(False).astype(bool)
+            rows = rows.iloc[np.argsort(textbook.to_numpy(), kind="stable")]
+            shown = [_row(row) for row in rows.head(limit).to_dict("records")]
+            worst = [_row(row) for row in one_a_case(rows).head(_WORST).to_dict("records")]
+            cases = grouped(difference.cases(change))
+            sections.append(
+                Section(change, shown, worst, len(rows), int(textbook.sum()), MEANINGS[change], cases)
+            )
+    gating = difference.gating()
+    regressed_textbook = int((frame["change"].eq("regressed") & frame["textbook"].fillna(False)).sum())
+    environments = difference.old.environment, difference.new.environment
+    return Story(
+        _sentence(len(gating), checks, relations),
+        not gating.empty,
+        _versions(difference),
+        [(change, checks[change], relations[change]) for change in checks],
+        regressed_textbook,
+        sections,
+        difference.warnings,
+        difference.factor,
+        (str(environments[0].get("started", "")), str(environments[1].get("started", ""))),
+    )
+
+
+def grouped(cases: dict[str, int]) -> list[str]:
+    """Cases and how many checks of each changed, as text; the variations of one entry stand together."""
+    groups: dict[str, list[str]] = {}
+    for name in cases:
+        groups.setdefault(name.split("[")[0], []).append(name)
+    texts = []
+    for entry, names in groups.items():
+        checks = sum(cases[name] for name in names)
+        alone = len(names) == 1
+        texts.append(f"{names[0]} ({checks:,})" if alone else f"{entry} ({len(names)} cases, {checks:,})")
+    return texts
+
+
+def one_a_case(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each case file's entry, checks and relations apart: ten of one case tell one thing."""
+    return rows[~rows.assign(entry=rows["case"].str.split("[").str[0]).duplicated(["kind", "entry"])]
+
+
+def _sentence(gating: int, checks: dict[str, int], relations: dict[str, int]) -> str:
+    def of(change: str) -> int:
+        return checks[change] + relations[change]
+
+    parts = [
+        f"{of(change):,} {change}" for change in ("fixed", "worse", "better", "changed bits") if of(change)
+    ]
+    rest = f"; {', '.join(parts)}" if parts else ""
+    return f"{count(gating, 'regression')}{rest}." if gating else f"Nothing regressed{rest}."
+
+
+def _versions(difference: Difference) -> list[tuple[str, str, str]]:
+    found = []
+    for one in difference.pairs:
+        about = [
+            run.environment.get("subjects", {}).get(name, {})
+            for run, name in ((difference.old, one.old), (difference.new, one.new))
+        ]
+        texts = [
+            f"{one.get('version') or 'unknown'} "
+            f"(Python {one.get('python') or '?'}, NumPy {one.get('numpy') or '?'})"
+            for one in about
+        ]
+        found.append((one.label, texts[0], texts[1]))
+    return found
+
+
+def _row(row: dict[Any, Any]) -> dict[str, Any]:
+    plain = {
+        str(name): value.translate(VISIBLE) if isinstance(value, str) else "" if missing(value) else value
+        for name, value in row.items()
+    }
+    plain["ulp_error_old"], plain["ulp_error_new"] = (
+        None if missing(row[name]) else float(row[name]) for name in ("ulp_error_old", "ulp_error_new")
+    )
+    for side in ("old", "new"):
+        plain[f"said_{side}"] = _said(plain, side)
+    plain["name"] = plain["relation"] or plain["formulation"]
+    return plain
+
+
+def _said(row: dict[str, Any], side: str) -> str:
+    """What a side returned: digits and bits, or its error."""
+    if row["kind"] == "relation":
+        return ""
+    observed, bits = row[f"observed_{side}"], row[f"bits_{side}"]
+    if observed:
+        return f"{observed} ({bits})" if bits else str(observed)
+    return shorten(str(row[f"message_{side}"]), 100)
+
+
+def write(difference: Difference, directory: Path) -> None:
+    """Writes the three files, each whole or not at all; RunError where `directory` cannot be written."""
+    story = tell(difference)
+    try:
+        write_whole(directory / "diff.csv", difference.frame.to_csv(index=False, lineterminator="\n"))
+        write_whole(directory / "diff.md", render("diff.md", story=story))
+        page = render(
+            "diff.html",
+            story=story,
+            version=str(difference.new.environment.get("conformance", "")),
+            style=asset("report.css") + asset("table.css"),
+            theme_script=asset("theme.js"),
+        )
+        write_whole(directory / "diff.html", page)
+    except OSError as error:
+        raise RunError(
+            f"{directory}: cannot be written ({error.strerror or error}); name another --output"
+        ) from None
+
+
+def terminal(difference: Difference, console: Console, strict: bool = False) -> None:
+    """Prints the verdict, versions, counts, cases and the rows that ask for attention first."""
+    story = tell(difference, 0)
+    style = "bold red" if difference.exit_code(strict) else "bold green"
+    console.print(Text(story.sentence, style=style))
+    for label, old, new in story.versions:
+        console.print(Text(f"{label}: {old} -> {new}"))
+    for warning in story.warnings:
+        console.print(Text(f"warning: {shorten(warning)}", style="yellow"))
+    console.print(
+        Text(
+            "checks:    " + ", ".join(f"{checks:,} {change}" for change, checks, _ in story.counts if checks)
+        ),
+        soft_wrap=True,
+    )
+    console.print(
+        Text("relations: " + ", ".join(f"{there:,} {change}" for change, _, there in story.counts if there)),
+        soft_wrap=True,
+    )
+    if story.textbook:
+        console.print(
+            Text(f"{count(story.textbook, 'regression')} of textbook formulations: shown, not gating")
+        )
+    for section in story.sections:
+        _print_section(section, console)
+
+
+def _print_section(section: Section, console: Console) -> None:
+    if section.change in ("follows", "changed bits"):
+        return
+    style = _STYLES.get(section.change, "")
+    names = [shorten(name, 100) for name in section.cases]
+    if names:
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        console.print(
+            Text(f"{section.change} cases (checks): {', '.join(names[:_NAMES])}{more}", style=style),
+            soft_wrap=True,
+        )
+    for row in [] if section.change in _NAMED else section.worst[:_LINES]:
+        errors = " -> ".join(
+            "-" if row[f"ulp_error_{s}"] is None else f"{row[f'ulp_error_{s}']:.4g}" for s in ("old", "new")
+        )
+        line = (
+            f"  {shorten(row['case'], 80)} {row['name']} {row['quantity']} {row['dtype']} {row['subject']}: "
+            f"{row['verdict_old']} -> {row['verdict_new']}, {errors} ulps"
+        )
+        if row["said_old"] or row["said_new"]:
+            line += f"; {row['said_old']} -> {row['said_new']}"
+        if row["exact"]:
+            line += f"; exact {row['exact']}"
+        console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,137 @@
+"""Two versions of a framework side by side on the same bits, and what changed between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from conformance import report
+from conformance.cases.case import Case, load_cases
+from conformance.comparison.difference import Difference, diff
+from conformance.errors import RunError, SubjectError
+from conformance.execution import session
+from conformance.results import observation_store
+from conformance.results.journal import OBSERVATIONS
+from conformance.results.run import Run
+from conformance.subjects.subject import FRAMEWORKS, MODES, Subject, parse, with_pins
+
+
+def upgrade(
+    old: str,
+    new: str,
+    *,
+    subjects: Sequence[str] = (),
+    output: str | Path,
+    cases: Sequence[str] = (),
+    paths: Sequence[str | Path] = (),
+    python: str | None = None,
+    factor: float = 2.0,
+    **options: Any,
+) -> tuple[Run, Difference | None]:
+    """Runs two sets of pins (``torch==1.10.0`` or ``torch==2.12.1,numpy==2.1.0``) and compares them.
+
+    `subjects` adds modes, as ``torch:compile``, to each framework's default one. `cases` are ids. `output`
+    receives the run of both side by side, `old/` and `new/` with one run each, and the difference. `python`
+    is the Python to build on, `options` are those of `conformance.run`. Returns the run and the difference
+    (None: interrupted).
+    """
+    sides = _subjects(old, subjects), _subjects(new, subjects)
+    if len(sides[0]) != len(sides[1]) or {s.unpinned for s in sides[0]} != {s.unpinned for s in sides[1]}:
+        raise SubjectError(f"{old} and {new} pin different frameworks: an upgrade compares one with itself")
+    names = [[one.name for one in side] for side in sides]
+    if set(names[0]) & set(names[1]):
+        raise SubjectError(f"{old} and {new} are the same pins")
+    under_test = [_on(one, python) for one in (*sides[0], *sides[1])]
+    chosen = _chosen(paths, cases) if cases else None
+    result = session.run(paths, under_test=under_test, output=output, cases=chosen, **options)
+    for name, about in result.environment["subjects"].items():
+        if "version" not in about and not result.environment.get("interrupted"):
+            said = result.frame.loc[result.frame["subject"] == name, "message"]
+            raise SubjectError(f"subject {name!r} did not start: {next(iter(said), 'no word of it')}")
+    folder, difference = Path(output), None
+    drawn = {folder: result}
+    if not result.environment.get("interrupted"):
+        for side, where in zip(names, ("old", "new"), strict=True):
+            drawn[folder / where] = _part(result, side, folder / where)
+        difference = diff(drawn[folder / "old"], drawn[folder / "new"], factor=factor)
+        difference.save(folder)
+        difference.new.since = difference
+    for path, run in drawn.items():
+        report.write(run, path)
+    return result, difference
+
+
+def _chosen(paths: Sequence[str | Path], names: Sequence[str]) -> list[Case]:
+    """The cases of these ids; RunError for an id that there is not."""
+    there = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
+    for name in names:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; `conformance list cases` shows them all"
+            raise RunError(f"--case {name}: no such case{hint}")
+    return [there[name] for name in dict.fromkeys(names)]
+
+
+def _on(subject: Subject, python: str | None) -> Subject:
+    return subject if python is None else dataclasses.replace(subject, python=python)
+
+
+def _subjects(pins: str, modes: Sequence[str]) -> list[Subject]:
+    """One side's subjects: each pinned framework in its default mode and in those that were asked for."""
+    texts = [text.strip() for text in pins.split(",") if text.strip()]
+    for text in texts:
+        if text.count("==") != 1 or not all(text.split("==")):
+            raise SubjectError(f"{text!r} is no pin: write package==version, as torch==1.10.0")
+    frameworks = [text.split("==")[0] for text in texts if text.split("==")[0] in FRAMEWORKS]
+    # NumPy is a framework of its own, and every other one's companion.
+    frameworks = [name for name in frameworks if name != "numpy"] or frameworks
+    if not frameworks:
+        raise SubjectError(f"{pins}: no framework is pinned; one of {', '.join(FRAMEWORKS)} must be")
+    asked = [parse(text) for text in modes]
+    for one in asked:
+        if one.framework not in frameworks:
+            raise SubjectError(f"--subject {one.name}: {one.framework} is not pinned by {pins}")
+    found = []
+    for framework in frameworks:
+        companions = [text for text in texts if text.split("==")[0] == framework or _is_companion(text)]
+        plain = parse(framework)
+        own = [one for one in asked if one.framework == framework]
+        if not any(one.mode in (None, MODES[framework][0]) and not one.device for one in own):
+            own.insert(0, plain)
+        found += [with_pins(one, companions) for one in own]
+    return found
+
+
+def _is_companion(pin: str) -> bool:
+    name = pin.split("==")[0]
+    return name == "numpy" or name not in FRAMEWORKS
+
+
+def _part(run: Run, names: Sequence[str], folder: Path) -> Run:
+    """The part of a run that these subjects make up, saved in `folder` as a run of its own."""
+    frames = {}
+    for name, frame in run.frames.items():
+        columns = [column for column in ("subject", "subject_a", "subject_b") if column in frame]
+        inside = frame[columns].isin(list(names)).all(axis=1)
+        frames[name] = frame[inside].reset_index(drop=True)
+    results = run.frame[run.frame["subject"].isin(list(names))].reset_index(drop=True)
+    counts = results["verdict"].value_counts().to_dict()
+    environment = {
+        **run.environment,
+        "subjects": {name: about for name, about in run.environment["subjects"].items() if name in names},
+        "settings": {**run.environment["settings"], "subjects": list(names)},
+        "counts": {str(name): int(counts[name]) for name in sorted(map(str, counts))},
+        "checks_planned": len(results),
+    }
+    part = Run(results, environment, frames, arguments=run.arguments)
+    try:
+        part.save(folder)
+        record = (run.directory or folder) / OBSERVATIONS
+        if record.is_file():
+            observation_store.split(record, dict.fromkeys(names, folder / OBSERVATIONS))
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    return part

@@ -1,0 +1,1 @@
+"""Execution of a plan: workers, their processes and pipes, back pressure, signals."""

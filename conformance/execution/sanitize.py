@@ -1,0 +1,86 @@
+"""What comes from a worker, or out of another's run, made safe: texts for a terminal, the expected types.
+
+A subject may send anything. Texts lose what no UTF-8 holds and what a terminal would obey, and are cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+from conformance.yaml.problems import CONTROL
+
+#: Characters of a message that are kept.
+LONGEST = 2000
+#: Warnings of one answer, and overwritten inputs of one outcome, that are kept.
+MOST_WARNINGS = 20
+#: Outcomes that a worker may report; the others are the engine's own words about a worker.
+STATUSES = ("returned", "raised", "unsupported")
+
+Outcomes = dict[str, dict[str, Any]]
+
+
+def text(value: object, longest: int = LONGEST) -> str:
+    """A value as text, cut; control characters and lone surrogates as escapes, lines and tabs kept."""
+    cut = str(value)[:longest].replace("\r\n", "\n")
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), cut)
+
+
+def plain(value: Any, depth: int = 8) -> Any:
+    """A JSON value with all of its texts made safe, and without numbers that JSON lacks."""
+    if isinstance(value, dict) and depth:
+        return {text(key, 200): plain(inner, depth - 1) for key, inner in value.items()}
+    if isinstance(value, list) and depth:
+        return [plain(inner, depth - 1) for inner in value]
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return text(value)
+
+
+def hello(header: dict[str, Any]) -> dict[str, Any]:
+    """A worker's words about itself, with the types that reports rely on."""
+    said = plain(header)
+    for name in ("framework", "version", "python", "numpy", "device", "mode"):
+        if name in said:
+            said[name] = text(said[name], 200)
+    for name in ("versions", "hardware", "formulations"):
+        if not isinstance(said.get(name, {}), dict):
+            said[name] = {}
+    flags = said.get("hardware", {}).pop("flags", None)
+    if isinstance(flags, list):
+        said["hardware"]["flags"] = [text(flag, 50) for flag in flags]
+    return {name: value for name, value in said.items() if name not in ("kind", "arrays")}
+
+
+def outcomes(header: dict[str, Any], quantities: Collection[str]) -> Outcomes | None:
+    """A response's outcome for each quantity; None where they are not what a response must have."""
+    found = header.get("outcomes")
+    if not isinstance(found, dict) or set(found) != set(quantities):
+        return None
+    result: Outcomes = {}
+    for quantity, outcome in found.items():
+        if not isinstance(outcome, dict) or outcome.get("status") not in STATUSES:
+            return None
+        result[quantity] = {"status": outcome["status"]}
+        for name in ("error", "message"):
+            if name in outcome:
+                result[quantity][name] = text(outcome[name])
+        overwritten = outcome.get("overwritten")
+        if isinstance(overwritten, list) and overwritten:
+            result[quantity]["overwritten"] = [text(name, 200) for name in overwritten[:MOST_WARNINGS]]
+    return result
+
+
+def warnings(header: dict[str, Any]) -> tuple[str, ...]:
+    """A response's warnings."""
+    found = header.get("warnings")
+    return tuple(text(one) for one in found[:MOST_WARNINGS]) if isinstance(found, list) else ()
+
+
+def number(header: dict[str, Any], name: str) -> float:
+    """A number that a response tells about itself; 0 where it tells none."""
+    found = header.get(name)
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not abs(found) < 1e15:
+        return 0.0
+    return max(0.0, float(found))

@@ -1,0 +1,1 @@
+"""Judging: answers and exact values become verdicts, relations and frames."""

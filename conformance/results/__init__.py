@@ -1,0 +1,1 @@
+"""Results of a run: its frames, its files, its journal."""

@@ -1,0 +1,243 @@
+"""Subjects: what is under test, and where it runs.
+
+Grammar: ``framework[==version[,package==version ...]][:mode][@device]``, as ``torch``, ``torch:compile``,
+``tensorflow:xla``, ``jax:eager``, ``torch@cuda``, ``torch==1.10.0``, ``torch==2.12.1,numpy==2.1.0:compile``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from conformance.adapters import hardware
+from conformance.errors import SubjectError
+from conformance.subjects import remote_bootstrap
+
+FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
+#: A framework's modes, its default first.
+MODES = {
+    "numpy": ("reference",),
+    "torch": ("eager", "compile", "vmap"),
+    "tensorflow": ("eager", "function", "xla"),
+    "jax": ("jit", "eager", "vmap"),
+}
+#: What a worker tells of its processor.
+INSTRUCTION_SETS = hardware.KERNEL_FLAGS
+SERVE = Path(__file__).parents[1] / "adapters" / "serve.py"
+_SHAPE = "framework[==version[,package==version ...]][:mode][@device]"
+_VERSION = r"[\w.+!-]+"
+_PIN = rf"[A-Za-z0-9][\w.-]*=={_VERSION}"
+_GRAMMAR = re.compile(
+    rf"(?P<framework>[A-Za-z_]\w*)(==(?P<version>{_VERSION})(?P<companions>(,{_PIN})*))?"
+    r"(:(?P<mode>\w+))?(@(?P<device>[\w:]+))?"
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A framework in a mode on a device, or a user's function, and the interpreter that runs it.
+
+    `python` is the interpreter of the worker; `remote`, where given, is a command that starts an interpreter
+    elsewhere (``ssh host python3``, ``docker run -i image python``): the adapters are handed over to it;
+    `command` replaces the whole start of the worker up to `serve.py`'s own arguments. `version` and
+    `companions` are pins: `environments` finds the interpreter that has them. `function` is
+    ``FILE_OR_MODULE:NAME`` of a user's function that takes the place of `functional` in `operation`.
+    """
+
+    name: str
+    framework: str
+    version: str | None = None
+    mode: str | None = None
+    device: str | None = None
+    python: str = sys.executable
+    command: tuple[str, ...] = ()
+    function: str | None = None
+    operation: str | None = None
+    companions: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """The exact versions that its interpreter must have, the framework's first; empty without a pin."""
+        return () if self.version is None else (f"{self.framework}=={self.version}", *self.companions)
+
+    @property
+    def unpinned(self) -> str:
+        """The subject whatever its versions: framework[:mode][@device]."""
+        return (
+            self.framework
+            + (f":{self.mode}" if self.mode else "")
+            + (f"@{self.device}" if self.device else "")
+        )
+
+    def argv(self) -> list[str]:
+        """The command that starts this subject's worker."""
+        options: list[str] = [self.framework]
+        for flag in ("mode", "device", "function", "operation"):
+            value = getattr(self, flag)
+            if value is not None:
+                options += [f"--{flag}", value]
+        if self.remote:
+            return remote_bootstrap.argv(self.remote, options)
+        return (list(self.command) or [self.python, "-u", str(SERVE)]) + options
+
+    def preamble(self) -> bytes:
+        """What its worker reads before the first frame: the adapters, where they are handed over."""
+        return remote_bootstrap.payload() if self.remote else b""
+
+
+def frameworks() -> tuple[str, ...]:
+    """The frameworks that have an adapter: ours, then other distributions' (group `conformance.adapters`)."""
+    others = {point.name for point in _adapters(tuple(sys.path))}
+    return FRAMEWORKS + tuple(sorted(others - set(FRAMEWORKS)))
+
+
+@lru_cache(maxsize=4)
+def _adapters(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of other distributions' adapters on this path: to look takes 2 ms."""
+    return tuple(entry_points(group="conformance.adapters"))
+
+
+def parse(text: str) -> Subject:
+    """A subject from its name; SubjectError names what does not exist and what does."""
+    match = _GRAMMAR.fullmatch(text)
+    if match is None:
+        raise SubjectError(f"subject {text!r}: the grammar is {_SHAPE}, as torch:compile or torch==1.10.0")
+    framework, mode = match["framework"], match["mode"]
+    known = frameworks()
+    if framework not in known:
+        near = difflib.get_close_matches(framework, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise SubjectError(
+            f"subject {text!r}: no adapter for {framework!r} (there are {', '.join(known)}){hint}"
+        )
+    if mode and framework in MODES and mode not in MODES[framework]:
+        raise SubjectError(f"subject {text!r}: {framework} has the modes {', '.join(MODES[framework])}")
+    if match["version"] and framework not in FRAMEWORKS:
+        raise SubjectError(
+            f"subject {text!r}: only {', '.join(FRAMEWORKS)} can be pinned; name an interpreter that has "
+            f"{framework} and its adapter with --python"
+        )
+    companions = tuple(pin for pin in (match["companions"] or "").split(",") if pin)
+    return Subject(text, framework, match["version"], mode, match["device"], companions=companions)
+
+
+def with_pins(subject: Subject, pins: Sequence[str]) -> Subject:
+    """The subject with more pins, its framework's among them or not; SubjectError where a pin is none."""
+    if not pins:
+        return subject
+    tail = subject.unpinned[len(subject.framework) :]
+    own = [pin for pin in pins if pin.split("==")[0] == subject.framework]
+    others = [pin for pin in pins if pin not in own]
+    first = own[-1] if own else subject.pins[0] if subject.pins else ""
+    if not first:
+        raise SubjectError(
+            f"subject {subject.name!r}: the pins {', '.join(pins)} need one of {subject.framework} too"
+        )
+    return parse(",".join([first, *subject.companions, *others]) + tail)
+
+
+def installed(framework: str) -> bool:
+    """Whether this interpreter can import the framework, without importing it."""
+    try:
+        return importlib.util.find_spec(framework) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def install_hint(framework: str) -> str:
+    """The command that installs a framework beside the suite."""
+    return f"python -m pip install 'loss-conformance[{framework}]'"
+
+
+def select(
+    names: Sequence[str], python: str | None = None, file: str | None = None
+) -> tuple[list[Subject], list[str]]:
+    """The subjects of a run and, where none were named, notes on the frameworks that are not installed.
+
+    `names` are subjects of `file` (`subjects.yaml`) or follow the grammar; without names all of the file, or
+    every framework that is installed. `python` is the interpreter of those that state none (for a pinned one:
+    the Python that its environment is built on). Raises SubjectError when a subject that was named is
+    missing, or when there is none at all.
+    """
+    written = {} if file is None else _written(file)
+    chosen = [written.get(name) or parse(name) for name in dict.fromkeys(names or written)]
+    if not chosen:
+        return _all_installed(python)
+    ready = []
+    for subject in chosen:
+        own = subject.python != sys.executable
+        one = (
+            subject
+            if own or subject.remote or python is None
+            else dataclasses.replace(subject, python=python)
+        )
+        if one.framework in FRAMEWORKS and not one.version and not one.remote:
+            _require(one)
+        ready.append(one)
+    return ready, []
+
+
+def _written(file: str) -> dict[str, Subject]:
+    from conformance.subjects.subjects_file import (
+        load,  # Half of what a run imports before its workers start.
+    )
+
+    return load(file)
+
+
+def _require(subject: Subject) -> None:
+    """SubjectError where the subject's interpreter lacks its framework."""
+    if subject.python == sys.executable:
+        if not installed(subject.framework):
+            raise SubjectError(
+                f"subject {subject.name!r}: {subject.framework} is not installed here; "
+                f"install it with: {install_hint(subject.framework)}"
+            )
+        return
+    there = installed_at(subject.python)
+    for needed in ("numpy", subject.framework):
+        if needed not in there:
+            raise SubjectError(
+                f"subject {subject.name!r}: {needed} is not installed there; "
+                f"install it with: {subject.python} -m pip install {needed}"
+            )
+
+
+def _all_installed(python: str | None) -> tuple[list[Subject], list[str]]:
+    there = installed_at(python) if python else [name for name in FRAMEWORKS if installed(name)]
+    hint = f"{python} -m pip install {{0}}" if python else install_hint("{0}")
+    notes = [
+        f"{name} is not installed and was left out; install it with: {hint.format(name)}"
+        for name in FRAMEWORKS
+        if name not in there
+    ]
+    if not there:
+        raise SubjectError(f"{python}: no framework is installed there")
+    return [dataclasses.replace(parse(name), python=python or sys.executable) for name in there], notes
+
+
+def installed_at(python: str) -> list[str]:
+    """The frameworks that another interpreter has; SubjectError where no Python answers."""
+    code = (
+        "import importlib.util, json; "
+        f"print(json.dumps([name for name in {FRAMEWORKS!r} if importlib.util.find_spec(name)]))"
+    )
+    try:
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        names = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        why = getattr(error, "strerror", None) or "it does not answer as a Python does"
+        raise SubjectError(f"--python {python}: no Python answers there ({why})") from None
+    return [str(name) for name in names]

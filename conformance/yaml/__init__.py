@@ -1,0 +1,1 @@
+"""YAML text as a tree that knows its lines, and problems that name them."""

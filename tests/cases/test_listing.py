@@ -1,0 +1,66 @@
+"""`conformance list`: what there is, as a table."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from conformance.cases.listing import show
+from conformance.operations import OPERATIONS
+
+CASES = """
+source: a source
+tags: [extreme]
+cases:
+  - {id: one, operation: softmax, inputs: {x: [1, 2]}, dtypes: [float32], why: the first}
+  - {id: two, operation: softmax, inputs: {x: [2, 1]}, why: turned}
+"""
+
+
+def shown(what: str, *paths: Path) -> list[list[str]]:
+    """The cells of the table, row by row, its head first."""
+    console = Console(file=(stream := io.StringIO()), width=400)
+    show(what, [str(path) for path in paths], console)
+    lines = stream.getvalue().replace("┃", "│").splitlines()
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of two cases."""
+    path = tmp_path / "f.yaml"
+    path.write_text(CASES)
+    return path
+
+
+def test_cases(file: Path) -> None:
+    """One line each: where it comes from and why it is there."""
+    head, one, two = shown("cases", file)
+    assert head == ["case", "operation", "dtypes", "tags", "source", "why"]
+    assert one == ["one", "softmax", "float32", "extreme", "a source", "the first"]
+    assert two[2] == "float16 bfloat16 float32 float64"
+
+
+def test_operations() -> None:
+    """Their signatures and formulations."""
+    rows = {row[0]: row[1:] for row in shown("operations")[1:]}
+    assert list(rows) == list(OPERATIONS)
+    assert "label_smoothing=0.0" in rows["cross_entropy"][1]
+    assert rows["softmax"] == ["x", "axis=-1", "functional module composed manual"]
+
+
+def test_subjects() -> None:
+    """Whether each is here, and its modes."""
+    rows = {row[0]: row[1:] for row in shown("subjects")[1:]}
+    assert rows["numpy"][-1] == "installed"
+    assert {"eager", "compile"} <= set(rows["torch"][0].split())
+
+
+def test_relations(file: Path) -> None:
+    """Every relation of every operation, with what claims it."""
+    rows = shown("relations", file)[1:]
+    assert len(rows) == sum(len(one.relations) for one in OPERATIONS.values())
+    assert any(row[0] == "one_hot" and "F.one_hot" in row[-1] for row in rows)
