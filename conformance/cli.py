@@ -1,7 +1,7 @@
 """The command line: parse, call, exit code. No logic.
 
-Exit codes: 0 conforms; 1 discrepancies or regressions; 2 the call or a case file is at fault; 130 and 143
-interrupted by SIGINT and SIGTERM.
+Exit codes: 0 conforms (`run --exit-zero`: the run is whole); 1 discrepancies or regressions; 2 the call or a
+case file is at fault; 130 and 143 interrupted by SIGINT and SIGTERM.
 """
 
 from __future__ import annotations
@@ -117,8 +117,19 @@ _TIME_LIMIT = click.option(
     "--baseline", type=click.Path(), help="A stored run: fail on what got worse since, and on nothing else."
 )
 @_FACTOR
+@click.option(
+    "--exit-zero",
+    is_flag=True,
+    help="End with 0 whatever was found; a run that is not whole fails all the same.",
+)
 def run(
-    paths: Sequence[str], output: str, strict: bool, baseline: str | None, factor: float, **options: Any
+    paths: Sequence[str],
+    output: str,
+    strict: bool,
+    baseline: str | None,
+    factor: float,
+    exit_zero: bool,
+    **options: Any,
 ) -> None:
     """Runs cases (default: the suite's corpus) through every subject and writes the report."""
     from conformance import api
@@ -145,10 +156,11 @@ def run(
 
     report.terminal(result, console(), *stories)
     if before is None or result.environment.get("interrupted"):
-        _finish(result, strict)
+        _finish(result, strict, exit_zero)
     from conformance.comparison import difference as regression
 
-    _finish_difference(regression.diff(before, result, factor=factor), output, strict)
+    difference = regression.diff(before, result, factor=factor)
+    _finish_difference(difference, output, strict, exit_zero)
 
 
 @cli.command()
@@ -195,21 +207,25 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
         _finish_difference(difference, None, strict)
 
 
-def _finish_difference(difference: Difference, output: str | None, strict: bool) -> NoReturn:
+def _finish_difference(
+    difference: Difference, output: str | None, strict: bool, exit_zero: bool = False
+) -> NoReturn:
     from conformance.comparison.files import terminal
     from conformance.execution.terminal import console
 
     if output is not None:
         difference.save(output)
     terminal(difference, console(), strict)
-    sys.exit(difference.exit_code(strict))
+    sys.exit(int(not difference.new.whole) if exit_zero else difference.exit_code(strict))
 
 
-def _finish(result: Run, strict: bool) -> NoReturn:
+def _finish(result: Run, strict: bool, exit_zero: bool = False) -> NoReturn:
     interrupted = _INTERRUPTED.get(str(result.environment.get("interrupted", "")))
     if interrupted is not None:
         click.echo("interrupted: finish it with `conformance run --resume` and the same --output", err=True)
         sys.exit(interrupted)
+    if exit_zero:
+        sys.exit(int(not result.whole))
     sys.exit(result.exit_code or int(strict and bool(result.environment.get("stale_known"))))
 
 

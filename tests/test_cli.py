@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from measured import measured
+from runs import check, run
+
+from conformance import api, report
+from conformance.cli import cli
+from conformance.results.run import Run
 
 WRONG = """\
 source: a test
@@ -56,3 +62,70 @@ def test_a_fault_of_the_call_names_the_program(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("conformance: nowhere: no run here")
     assert len(done.stderr.splitlines()) == 1
+
+
+DEVIATES = """\
+source: a test
+cases:
+  - id: two-logits
+    operation: softmax
+    inputs: {x: [1, 2]}
+    dtypes: [float32]
+    formulations: [functional]
+    expect: error
+    why: a value where the case expects an error is a discrepancy
+"""
+
+
+def ends_with(result: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets `conformance run` run nothing, and find this."""
+    monkeypatch.setattr(api, "run", lambda *_, **__: result)
+    monkeypatch.setattr(report, "terminal", lambda *_: None)
+
+
+class TestExitZero:
+    """`run --exit-zero`: 0 whatever was found, and never for what was not sought."""
+
+    def test_discrepancies_are_reported_and_end_with_0(self, tmp_path: Path) -> None:
+        (tmp_path / "deviates.yaml").write_text(DEVIATES)
+        words = ("run", "deviates.yaml", "--subject", "numpy", "--output", "out")
+        plain = call(*words, cwd=tmp_path)
+        assert plain.returncode == 1
+        forgiven = call(*words, "--exit-zero", cwd=tmp_path)
+        assert forgiven.returncode == 0
+        for done in (plain, forgiven):
+            assert done.stdout.startswith("This stack does not conform: 1 discrepancy, in numpy (1).")
+
+    def test_a_faulty_call_ends_with_2(self, tmp_path: Path) -> None:
+        (tmp_path / "wrong.yaml").write_text(WRONG)
+        assert call("run", "wrong.yaml", "--exit-zero", cwd=tmp_path).returncode == 2
+
+    @pytest.mark.parametrize(
+        ("result", "code"),
+        [
+            (run([check("wrong", 1e9)]), 0),
+            (run([check()], complete=False), 1),
+            (run([check(), check("not run", None, case="two")]), 1),
+        ],
+        ids=["discrepancy", "incomplete", "given up"],
+    )
+    @pytest.mark.parametrize("gate", ["run", "baseline", "strict"])
+    def test_only_a_whole_run_ends_with_0(
+        self, result: Run, code: int, gate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ends_with(result, monkeypatch)
+        run([check()]).save(tmp_path / "baseline")
+        more = {"run": [], "baseline": ["--baseline", str(tmp_path / "baseline")], "strict": ["--strict"]}[
+            gate
+        ]
+        words = ["run", "--exit-zero", "--output", str(tmp_path / "out"), *more]
+        done = CliRunner().invoke(cli, words)
+        assert isinstance(done.exception, SystemExit) or not done.exception
+        assert done.exit_code == code
+
+    def test_an_interrupted_run_ends_as_ever(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        interrupted = run([check()], complete=False)
+        interrupted.environment["interrupted"] = "SIGTERM"
+        ends_with(interrupted, monkeypatch)
+        words = ["run", "--exit-zero", "--output", str(tmp_path)]
+        assert CliRunner().invoke(cli, words).exit_code == 143

@@ -246,6 +246,11 @@ class Run:
         return bool(self.environment.get("complete", False))
 
     @property
+    def whole(self) -> bool:
+        """Whether it is complete, and no subject was given up: every check has been asked."""
+        return self.complete and not bool(self.frame["verdict"].eq("not run").any())
+
+    @property
     def exit_code(self) -> int:
         """0: conforms; 1: discrepancies, or checks that have not been run."""
         return 0 if self.complete and self.discrepancies().empty else 1
