@@ -1,9 +1,9 @@
-"""Writes docs/findings.md: every known deviation that a run met, with its smallest input and a reproduction.
+"""Writes docs/findings.md, an index, and docs/findings/: a page for each known deviation that a run met.
 
     conformance run --profile full --output reports/full
     python docs/make_findings.py reports/full
 
-A deviation that the run did not meet is not in the page; one that is not known is a discrepancy, and no page.
+A deviation that the run did not meet has no page. Discrepancies, which are not known, stand below the index.
 """
 
 from __future__ import annotations
@@ -30,36 +30,76 @@ from conformance.report.reproduce import check_of, reproduce
 from conformance.results.run import Run
 
 HERE = Path(__file__).parent
-#: What makes an example plain, the first first.
-PLAIN = ("elements_in", "reduced", "derived", "composed", "unusual")
-LONGEST_INPUT = 240
+#: Columns that make an example plain where they are small, the most important first.
+PLAINNESS = ("input_elements", "reduced", "derived", "composed", "unusual")
+MAX_INPUT_CHARACTERS = 240
+Finding = dict[str, Any]  # what the templates read
 
 
 def main() -> None:
-    """Reads the run and writes the page."""
+    """Reads the run and writes the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("run", help="the directory of a run of the whole corpus, as reports/full")
-    run = conformance.load(parser.parse_args().run)
-    if not run.complete or len(run.discrepancies()):
-        sys.exit(f"{run.directory}: not complete, or with discrepancies: explain those first")
-    cases = {case.id: case for case in load_cases()}
-    template = jinja2.Environment(
+    parser.add_argument("run", help="the directory of a complete run of the whole corpus, as reports/full")
+    pages = write(conformance.load(parser.parse_args().run), HERE)
+    print(f"{len(pages) - 1} findings in {pages[0]}")
+
+
+def write(run: Run, folder: Path) -> list[Path]:
+    """Writes the index `findings.md` and the pages of `findings/` anew.
+
+    Args:
+        run: A complete run of this corpus. The smallest inputs are run again, on its subjects.
+        folder: Where the index goes; pages in its `findings/` that are no finding of the run are removed.
+
+    Returns:
+        The index, then the pages.
+    """
+    if not run.complete:
+        sys.exit(f"{run.directory}: the run is not complete")
+    findings = findings_of(run, {case.id: case for case in load_cases()})
+    index, directory = folder / "findings.md", folder / "findings"
+    directory.mkdir(exist_ok=True)
+    for stale in directory.glob("*.md"):
+        stale.unlink()
+    index.write_text(_template("findings.md.jinja").render(findings=findings, **described_run(run)))
+    for finding in findings:
+        (directory / finding["file"]).write_text(_template("finding.md.jinja").render(finding=finding))
+    return [index, *(directory / finding["file"] for finding in findings)]
+
+
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    template.filters.update(cell=cell, count=count)
-    found = findings(run, cases)
-    page = template.get_template("findings.md.jinja").render(
-        found=found, environment=run.environment, checks=len(run.frame), cases=run.frame["case"].nunique()
-    )
-    (HERE / "findings.md").write_text(page)
-    print(f"{len(found)} findings in {HERE / 'findings.md'}")
+    environment.filters.update(cell=cell, count=count)
+    return environment.get_template(name)
 
 
-def findings(run: Run, cases: dict[str, Case]) -> list[dict[str, Any]]:
-    """One for each known deviation that the run met, in the order of the operations."""
+def described_run(run: Run) -> dict[str, Any]:
+    """What the index says of the run: its size, versions and processor, and its discrepancies."""
+    subjects = run.environment["subjects"]
+    profile = run.environment["settings"]["profile"]
+    versions = {subject["framework"]: subject["version"] for subject in subjects.values()}
+    processors = dict.fromkeys(subject["hardware"]["cpu"] for subject in subjects.values())
+    groups = run.discrepancies().groupby(["operation", "subject", "verdict"], sort=False)
+    return {
+        "run": run,
+        "profile": "" if profile == "default" else f" --profile {profile}",
+        "cases": run.frame["case"].nunique(),
+        "checks": len(run.frame),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "processor": ", ".join(processors),
+        "unexplained": len(run.discrepancies()),
+        "discrepancies": [shared(rows) for _, rows in groups],
+    }
+
+
+def findings_of(run: Run, cases: Mapping[str, Case]) -> list[Finding]:
+    """The known deviations that the run met, in the order of the operations."""
     entries = {
         (case.operation, f"{entry.reason} ({entry.source})"): entry
         for case in cases.values()
@@ -71,9 +111,9 @@ def findings(run: Run, cases: dict[str, Case]) -> list[dict[str, Any]]:
     groups = [rows for _, rows in run.known().groupby(["operation", "known"], sort=False)]
     examples = [plainest(rows, cases) for rows in groups]
     subjects = list(dict.fromkeys(run.frame["subject"]))
-    found = [
+    findings = [
         {
-            **described(rows, entries[example["operation"], example["known"]]),
+            **described(rows, entries[example["operation"], example["known"]], run),
             "example": example,
             "arguments": written(case, str(example["dtype"]), str(example["quantity"])),
             "answers": answers(alike or of_check(run.frame, example)),
@@ -82,35 +122,58 @@ def findings(run: Run, cases: dict[str, Case]) -> list[dict[str, Any]]:
         for rows, (example, case, alike) in zip(groups, smallest(examples, cases, subjects), strict=True)
     ]
     operations = list(dict.fromkeys(run.frame["operation"]))
-    return sorted(found, key=lambda one: (operations.index(one["operation"]), one["name"]))
+    return sorted(findings, key=lambda finding: (operations.index(finding["operation"]), finding["name"]))
 
 
-def described(rows: pd.DataFrame, entry: Known) -> dict[str, Any]:
+def described(rows: pd.DataFrame, entry: Known, run: Run) -> Finding:
     """What the checks of one known deviation have in common, and how many they are."""
-    listed = {f"{name}s": sorted(rows[name].unique()) for name in ("subject", "formulation", "dtype")}
+    name = entry.id if isinstance(entry, Deviation) else str(rows["case"].iloc[0])
+    subjects = run.environment["subjects"]
     return {
-        **listed,
-        "name": entry.id if isinstance(entry, Deviation) else rows["case"].iloc[0],
-        "operation": rows["operation"].iloc[0],
-        "quantities": sorted(rows["quantity"].unique()),
+        **shared(rows),
+        "name": name,
+        "file": re.sub(r"[^\w.-]+", "-", name).strip("-") + ".md",
+        "title": title(entry.reason),
+        "frameworks": list(dict.fromkeys(subjects[subject]["framework"] for subject in rows["subject"])),
         "reason": entry.reason,
         "source": entry.source,
         "link": link(entry.source),
+        "worst": ulps(rows["ulp_error"].max()),
+    }
+
+
+def shared(rows: pd.DataFrame) -> dict[str, Any]:
+    """The operation of some checks, their number, and every value of their other keys."""
+    listed = {f"{name}s": sorted(rows[name].unique()) for name in ("subject", "formulation", "dtype")}
+    return {
+        **listed,
+        "operation": rows["operation"].iloc[0],
+        "subject": rows["subject"].iloc[0],
+        "verdict": rows["verdict"].iloc[0],
+        "case": rows["case"].iloc[0],
+        "quantities": sorted(rows["quantity"].unique()),
         "checks": len(rows),
         "cases": rows["case"].nunique(),
     }
 
 
-def plainest(rows: pd.DataFrame, cases: dict[str, Case]) -> dict[str, Any]:
+def title(reason: str) -> str:
+    """The reason's first clause: what comes before its first colon, semicolon or full stop."""
+    clause = re.split(r"[:;.]\s", reason)[0]
+    begins_with_word = re.match(r"a\s|[a-z]{2,}\s", clause)  # and not with a formula or a name
+    return clause[0].upper() + clause[1:] if begins_with_word else clause
+
+
+def plainest(rows: pd.DataFrame, cases: Mapping[str, Case]) -> dict[str, Any]:
     """The failing check with the smallest input: float32, `functional` and the value before others."""
     sizes = {name: size(cases[name]) for name in rows["case"].unique()}
     ranked = rows.assign(
-        elements_in=rows["case"].map(sizes),
+        input_elements=rows["case"].map(sizes),
         reduced=rows["subject"].str.contains("[:@]"),
         derived=rows["quantity"] != "value",
         composed=rows["formulation"] != "functional",
         unusual=rows["dtype"] != "float32",
-    ).sort_values([*PLAIN, "ulp_error"], ascending=[True] * len(PLAIN) + [False], kind="stable")
+    ).sort_values([*PLAINNESS, "ulp_error"], ascending=[True] * len(PLAINNESS) + [False], kind="stable")
     return dict(ranked.iloc[0])
 
 
@@ -133,11 +196,11 @@ def written(case: Case, dtype: str, quantity: str) -> str:
         for name, value in stated.items()
     ]
     text = ", ".join(parts)
-    return text if len(text) <= LONGEST_INPUT else text[:LONGEST_INPUT] + " …"
+    return text if len(text) <= MAX_INPUT_CHARACTERS else text[:MAX_INPUT_CHARACTERS] + " …"
 
 
 def first_line(message: str) -> str:
-    """The beginning of a message, without the places of one machine."""
+    """The beginning of a message, without the paths of one machine."""
     return re.sub(r"(?<![\w.:])/[\w.-]+(/[\w.-]+)+", "…", message).partition("\n")[0][:90]
 
 
@@ -154,6 +217,7 @@ def answers(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         {
             "subject": f"{row['subject']} {row['framework_version']}".strip(),
             "verdict": str(row["verdict"]),
+            "at": plain(row["worst_index"]),
             "observed": first_line(plain(row["observed"]) or plain(row["message"])),
             "exact": plain(row["exact"])[:28],
             "ulps": ulps(row["ulp_error"]),

@@ -20,9 +20,8 @@ CHECK = ["case", "subject", "formulation", "quantity", "dtype"]
 def cut_out(row: Row, case: Case) -> Case | None:
     """The case of the worst element (its row of classes) alone; None where it cannot be cut out."""
     arguments = case.arguments(str(row["dtype"]))
-    index = [
-        int(place) for place in str(row["worst_index"]).strip("[]").split(",") if place.strip().isdigit()
-    ]
+    positions = str(row["worst_index"]).strip("[]").split(",")
+    index = [int(position) for position in positions if position.strip().isdigit()]
     tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
     first = tensors[next(iter(case.inputs))]
     if not index or first.size < 2 or arguments.get("reduction", "none") != "none" or case.layout:
@@ -32,8 +31,8 @@ def cut_out(row: Row, case: Case) -> Case | None:
             return None
         cut = {name: value[tuple(index)].reshape(1) for name, value in tensors.items()}
     elif first.ndim == 2 and first.shape[0] > 1 and arguments.get("axis", -1) in (-1, 1):
-        here = slice(index[0], index[0] + 1)
-        cut = {name: value[here] if name in case.inputs else value for name, value in tensors.items()}
+        single = slice(index[0], index[0] + 1)
+        cut = {name: value[single] if name in case.inputs else value for name, value in tensors.items()}
     else:
         return None
     literals = {name: Literal(value.shape, value.dtype.kind in "iu", value) for name, value in cut.items()}
@@ -60,21 +59,20 @@ def smallest(
     With the check come its case and what every subject returned on it. A row that is cut out of a case
     counts only if the same subject deviates on it for the same reason, run again.
     """
-    made = {}
+    cuts = {}
     for number, row in enumerate(examples):
         case = cut_out(row, cases[row["case"]])
         if case is not None:
-            made[number] = replace(case, id=f"{case.id}#{number}", _built={})
-    frame = conformance.run(cases=list(made.values()), subjects=subjects).frame
-    found = []
+            cuts[number] = replace(case, id=f"{case.id}#{number}", _built={})
+    frame = conformance.run(cases=list(cuts.values()), subjects=subjects).frame
+    results: list[tuple[Row, Case, list[Row]]] = []
     for number, row in enumerate(examples):
-        case = made.get(number)
-        again = [] if case is None else frame[frame["case"] == case.id].to_dict("records")
-        wanted = {name: row[name] for name in CHECK[1:]}
-        same = [one for one in again if {name: one[name] for name in wanted} == wanted]
+        case = cuts.get(number)
+        rerun = [] if case is None else frame[frame["case"] == case.id].to_dict("records")
+        same = [again for again in rerun if all(again[name] == row[name] for name in CHECK[1:])]
         if case is not None and same and same[0]["known"] == row["known"]:
-            alike = [one for one in again if all(one[name] == row[name] for name in CHECK[2:])]
-            found.append(({**same[0], "case": row["case"]}, case, alike))
+            check = [again for again in rerun if all(again[name] == row[name] for name in CHECK[2:])]
+            results.append(({**same[0], "case": row["case"]}, case, check))
         else:
-            found.append((row, cases[row["case"]], []))
-    return found
+            results.append((row, cases[row["case"]], []))
+    return results

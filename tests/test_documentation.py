@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "reports" / "README.md"])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
+TREE_PATH = re.compile(r"`((?:conformance|tests|docs|cases|benchmarks|\.ci)/[\w./*-]*)`")
+WHEEL_ONLY = {"conformance/_cases"}  # paths that are made when the package is built
 
 
 @pytest.mark.parametrize("environment", ["report", "test"])
@@ -55,6 +57,23 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     local = [target for target in targets if not re.match(r"[a-z]+:", target)]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_paths_of_the_tree_exist(page: Path) -> None:
+    """A part in capitals, as `conformance/adapters/FRAMEWORK/`, stands for any name."""
+    paths = set(TREE_PATH.findall(page.read_text(encoding="utf-8"))) - WHEEL_ONLY
+    patterns = {path: re.sub(r"\b[A-Z]{2,}\b", "*", path).rstrip("/") for path in paths}
+    assert [path for path, pattern in patterns.items() if not any(ROOT.glob(pattern))] == []
+
+
+def test_every_finding_has_its_page_and_every_page_its_row() -> None:
+    docs = ROOT / "docs"
+    rows = re.findall(
+        r"^\| \w+ \| \[.+\]\((findings/[^)]+)\) \|", (docs / "findings.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == len(set(rows)) >= 25
+    assert set(rows) == {page.relative_to(docs).as_posix() for page in (docs / "findings").iterdir()}
 
 
 def test_index_of_the_documentation_names_every_page() -> None:
