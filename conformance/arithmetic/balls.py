@@ -1,4 +1,4 @@
-"""Ball arithmetic: the only module that knows python-flint.
+"""Ball arithmetic with python-flint: the only module that knows it.
 
 A ball (`flint.arb`) is a midpoint and a radius that encloses the true value. Its midpoint's precision is a
 global setting of flint: `precision` sets it for a block and restores it. Exact infinities and nan are balls
@@ -18,7 +18,13 @@ import flint
 import numpy as np
 
 from conformance.arithmetic.formats import FloatArray
-from conformance.arithmetic.repeated_values import Column, Recurring, each, kinds, shared
+from conformance.arithmetic.repeated_values import (
+    Column,
+    EncodedColumn,
+    distinct_values,
+    each,
+    encoded_numbers,
+)
 
 Ball: TypeAlias = Any  # flint.arb, which has no type stubs
 
@@ -28,15 +34,15 @@ NAN: Ball = flint.arb("nan")
 INFINITY: Ball = flint.arb("inf")
 MINUS_INFINITY: Ball = flint.arb("-inf")
 
-# A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
-TAIL = 4352
-# Below it a double-double loses digits to float64's own underflow.
-TINY = 2.0**-960
-_LEAST = 2.0**-1074
-# The exponents of `math.frexp` above which float64 has its full precision.
-_NORMAL = -1021
-# exp(x) loses as many bits as x has before its point: below this they are added.
-_DEEP = -(2.0**20)
+#: A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
+TAIL_BITS = 4352
+#: Below it a double-double loses digits to float64's own underflow.
+MIN_DOUBLE_DOUBLE = 2.0**-960
+_SMALLEST_FLOAT64 = 2.0**-1074
+# The exponent of `math.frexp` above which float64 has its full precision.
+_MIN_NORMAL_EXPONENT = -1021
+# exp(x) loses as many bits as x has before its point: below this argument they are added.
+_MIN_PLAIN_ARGUMENT = -(2.0**20)
 
 
 def precision(bits: int) -> AbstractContextManager[Any]:
@@ -52,7 +58,7 @@ def current_precision() -> int:
 
 def wide() -> AbstractContextManager[Any]:
     """A context in which sums and products of a few float64 are exact, and tails survive beside them."""
-    return precision(flint.ctx.prec + TAIL)
+    return precision(flint.ctx.prec + TAIL_BITS)
 
 
 def ball(value: float | int) -> Ball:
@@ -62,7 +68,7 @@ def ball(value: float | int) -> Ball:
 
 def balls(values: FloatArray) -> Column:
     """The balls of radius 0 at each number; where many are equal, they share one."""
-    return each(flint.arb, shared(values))
+    return each(flint.arb, encoded_numbers(values))
 
 
 def power_of_two(exponent: int) -> Ball:
@@ -84,7 +90,7 @@ def magnitude(value: Ball) -> int:
     """The exponent e with 2**(e-1) <= |midpoint| < 2**e of a finite ball that is not at zero."""
     fraction, power = math.frexp(float(value))
     # To nearest, the midpoint may become a power of two that it lies below.
-    if 0.5 < abs(fraction) < 1 and power > _NORMAL:
+    if 0.5 < abs(fraction) < 1 and power > _MIN_NORMAL_EXPONENT:
         return power
     mantissa, exponent = value.mid().man_exp()
     return int(mantissa).bit_length() + int(exponent)
@@ -93,7 +99,7 @@ def magnitude(value: Ball) -> int:
 def exponentials(values: Column, maximum: float) -> Column:
     """exp(value - maximum) for finite values and -inf (exactly 0), all at most the finite `maximum`."""
     top = flint.arb(maximum)
-    if min(kinds(values)) - maximum > _DEEP:
+    if min(distinct_values(values)) - maximum > _MIN_PLAIN_ARGUMENT:
         return each(flint.arb.exp, each(top.__rsub__, values))
     with wide():
         shifted = each(top.__rsub__, values)
@@ -104,7 +110,7 @@ def exponential(value: Ball) -> Ball:
     """exp of a ball at or below 0, to the current precision however far below; exactly 0 for -inf."""
     if value == MINUS_INFINITY:
         return ZERO
-    if value > _DEEP:
+    if value > _MIN_PLAIN_ARGUMENT:
         return value.exp()
     with precision(flint.ctx.prec + magnitude(value)):
         return value.exp()
@@ -112,13 +118,13 @@ def exponential(value: Ball) -> Ball:
 
 def sum_of(values: Sequence[Ball]) -> Ball:
     """The sum at the current precision."""
-    if isinstance(values, Recurring):
+    if isinstance(values, EncodedColumn):
         return sum((count * value for count, value in values.counted()), ZERO)
     return sum(values, ZERO)
 
 
 def exact_sum(values: Sequence[Ball]) -> Ball:
-    """The sum, exact for float64 terms that span less than `TAIL` bits."""
+    """The sum, exact for float64 terms that span less than `TAIL_BITS` bits."""
     with wide():
         return sum_of(values)
 
@@ -144,8 +150,8 @@ def quotient(left: Ball, right: Ball) -> Ball:
 def total(whole: Ball, tail: Ball) -> Ball:
     """whole + tail with enough precision that a tiny tail still says on which side of `whole` the sum lies.
 
-    A tail more than `TAIL` bits below an exact `whole` is replaced by one of the same sign just there: the
-    sum then rounds the same in every format and agrees in its first 1,300 digits.
+    A tail more than `TAIL_BITS` bits below an exact `whole` is replaced by one of the same sign just there:
+    the sum then rounds the same in every format and agrees in its first 1,300 digits.
     """
     if not (whole.is_finite() and tail.is_finite()) or whole.is_zero() or tail.is_zero():
         return whole + tail
@@ -154,18 +160,21 @@ def total(whole: Ball, tail: Ball) -> Ball:
     gap = magnitude(whole) - magnitude(tail)
     if gap < flint.ctx.prec // 2:
         return whole + tail
-    if gap > TAIL and whole.is_exact():
-        tiny = power_of_two(magnitude(whole) - TAIL)
+    if gap > TAIL_BITS and whole.is_exact():
+        tiny = power_of_two(magnitude(whole) - TAIL_BITS)
         tail = tiny if tail > 0 else -tiny
-    with precision(flint.ctx.prec + min(gap, TAIL)):
+    with precision(flint.ctx.prec + min(gap, TAIL_BITS)):
         return whole + tail
 
 
 def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(high, low, radius) of each ball as float64: high + low is the midpoint, `radius` what it may be off.
+    """(high, low, radius) of each ball as float64 arrays.
 
-    high is the midpoint rounded to nearest (infinite beyond float64's range). The radius covers the
-    rounding of `low`; it is infinite where the ball says nothing, 0 for nan and infinities.
+    Returns:
+        high: The midpoint rounded to nearest; infinite beyond float64's range.
+        low: The midpoint less `high`, rounded to nearest.
+        radius: How far the value may lie from high + low; it covers the rounding of `low`, is infinite
+            where the ball says nothing, and 0 for nan and infinities.
     """
     high = np.fromiter(map(float, values), np.float64, len(values))
     rest = list(map(sub, values, high.tolist()))
@@ -174,12 +183,12 @@ def split(values: Sequence[Ball]) -> tuple[FloatArray, FloatArray, FloatArray]:
     special = ~np.isfinite(high) | np.isnan(low)
     low[special] = 0.0
     radius[special] = 0.0
-    for index in np.flatnonzero((low == 0) & ~special & (np.abs(high) >= TINY)).tolist():
+    for index in np.flatnonzero((low == 0) & ~special & (np.abs(high) >= MIN_DOUBLE_DOUBLE)).tolist():
         item = rest[index]
         if radius[index] == 0 and not item.is_zero():
             # A rest below float64's range still decides ties by its sign.
-            low[index] = _LEAST if item > 0 else -_LEAST if item < 0 else 0.0
-            radius[index] = 0.0 if low[index] else _LEAST
+            low[index] = _SMALLEST_FLOAT64 if item > 0 else -_SMALLEST_FLOAT64 if item < 0 else 0.0
+            radius[index] = 0.0 if low[index] else _SMALLEST_FLOAT64
     return high, low, radius + np.abs(low) * 2.0**-52
 
 
@@ -219,7 +228,7 @@ def accuracy(value: Ball) -> float:
 
 
 def decimal_text(value: Ball, digits: int) -> str:
-    """The midpoint in `digits` significant decimal digits: `0.2500`, `-1.5e-434`, `nan`, `inf`, `0`."""
+    """Decimal text of the midpoint in `digits` significant digits: `0.2500`, `-1.5e-434`, `nan`, `inf`."""
     if is_nan(value):
         return "nan"
     if not value.is_finite():
@@ -231,23 +240,23 @@ def decimal_text(value: Ball, digits: int) -> str:
     significant, _, exponent = text.lstrip("-").partition("e")
     # Rounded without its exponent, which may be beyond what `decimal` takes.
     number = decimal.Context(prec=digits, rounding=decimal.ROUND_HALF_EVEN).create_decimal(significant)
-    return ("-" if text.startswith("-") else "") + _shown(number, digits, int(exponent or 0))
+    return ("-" if text.startswith("-") else "") + _figures(number, digits, int(exponent or 0))
 
 
 def sum_text(high: float, low: float, digits: int) -> str:
-    """The exact sum of two finite numbers, not 0, as `decimal_text` writes it, in a third of its time."""
+    """Decimal text of the exact sum of two finite numbers, not 0: `decimal_text` in a third of its time."""
     rounding = decimal.Context(prec=digits, rounding=decimal.ROUND_HALF_EVEN)
     number = rounding.add(decimal.Decimal(high), decimal.Decimal(low))
-    return ("-" if high < 0 else "") + _shown(number, digits, 0)
+    return ("-" if high < 0 else "") + _figures(number, digits, 0)
 
 
-def _shown(number: decimal.Decimal, digits: int, exponent: int) -> str:
-    """|number| times a power of ten, in exactly so many digits."""
+def _figures(number: decimal.Decimal, digits: int, exponent: int) -> str:
+    """|number| times a power of ten, in exactly that many digits."""
     figures = f"{number:.{digits - 1}e}".partition("e")[0].lstrip("-").replace(".", "")
-    return _placed(figures, number.adjusted() + exponent)
+    return _with_point(figures, number.adjusted() + exponent)
 
 
-def _placed(figures: str, exponent: int) -> str:
+def _with_point(figures: str, exponent: int) -> str:
     """Digits with their point: fixed notation for everyday magnitudes, scientific for the others."""
     if 0 <= exponent < len(figures):
         whole, fraction = figures[: exponent + 1], figures[exponent + 1 :]

@@ -1,4 +1,4 @@
-"""Correct rounding by Ziv's strategy: more precision until the ball is thin enough to be sure.
+"""Correct rounding by Ziv's strategy: more precision until the ball is thin enough to decide.
 
 A. Ziv, "Fast evaluation of elementary mathematical functions with correctly rounded last bit",
 ACM Transactions on Mathematical Software 17(3), 1991.
@@ -12,22 +12,42 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from conformance.arithmetic.balls import TINY, Ball, ends, power_of_two, precision, significand, split
+from conformance.arithmetic.balls import (
+    MIN_DOUBLE_DOUBLE,
+    Ball,
+    ends,
+    power_of_two,
+    precision,
+    significand,
+    split,
+)
 from conformance.arithmetic.formats import FloatArray, Format, round_to, ulp_of
-from conformance.arithmetic.repeated_values import Behind, Column, Places, columns, parts, recurring
+from conformance.arithmetic.repeated_values import (
+    ChainedColumns,
+    Codes,
+    Column,
+    columns_of,
+    encoded,
+    parts_of,
+)
 
-START = 128  # bits
-CAP = 65536  # bits
-#: Balls that are settled together: what is made of them stays in the processor's cache.
-PART = 1 << 15
+START_BITS = 128
+MAX_BITS = 65536
+#: Balls that are settled together: their arrays stay in the processor's cache.
+PART_BALLS = 1 << 15
 
 
 @dataclass(frozen=True)
 class Rounded:
     """Values settled for a format, as flat arrays.
 
-    rounded: correctly rounded to the format. high, low: the double-double. ulp: the format's at the value.
-    outside: for each non-zero value that a double-double cannot hold, its (integer, power of two).
+    Attributes:
+        rounded: Each value correctly rounded to the format.
+        high: The float64 nearest to the value.
+        low: What `high` lacks, so that high + low is a double-double.
+        ulp: The format's ulp at the value.
+        outside: For each non-zero value that a double-double cannot hold, by its index: the value as
+            (integer, power of two).
     """
 
     rounded: FloatArray
@@ -38,101 +58,107 @@ class Rounded:
 
 
 def settle(fmt: Format, evaluate: Callable[[], Iterable[Ball]]) -> Rounded:
-    """Evaluate at 128 bits, and at twice the precision until every ball settles, up to 65,536 bits.
+    """Correctly rounded values, by evaluation at 128 bits and twice as many until every ball settles.
 
     A ball settles when its radius is at most 2**-10 ulp of the format and both of its ends round to the
     same number. A ball that still sits on a rounding boundary at 65,536 bits (an exact zero that
     arithmetic cannot prove, a tie) is taken as that boundary. Balls that come one by one, as from a
     generator, are let go as they settle.
+
+    Args:
+        fmt: The format to round to.
+        evaluate: Gives the balls, flat, at the precision of the context that it is called in.
     """
-    bits = START
+    bits = START_BITS
     while True:
         with precision(bits):
-            found = _settled_parts(fmt, evaluate(), last=bits >= CAP)
-        if found is not None:
-            return _joined(found)
+            parts = _settled_parts(fmt, evaluate(), last=bits >= MAX_BITS)
+        if parts is not None:
+            return _joined(parts)
         bits *= 2
 
 
-def settle_together(fmt: Format, several: Sequence[Callable[[], Iterable[Ball]]]) -> list[Rounded]:
-    """What `settle` makes of each; those for which 128 bits do, as they nearly always do, in one step."""
-    if len(several) == 1:
-        return [settle(fmt, several[0])]
+def settle_together(fmt: Format, evaluations: Sequence[Callable[[], Iterable[Ball]]]) -> list[Rounded]:
+    """What `settle` makes of each evaluation; in one step where 128 bits do, as they nearly always do."""
+    if len(evaluations) == 1:
+        return [settle(fmt, evaluations[0])]
     sizes: list[int] = []
 
     def counted() -> Iterator[Column]:
-        for evaluate in several:
+        for evaluate in evaluations:
             sizes.append(0)
-            for column in columns(evaluate(), PART):
+            for column in columns_of(evaluate(), PART_BALLS):
                 sizes[-1] += len(column)
                 yield column
 
-    with precision(START):
-        found = _settled_parts(fmt, Behind(counted()), last=False)
-    if found is not None:
-        return _cut(_joined(found), sizes)
-    half = len(several) // 2
-    return settle_together(fmt, several[:half]) + settle_together(fmt, several[half:])
+    with precision(START_BITS):
+        parts = _settled_parts(fmt, ChainedColumns(counted()), last=False)
+    if parts is not None:
+        return _cut(_joined(parts), sizes)
+    half = len(evaluations) // 2
+    return settle_together(fmt, evaluations[:half]) + settle_together(fmt, evaluations[half:])
 
 
 def _cut(whole: Rounded, sizes: Sequence[int]) -> list[Rounded]:
     """Parts of these sizes, in order."""
-    found, begin = [], 0
+    parts, begin = [], 0
     for size in sizes:
-        place = slice(begin, begin + size)
+        span = slice(begin, begin + size)
         outside = {
-            index - begin: held for index, held in whole.outside.items() if begin <= index < begin + size
+            index - begin: digits for index, digits in whole.outside.items() if begin <= index < begin + size
         }
-        found.append(
-            Rounded(whole.rounded[place], whole.high[place], whole.low[place], whole.ulp[place], outside)
+        parts.append(
+            Rounded(whole.rounded[span], whole.high[span], whole.low[span], whole.ulp[span], outside)
         )
         begin += size
-    return found
+    return parts
 
 
 def _settled_parts(fmt: Format, values: Iterable[Ball], last: bool) -> list[Rounded] | None:
-    """All values, `PART` at a time; None as soon as one is not settled."""
-    found: list[Rounded] = []
-    for part in parts(values, PART):
-        held = recurring(part)
-        settled = _settled_part(fmt, part if held is None else held.kinds, last)
-        if settled is None:
+    """All values, `PART_BALLS` at a time; None as soon as one is not settled."""
+    settled: list[Rounded] = []
+    for part in parts_of(values, PART_BALLS):
+        dictionary = encoded(part)
+        of_part = _settled_part(fmt, part if dictionary is None else dictionary.values, last)
+        if of_part is None:
             return None
-        found.append(settled if held is None else _spread(settled, held.places))
-    return found or [Rounded(np.empty(0), np.empty(0), np.empty(0), np.empty(0))]
+        settled.append(of_part if dictionary is None else _decoded(of_part, dictionary.codes))
+    return settled or [Rounded(np.empty(0), np.empty(0), np.empty(0), np.empty(0))]
 
 
-def _spread(of_kinds: Rounded, places: Places) -> Rounded:
-    """What each place has, whose kinds are settled."""
-    held, outside = of_kinds.outside, {}
-    if held:
-        beyond = np.flatnonzero(np.isin(places, list(held)))
+def _decoded(distinct: Rounded, codes: Codes) -> Rounded:
+    """The settled value at each position, from the distinct ones and a code a position."""
+    outside = {}
+    if distinct.outside:
+        positions = np.flatnonzero(np.isin(codes, list(distinct.outside)))
         outside = {
-            place: held[kind] for place, kind in zip(beyond.tolist(), places[beyond].tolist(), strict=True)
+            position: distinct.outside[code]
+            for position, code in zip(positions.tolist(), codes[positions].tolist(), strict=True)
         }
     rounded, high, low, ulp = (
-        array[places] for array in (of_kinds.rounded, of_kinds.high, of_kinds.low, of_kinds.ulp)
+        array[codes] for array in (distinct.rounded, distinct.high, distinct.low, distinct.ulp)
     )
     return Rounded(rounded, high, low, ulp, outside)
 
 
-def _joined(found: Sequence[Rounded]) -> Rounded:
-    """The parts behind each other."""
-    if len(found) == 1:
-        return found[0]
+def _joined(parts: Sequence[Rounded]) -> Rounded:
+    """The parts one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
     rounded, high, low, ulp = (
-        np.concatenate([getattr(part, name) for part in found]) for name in ("rounded", "high", "low", "ulp")
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("rounded", "high", "low", "ulp")
     )
-    begins = np.cumsum([0, *(part.high.size for part in found)]).tolist()
+    begins = np.cumsum([0, *(part.high.size for part in parts)]).tolist()
     outside = {
-        begin + index: held
-        for begin, part in zip(begins[:-1], found, strict=True)
-        for index, held in part.outside.items()
+        begin + index: digits
+        for begin, part in zip(begins[:-1], parts, strict=True)
+        for index, digits in part.outside.items()
     }
     return Rounded(rounded, high, low, ulp, outside)
 
 
 def _settled_part(fmt: Format, values: Sequence[Ball], last: bool) -> Rounded | None:
+    """These values; None where one of them needs more precision and this is not the last."""
     high, low, radius = split(values)
     ulp = ulp_of(fmt, high, low)
     rounded, unsettled = _round(fmt, values, (high, low, radius, ulp), last)
@@ -161,7 +187,7 @@ def _round(
         doubtful = finite & (below != above)
         if fmt.name == "float64":
             # Among float64's own subnormals a double-double cannot tell; far below them there is no need.
-            doubtful |= finite & (high != 0) & (np.abs(high) < TINY)
+            doubtful |= finite & (high != 0) & (np.abs(high) < MIN_DOUBLE_DOUBLE)
     doubtful |= _candidates(fmt, values, high)
     for index in np.flatnonzero(doubtful).tolist():
         settled = _settled(fmt, values[index], last)
@@ -186,7 +212,7 @@ def _candidates(fmt: Format, values: Sequence[Ball], high: FloatArray) -> npt.ND
 
 
 def _settled(fmt: Format, value: Ball, last: bool) -> float | None:
-    """One ball rounded from its exact ends, or None when they differ; at last, from what it lies around."""
+    """A ball rounded from its exact ends; None when they differ, but at the last precision its boundary."""
     if not value.is_finite():
         # No number yet, as 1 over a ball around zero. Still none at the cap: undefined.
         return float("nan") if last else None
@@ -202,13 +228,13 @@ def _boundary(value: Ball) -> tuple[int, int]:
     The midpoint itself has a last bit that is off, and would break the tie by chance.
     """
     mantissa, exponent = map(int, value.mid().man_exp())
-    excess = max(0, mantissa.bit_length() - CAP // 2)
+    excess = max(0, mantissa.bit_length() - MAX_BITS // 2)
     half = (1 << excess) >> 1
     return (mantissa + half) >> excess, exponent + excess
 
 
 def round_integer(fmt: Format, mantissa: int, exponent: int) -> float:
-    """mantissa * 2**exponent rounded to nearest even in the format, in integers only."""
+    """The format's number nearest to mantissa * 2**exponent, ties to even, by integer arithmetic alone."""
     if mantissa == 0:
         return 0.0
     size = abs(mantissa).bit_length()
@@ -233,7 +259,7 @@ def round_integer(fmt: Format, mantissa: int, exponent: int) -> float:
 
 def _outside(values: Sequence[Ball], high: FloatArray) -> dict[int, tuple[int, int]]:
     """The digits of the non-zero finite values that lie outside what a double-double holds."""
-    candidates = np.flatnonzero(np.isinf(high) | (np.abs(high) < TINY)).tolist()
+    candidates = np.flatnonzero(np.isinf(high) | (np.abs(high) < MIN_DOUBLE_DOUBLE)).tolist()
     return {
         index: significand(values[index])
         for index in candidates

@@ -20,8 +20,11 @@ FloatArray = npt.NDArray[np.float64]
 class Format:
     """A binary IEEE 754 format (bfloat16: float32's exponents with 8 bits of precision).
 
-    `precision` counts the significand's bits with the hidden one; `emin` and `emax` are the exponents of
-    the smallest normal and of the largest finite numbers, as in `1.xxx * 2**e`.
+    Attributes:
+        name: The dtype's name.
+        precision: Bits of the significand, with the hidden one.
+        emin: Exponent of the smallest normal number, as in `1.xxx * 2**e`.
+        emax: Exponent of the largest finite number.
     """
 
     name: str
@@ -64,10 +67,15 @@ FORMATS: dict[str, Format] = {
 
 
 def round_to(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike | None = None) -> FloatArray:
-    """`high + low` rounded to nearest, ties to even, as IEEE 754 has it: subnormals and overflow included.
+    """The format's numbers nearest to `high + low`, ties to even: IEEE 754, subnormals and overflow too.
 
-    Takes and returns float64 arrays of one shape (broadcast); nan and infinities stay. A tie of `high`
-    is no tie if `low` is not zero: its sign decides.
+    Args:
+        fmt: The format to round to.
+        high: Numbers, nan and infinities included, which stay.
+        low: What `high` lacks, broadcast with it: a tie of `high` is none where `low` is not 0.
+
+    Returns:
+        A float64 array, which holds every number of the format exactly.
     """
     if low is None:
         with np.errstate(all="ignore"):
@@ -109,7 +117,7 @@ def _quantum(fmt: Format, value: FloatArray) -> FloatArray:
 
 
 def ulp_of(fmt: Format, high: npt.ArrayLike, low: npt.ArrayLike = 0.0) -> FloatArray:
-    """The unit in the last place of the format at `high + low`: the spacing in the binade of that value.
+    """Unit in the last place of the format at `high + low`: the spacing in the binade of that value.
 
     A value just below a power of two lies in the lower binade. In the subnormal range and below it the
     ulp is the smallest subnormal number, beyond the largest number (and at infinity) that of the largest

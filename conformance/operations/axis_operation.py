@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.formats import FloatArray
-from conformance.arithmetic.repeated_values import Behind, Column
+from conformance.arithmetic.repeated_values import ChainedColumns, Column
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation, tensor
 from conformance.operations.row_cache import row_of
@@ -65,7 +65,7 @@ def from_rows(rows: Iterable[Column], shape: tuple[int, ...], axis: int) -> Iter
 
     Where that is the rows' own order, a row is computed when it is asked for.
     """
-    flat = Behind(rows)
+    flat = ChainedColumns(rows)
     shape = shape or (1,)
     if axis == len(shape) - 1:
         return flat

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import Ball, accuracy, decimal_text, enclosure, precision
-from conformance.arithmetic.correct_rounding import CAP, START, settle
+from conformance.arithmetic.correct_rounding import MAX_BITS, START_BITS, settle
 from conformance.arithmetic.formats import FORMATS, FloatArray, from_storage, to_storage
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation
@@ -101,11 +101,11 @@ class Exact:
 
     def _accurate(self, wanted: int) -> Sequence[Ball]:
         """Balls with that many certain bits."""
-        bits = max(START, wanted + 32)
+        bits = max(START_BITS, wanted + 32)
         while True:
             with precision(bits):
                 values = self._balls()
-            if bits >= CAP or all(accuracy(value) >= wanted for value in values):
+            if bits >= MAX_BITS or all(accuracy(value) >= wanted for value in values):
                 return values
             bits *= 2
 

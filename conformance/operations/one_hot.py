@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from conformance.arithmetic.balls import ONE, ZERO, Ball
 from conformance.arithmetic.formats import FloatArray
-from conformance.arithmetic.repeated_values import Recurring
+from conformance.arithmetic.repeated_values import EncodedColumn
 from conformance.errors import ArgumentError
 from conformance.operations.base import (
     Arguments,
@@ -69,7 +69,7 @@ class OneHot(Operation):
         if quantity != "value":
             raise unknown_quantity(self.name, quantity)
         classes = np.arange(integer(arguments, "num_classes"))
-        return Recurring.of(
+        return EncodedColumn.of(
             [ZERO, ONE], (_labels(arguments).ravel()[:, None] == classes).ravel().astype(np.intp)
         )
 

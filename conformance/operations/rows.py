@@ -21,7 +21,7 @@ from conformance.arithmetic.balls import (
     MINUS_INFINITY,
     NAN,
     ONE,
-    TAIL,
+    TAIL_BITS,
     ZERO,
     Ball,
     ball,
@@ -39,7 +39,13 @@ from conformance.arithmetic.balls import (
     wide,
 )
 from conformance.arithmetic.formats import FloatArray
-from conformance.arithmetic.repeated_values import Column, each, first, kinds, shared
+from conformance.arithmetic.repeated_values import (
+    Column,
+    distinct_values,
+    each,
+    encoded_numbers,
+    first_position,
+)
 
 # An addend that many bits below the other could vanish at the starting precision.
 _VANISHING = -60
@@ -55,11 +61,11 @@ class Row:
     """
 
     def __init__(self, logits: FloatArray, rest: Ball | None = None) -> None:
-        self.logits = shared(logits)
+        self.logits = encoded_numbers(logits)
         self.size = len(self.logits)
-        self.poisoned = any(map(math.isnan, kinds(self.logits)))
-        self.maximum = max(kinds(self.logits), default=-math.inf)
-        self.top = first(self.logits, self.maximum) if self.size and not self.poisoned else -1
+        self.poisoned = any(map(math.isnan, distinct_values(self.logits)))
+        self.maximum = max(distinct_values(self.logits), default=-math.inf)
+        self.top = first_position(self.logits, self.maximum) if self.size and not self.poisoned else -1
         self.undecided: frozenset[int] = frozenset()
         if not math.isfinite(self.maximum):
             infinite = [i for i, x in enumerate(self.logits) if x == self.maximum]
@@ -140,12 +146,12 @@ def surprisals(row: Row) -> Column:
 
 def _lonely_surprisals(row: Row, drops: Column, mass: Ball) -> Column:
     """`total` of each drop and a tiny mass, with one precision for all."""
-    finite = [row.maximum - value for value in kinds(row.logits) if -math.inf < value < row.maximum]
+    finite = [row.maximum - value for value in distinct_values(row.logits) if -math.inf < value < row.maximum]
     if mass.is_zero() or not finite:
         return each(lambda drop: drop + mass, drops)
     lowest = math.frexp(min(finite))[1] - 1
     highest = math.frexp(min(max(finite), sys.float_info.max))[1] + 1
-    tail = mass if magnitude(mass) > lowest - TAIL else power_of_two(lowest - TAIL)
+    tail = mass if magnitude(mass) > lowest - TAIL_BITS else power_of_two(lowest - TAIL_BITS)
     with precision(current_precision() + highest - magnitude(tail)):
         return each(lambda drop: mass if drop.is_zero() else drop + tail, drops)
 
@@ -246,7 +252,7 @@ def softmax_pullback(row: Row, g: FloatArray) -> Column:
 
 def _around_zero(values: Column) -> bool:
     """Whether a ball may be zero, but is not known to be."""
-    return any(value.contains(ZERO) and not value.is_zero() for value in kinds(values))
+    return any(value.contains(ZERO) and not value.is_zero() for value in distinct_values(values))
 
 
 def _common_mean(row: Row, g: Sequence[float]) -> Fraction | None:

@@ -33,11 +33,11 @@ def test_what_recurs_is_computed_as_if_it_did_not(numbers: list[float], count: i
 
     with balls.precision(128):
         top = max(numbers)
-        exps = balls.exponentials(repeated_values.shared(values), top)
+        exps = balls.exponentials(repeated_values.encoded_numbers(values), top)
         plain = [balls.exponential(balls.exact_sum([balls.ball(x), balls.ball(-top)])) for x in numbers]
         close = [Fraction(x) - Fraction(top) > -(2**20) for x in numbers]
-        for place, (exp, kind) in enumerate(zip(exps, chosen.tolist(), strict=True)):
-            assert not close[kind] or exp.overlaps(plain[kind]), place
+        for position, (exp, kind) in enumerate(zip(exps, chosen.tolist(), strict=True)):
+            assert not close[kind] or exp.overlaps(plain[kind]), position
         assert list(map(bits, repeated_values.each(half, exps))) == [bits(exp / 2) for exp in exps]
         others = np.roll(values, 1)
         pairs = repeated_values.each(operator.mul, exps, balls.balls(others))
@@ -45,15 +45,15 @@ def test_what_recurs_is_computed_as_if_it_did_not(numbers: list[float], count: i
         halves, ones = balls.split(exps), [balls.split([exp]) for exp in exps]
     for together, alone in zip(halves, zip(*ones, strict=True), strict=True):
         assert together.tobytes() == np.concatenate(alone).tobytes()
-    assert count <= repeated_values.FEW * 16 or len(asked) <= len(numbers)
+    assert count <= repeated_values.MAX_PLAIN_ENTRIES * 16 or len(asked) <= len(numbers)
 
 
 def test_few_of_many_are_asked_for() -> None:
     asked = []
-    values = repeated_values.shared(np.tile([1.0, 2.0, 3.0], 1000))
-    found = repeated_values.each(lambda value: asked.append(value) or balls.ball(value), values)
-    assert len(asked) == len(set(map(id, found))) == 3
-    assert [float(value) for value in found] == [1.0, 2.0, 3.0] * 1000
+    values = repeated_values.encoded_numbers(np.tile([1.0, 2.0, 3.0], 1000))
+    images = repeated_values.each(lambda value: asked.append(value) or balls.ball(value), values)
+    assert len(asked) == len(set(map(id, images))) == 3
+    assert [float(value) for value in images] == [1.0, 2.0, 3.0] * 1000
 
 
 @settings(max_examples=100, deadline=None)

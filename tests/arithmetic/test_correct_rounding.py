@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.arithmetic import FORMATS, Format, balls, correct_rounding
-from conformance.arithmetic.correct_rounding import CAP, START, round_integer, settle, settle_together
+from conformance.arithmetic.correct_rounding import (
+    MAX_BITS,
+    START_BITS,
+    round_integer,
+    settle,
+    settle_together,
+)
 
 
 def nearest(fmt: Format, value: Fraction) -> float:
@@ -50,7 +56,7 @@ def test_precision_is_doubled_until_the_ends_agree(name: str) -> None:
 
 def test_no_ball_is_asked_for_behind_a_part_that_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Balls come one by one; the next precision begins at the first again."""
-    monkeypatch.setattr(correct_rounding, "PART", 2)
+    monkeypatch.setattr(correct_rounding, "PART_BALLS", 2)
     asked: list[tuple[int, int]] = []
 
     def one_by_one() -> Iterator[balls.Ball]:
@@ -76,10 +82,10 @@ def test_what_is_settled_together_is_what_is_settled_alone(hard: tuple[int, ...]
 
     several = [partial(evaluate, index) for index in range(5)]
     together = settle_together(fmt, several)
-    assert {index for index, bits in seen if bits > START} == set(hard)
-    for one, other in zip(together, map(partial(settle, fmt), several), strict=True):
-        assert one.rounded.tolist() == other.rounded.tolist()
-        assert one.low.tolist() == other.low.tolist()
+    assert {index for index, bits in seen if bits > START_BITS} == set(hard)
+    for joint, alone in zip(together, map(partial(settle, fmt), several), strict=True):
+        assert joint.rounded.tolist() == alone.rounded.tolist()
+        assert joint.low.tolist() == alone.low.tolist()
 
 
 def test_a_tie_that_arithmetic_cannot_prove_is_taken_as_one_at_the_cap() -> None:
@@ -91,8 +97,8 @@ def test_a_tie_that_arithmetic_cannot_prove_is_taken_as_one_at_the_cap() -> None
         return [3 * third + balls.power_of_two(-24)]
 
     assert settle(FORMATS["float32"], a_tie).rounded[0] == 1.0
-    assert seen[0] == START
-    assert seen[-1] == CAP
+    assert seen[0] == START_BITS
+    assert seen[-1] == MAX_BITS
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -119,7 +125,9 @@ def test_values_outside_float64_round_right_and_keep_their_digits() -> None:
     for fmt in FORMATS.values():
         settled = settle(fmt, far)
         assert settled.rounded.tolist() == [0.0, -math.inf, 0.0, math.inf]
-        texts = {i: balls.decimal_text(balls.scaled_power(*held), 12) for i, held in settled.outside.items()}
+        texts = {
+            i: balls.decimal_text(balls.scaled_power(*digits), 12) for i, digits in settled.outside.items()
+        }
         assert texts == {0: "5.07595889755e-435", 1: "-3.40000000000e+308", 2: "3.58335837487e-1302884"}
 
 

@@ -108,9 +108,9 @@ def test_ulp_is_the_spacing_in_the_binade_of_the_value(name: str, high: float, s
 @pytest.mark.parametrize("name", FORMATS)
 def test_ulp_just_below_a_power_of_two_is_that_of_the_lower_binade(name: str) -> None:
     fmt = FORMATS[name]
-    one = 2.0 ** (1 - fmt.precision)
-    assert ulp_of(fmt, 1.0, 0.0) == ulp_of(fmt, 1.0, 1e-300) == ulp_of(fmt, -1.0, -1e-300) == one
-    assert ulp_of(fmt, 1.0, -1e-300) == ulp_of(fmt, -1.0, 1e-300) == one / 2
+    ulp_of_one = 2.0 ** (1 - fmt.precision)
+    assert ulp_of(fmt, 1.0, 0.0) == ulp_of(fmt, 1.0, 1e-300) == ulp_of(fmt, -1.0, -1e-300) == ulp_of_one
+    assert ulp_of(fmt, 1.0, -1e-300) == ulp_of(fmt, -1.0, 1e-300) == ulp_of_one / 2
     assert ulp_of(fmt, 0.0) == ulp_of(fmt, fmt.smallest_normal, -1e-320) == fmt.smallest_subnormal
     assert np.isnan(ulp_of(fmt, math.nan))
 

@@ -1,4 +1,4 @@
-"""A column of few kinds is the list of its entries, and is settled as the list is."""
+"""A column of few values is the list of its entries, and is settled as the list is."""
 
 from __future__ import annotations
 
@@ -12,83 +12,89 @@ from hypothesis import strategies as st
 
 from conformance.arithmetic import FORMATS, balls, correct_rounding
 from conformance.arithmetic.repeated_values import (
-    FEW,
-    Behind,
-    Recurring,
+    MAX_PLAIN_ENTRIES,
+    ChainedColumns,
+    EncodedColumn,
+    distinct_values,
     each,
-    first,
-    kinds,
-    parts,
-    recurring,
+    encoded,
+    first_position,
+    parts_of,
 )
 
-KINDS = ["a", "b", "c", "d", "e"]
-PLACES = st.lists(st.integers(0, 4), min_size=1, max_size=200)
+VALUES = ["a", "b", "c", "d", "e"]
+CODES = st.lists(st.integers(0, 4), min_size=1, max_size=200)
 
 
-def column(places: list[int]) -> Recurring:
-    return Recurring.of(KINDS, np.array(places))
+def column(codes: list[int]) -> EncodedColumn:
+    return EncodedColumn.of(VALUES, np.array(codes))
 
 
-@given(PLACES, st.data())
-def test_a_column_reads_as_the_list_of_its_entries(places: list[int], data: st.DataObject) -> None:
-    held, plain = column(places), [KINDS[place] for place in places]
-    assert list(held) == plain
-    assert sorted(held.counted()) == sorted((plain.count(kind), kind) for kind in set(plain))
-    assert all(first(held, kind) == plain.index(kind) for kind in set(plain))
-    place = data.draw(st.integers(0, len(plain) - 1))
-    assert held[place] == plain[place]
-    assert list(held[place:]) == plain[place:]
-    assert set(kinds(held[place:])) == set(plain[place:])
-    before = Recurring(held.kinds, held.places)
-    held[place] = plain[place] = data.draw(st.sampled_from(["a", "z"]))
-    assert list(held) == plain
-    assert set(kinds(held)) == set(plain)
-    assert list(before) == [KINDS[place] for place in places]  # what shared its places is as it was
+@given(CODES, st.data())
+def test_a_column_reads_as_the_list_of_its_entries(codes: list[int], data: st.DataObject) -> None:
+    dictionary, plain = column(codes), [VALUES[code] for code in codes]
+    assert list(dictionary) == plain
+    assert sorted(dictionary.counted()) == sorted((plain.count(value), value) for value in set(plain))
+    assert all(first_position(dictionary, value) == plain.index(value) for value in set(plain))
+    position = data.draw(st.integers(0, len(plain) - 1))
+    assert dictionary[position] == plain[position]
+    assert list(dictionary[position:]) == plain[position:]
+    assert set(distinct_values(dictionary[position:])) == set(plain[position:])
+    before = EncodedColumn(dictionary.values, dictionary.codes)
+    dictionary[position] = plain[position] = data.draw(st.sampled_from(["a", "z"]))
+    assert list(dictionary) == plain
+    assert set(distinct_values(dictionary)) == set(plain)
+    assert list(before) == [VALUES[code] for code in codes]  # what shared its codes is as it was
 
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), min_size=FEW + 1, max_size=300
+        st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)),
+        min_size=MAX_PLAIN_ENTRIES + 1,
+        max_size=300,
     )
 )
-def test_a_function_of_columns_is_taken_once_a_kind_of_tuple(rows: list[tuple[int, int, int]]) -> None:
-    columns = [column(list(places)) for places in zip(*rows, strict=True)]
+def test_a_function_of_columns_is_taken_once_a_distinct_tuple(rows: list[tuple[int, int, int]]) -> None:
+    columns = [column(list(codes)) for codes in zip(*rows, strict=True)]
     asked = []
 
     def joined(*entries: str) -> str:
         asked.append(entries)
         return "".join(entries)
 
-    found = each(joined, *columns, columns[0])
-    assert list(found) == ["".join([KINDS[place] for place in (*row, row[0])]) for row in rows]
-    assert isinstance(found, list) or len(asked) == len(set(rows)) <= len(rows) // 2
+    results = each(joined, *columns, columns[0])
+    assert list(results) == ["".join([VALUES[code] for code in (*row, row[0])]) for row in rows]
+    assert isinstance(results, list) or len(asked) == len(set(rows)) <= len(rows) // 2
 
 
-def test_lists_of_the_same_objects_are_columns_of_kinds() -> None:
+def test_lists_of_the_same_objects_are_columns_of_values() -> None:
     few = [object(), object()]
-    held = recurring(few * FEW)
-    assert held is not None
-    assert held.kinds == few or held.kinds == few[::-1]
-    assert list(held) == few * FEW
-    assert recurring([object() for _ in range(2 * FEW)]) is None
-    assert recurring(few * (FEW // 2)) is None
+    dictionary = encoded(few * MAX_PLAIN_ENTRIES)
+    assert dictionary is not None
+    assert dictionary.values == few or dictionary.values == few[::-1]
+    assert list(dictionary) == few * MAX_PLAIN_ENTRIES
+    assert encoded([object() for _ in range(2 * MAX_PLAIN_ENTRIES)]) is None
+    assert encoded(few * (MAX_PLAIN_ENTRIES // 2)) is None
 
 
-def pieces(lengths: list[int]) -> Iterator[list[int] | Recurring]:
+def pieces(lengths: list[int]) -> Iterator[list[int] | EncodedColumn]:
     for number, length in enumerate(lengths):
         entries = [number] * length
-        yield entries if number % 3 else Recurring.of([number], np.zeros(length, np.intp))
+        yield entries if number % 3 else EncodedColumn.of([number], np.zeros(length, np.intp))
 
 
 @given(st.lists(st.integers(0, 9), max_size=20), st.integers(1, 12))
 def test_parts_are_all_there_is_in_order(lengths: list[int], size: int) -> None:
     plain = [number for number, length in enumerate(lengths) for _ in range(length)]
-    assert list(Behind(pieces(lengths))) == plain
-    for found in (parts(Behind(pieces(lengths)), size), parts(iter(plain), size), parts(plain, size)):
-        held = list(found)
-        assert [entry for part in held for entry in part] == plain
-        assert all(0 < len(part) <= size for part in held if isinstance(part, list))
+    assert list(ChainedColumns(pieces(lengths))) == plain
+    for results in (
+        parts_of(ChainedColumns(pieces(lengths)), size),
+        parts_of(iter(plain), size),
+        parts_of(plain, size),
+    ):
+        dictionary = list(results)
+        assert [entry for part in dictionary for entry in part] == plain
+        assert all(0 < len(part) <= size for part in dictionary if isinstance(part, list))
 
 
 NUMBERS = (0.0, 1.0, -3.5, 1e-320, float("inf"), float("nan"))
@@ -99,16 +105,16 @@ NUMBERS = (0.0, 1.0, -3.5, 1e-320, float("inf"), float("nan"))
     st.lists(st.integers(0, 7), min_size=1, max_size=150), st.sampled_from(["float16", "float32", "float64"])
 )
 @pytest.mark.parametrize("cut", [0, 40])
-def test_what_recurs_is_settled_as_a_list_is(cut: int, places: list[int], name: str) -> None:
+def test_what_recurs_is_settled_as_a_list_is(cut: int, codes: list[int], name: str) -> None:
     """Also digits that no double-double holds (entries 3, 6 and 7), and with other columns around it."""
 
     def made() -> list[balls.Ball]:
         beyond = [balls.scaled_power(3, 2000), balls.scaled_power(-5, -1500)]
         return [*map(balls.ball, NUMBERS), *beyond]
 
-    def as_columns() -> Behind:
-        held = Recurring.of(made(), np.array(places))
-        return Behind([held[:cut], list(held[cut:]), held] if cut else [held])
+    def as_columns() -> ChainedColumns:
+        dictionary = EncodedColumn.of(made(), np.array(codes))
+        return ChainedColumns([dictionary[:cut], list(dictionary[cut:]), dictionary] if cut else [dictionary])
 
     fmt = FORMATS[name]
     together, alone = (
@@ -116,16 +122,16 @@ def test_what_recurs_is_settled_as_a_list_is(cut: int, places: list[int], name: 
         correct_rounding.settle(fmt, lambda: iter(list(as_columns()))),
     )
     assert together.outside == alone.outside
-    assert bool(together.outside) == bool({3, 6, 7} & set(places))
+    assert bool(together.outside) == bool({3, 6, 7} & set(codes))
     for field in ("rounded", "high", "low", "ulp"):
         assert getattr(together, field).tobytes() == getattr(alone, field).tobytes()
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=300))
-def test_a_sum_counts_what_recurs(places: list[int]) -> None:
+def test_a_sum_counts_what_recurs(codes: list[int]) -> None:
     numbers = [balls.ball(value) for value in (1.5, -1e300, 2.0**-1000, 3.0)]
-    held = Recurring.of(numbers, np.array(places))
-    assert balls.exact_sum(held) == balls.exact_sum(list(held))
+    dictionary = EncodedColumn.of(numbers, np.array(codes))
+    assert balls.exact_sum(dictionary) == balls.exact_sum(list(dictionary))
     with balls.precision(128):
-        products = each(operator.mul, held, held)
+        products = each(operator.mul, dictionary, dictionary)
         assert balls.sum_of(products).overlaps(balls.sum_of(list(products)))
