@@ -44,7 +44,7 @@ def main() -> None:
 
 def measured(cache: Path) -> tuple[int, float, float]:
     """How many elements have exact values, the processor's seconds for all, and Arb's microseconds alone."""
-    from conformance.cases.case import load_cases
+    from conformance.cases.loader import load_cases
     from conformance.judging.references import References
     from conformance.plan import requests
     from conformance.plan.selection import Settings, pick

@@ -73,7 +73,7 @@ def heading(state: str) -> str:
 
 def dump(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
     """A file of request frames for each subject."""
-    from conformance.cases.case import load_cases
+    from conformance.cases.loader import load_cases
     from conformance.plan import requests as plan
     from conformance.plan.selection import Settings, pick
 
@@ -155,7 +155,7 @@ def inside(options: argparse.Namespace) -> None:
 
     parts = Parts()
     for name, owner, function in (
-        ("case files", loader, "load"),
+        ("case files", loader, "load_cases"),
         ("plan", plan, "make"),
         ("exact values", References, "get"),
         ("exact values", References, "once"),

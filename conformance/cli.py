@@ -288,7 +288,7 @@ def validate(paths: Sequence[str]) -> None:
     """Checks case files (default: the suite's corpus) against the schema and their printed figures."""
     from pathlib import Path
 
-    from conformance.cases.case import validate as validate_cases
+    from conformance.cases.validation import validate as validate_cases
 
     cases = validate_cases([Path(path) for path in paths] or None)
     click.echo(f"{len(cases)} cases are valid")
@@ -299,7 +299,7 @@ def schema() -> None:
     """Prints the JSON schema of a case file."""
     import json
 
-    from conformance.cases.case import schema as case_schema
+    from conformance.cases.json_schema import schema as case_schema
 
     click.echo(json.dumps(case_schema(), indent=2, sort_keys=True))
 

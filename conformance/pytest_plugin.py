@@ -53,7 +53,7 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterable[CheckItem]:
         """One item for each case, subject, dtype, formulation and quantity."""
-        from conformance.cases.case import load_cases
+        from conformance.cases.loader import load_cases
         from conformance.errors import ConformanceError
         from conformance.subjects.subject import select
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.checking import check as custom
 from conformance.results.run import Run
 

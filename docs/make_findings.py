@@ -21,7 +21,8 @@ import pandas as pd
 from smallest import smallest
 
 import conformance
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.cases.models import Deviation, Known
 from conformance.operations import OPERATIONS, upstream
 from conformance.report.figures import count, link, plain, ulps

@@ -5,22 +5,18 @@ The keys of a file are in `conformance.cases.models`, the reading of one in `con
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from conformance.cases.models import DTYPES, Equals, Known
+from conformance.cases.models import Equals, Known
 from conformance.cases.tensors.values import Tensor, rounded, size
 from conformance.errors import CaseError
 from conformance.operations import OPERATIONS, SECOND, upstream
 from conformance.operations.base import Input
-from conformance.yaml.limits import Limits
-
-__all__ = ["DTYPES", "Case", "Known", "load_cases", "schema", "validate"]
 
 #: Arguments of at most this many elements are kept, for a case is asked for them many times.
 _KEPT = 2**16
@@ -177,38 +173,6 @@ class Case:
             _built={},
         )
 
-    def slack(self) -> float:
-        """By how much inputs known to `decimals` decimals may move the value, at most; 0 for exact inputs."""
-        if self.decimals is None:
-            return 0.0
-        from conformance.cases.input_intervals import widths
-
-        return float(np.max(widths(self), initial=0.0))
-
 
 def _floats(tensor: Tensor, dtype: str) -> Any:
     return rounded(np.asarray(tensor.values(dtype), np.float64), dtype)
-
-
-def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
-    """The cases of these files and folders (None: the suite's own), by file and place.
-
-    Raises CaseError: a line `file:line:column: what is wrong: what would be right` for each fault.
-    """
-    from conformance.cases.loader import load
-
-    return load(paths, limits)
-
-
-def validate(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
-    """As `load_cases`; and each case is built, its figures and expectation held to the exact value."""
-    from conformance.cases.validation import check_all
-
-    return check_all(load_cases(paths, limits))
-
-
-def schema() -> dict[str, Any]:
-    """The JSON schema of a case file, as `conformance schema` prints it and `schema.json` holds it."""
-    from conformance.cases.json_schema import schema as made
-
-    return made()

@@ -52,7 +52,15 @@ def interval(case: Case) -> tuple[Floats, Floats]:
     return low, high
 
 
-def widths(case: Case) -> Floats:
+def slack(case: Case) -> float:
+    """By how much inputs known to `decimals` decimals may move the value, at most; 0 for exact inputs.
+
+    Raises ValueError where corners do not decide.
+    """
+    return 0.0 if case.decimals is None else float(np.max(_widths(case), initial=0.0))
+
+
+def _widths(case: Case) -> Floats:
     """By how much each element may lie from the value at the inputs as shown."""
     low, high = interval(case)
     middle = reference(case.operation, case.build("float64"), "value", "float64").high

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.cases.loader import REDUCTIONS
-from conformance.cases.models import CaseEntry, CaseFile
+from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
 from conformance.cases.tensors.generators import GENERATORS
 from conformance.cases.tensors.landmarks import NAMES
 from conformance.cases.variations import FIXED, LABEL, MOST_AXES

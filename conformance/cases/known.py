@@ -17,10 +17,11 @@ from packaging.version import InvalidVersion, Version
 
 from conformance.cases.case import Case
 from conformance.cases.discovery import KNOWN, corpus, shown_path
-from conformance.cases.models import Deviation, DeviationFile, Known, flags_of, read_keys
+from conformance.cases.models import Deviation, DeviationFile, Known, flags_of
 from conformance.operations import OPERATIONS
 from conformance.subjects import subject
 from conformance.yaml.cache import parse
+from conformance.yaml.keys import read_keys
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults, meant, shown
 from conformance.yaml.tree import List, Node

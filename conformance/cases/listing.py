@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.operations import OPERATIONS
 from conformance.subjects.subject import MODES, frameworks, install_hint, installed
 

@@ -15,24 +15,31 @@ from conformance.cases.case import Case
 from conformance.cases.checks import Checks, signature
 from conformance.cases.discovery import corpus, files, label, shown_path
 from conformance.cases.known import read_bytes, with_deviations
-from conformance.cases.models import CaseEntry, CaseFile, read_keys
-from conformance.cases.models import Path as KeyPath
+from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
 from conformance.cases.tensors.reading import Reader
 from conformance.cases.tensors.values import Tensor
 from conformance.cases.variations import variations
 from conformance.errors import CaseError
 from conformance.operations import OPERATIONS, Operation, Parameter
 from conformance.yaml.cache import parse
+from conformance.yaml.keys import KeyPath, read_keys
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults, meant, shown
 from conformance.yaml.tree import List, Mapping, Node, Scalar, find, kind, plain
 
-REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 _FIGURE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
 
 
-def load(paths: Sequence[Path] | None, limits: Limits | None = None) -> list[Case]:
-    """The cases of files and folders, in the order of their labels; CaseError with a line for each fault."""
+def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
+    """The cases of files and folders, in the order of their labels and, in a file, of their lines.
+
+    Args:
+        paths: case files and folders of them; None: the suite's own.
+        limits: bounds on each file; None: those of the environment.
+
+    Raises:
+        CaseError: with a line `file:line:column: what is wrong: what would be right` for each fault.
+    """
     limits = limits or Limits.from_environment()
     cases: list[Case] = []
     faults: list[Faults] = []

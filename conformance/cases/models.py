@@ -1,30 +1,26 @@
-"""The keys of a case file: pydantic models, their faults in a reader's words, and the JSON schema."""
+"""Keys of a case file and of `known.yaml`: pydantic models."""
+# ruff: noqa: RUF012 - pydantic copies the default of a field
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from conformance.yaml.problems import Faults, meant, shown
-from conformance.yaml.tree import Mapping, Node, Scalar, find, kind, plain
+from conformance.yaml.keys import Keys
+from conformance.yaml.problems import shown
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 QUANTITIES = ("value", "gradient", "second")
+#: The reductions of every operation that has the parameter; `elementwise_mean` is PyTorch's legacy name.
+REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 #: What a case may expect; the special values are checked against the exact value by `conformance validate`.
 EXPECTATIONS = ("value", "error", "nan", "inf", "-inf", "zero")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
-Path: TypeAlias = tuple[int | str, ...]
 Dtype = Literal["float16", "bfloat16", "float32", "float64"]
-
-
-class _Keys(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def flags_of(processor: str) -> dict[str, bool]:
@@ -33,7 +29,7 @@ def flags_of(processor: str) -> dict[str, bool]:
     return {" ".join(words[words[0] == "not" :]): words[0] != "not" for words in named}
 
 
-class Known(_Keys):
+class Known(Keys):
     """A documented deviation: which checks of the case deviate, why, and who says so.
 
     `subject`, `dtype`, `formulation` and `quantity` are globs; quantity `gradient` means every gradient, and
@@ -71,7 +67,7 @@ class Known(_Keys):
         return value
 
 
-class Equals(_Keys):
+class Equals(Keys):
     """Another case whose result this one's must equal, and what is done to the other's first.
 
     In this order: `rows` are taken from it, `classes` permuted (of arrays that have the input's shape), it is
@@ -93,7 +89,7 @@ class Equals(_Keys):
     over: Annotated[int | None, Field(description="what the other is divided by, as its rows")] = None
 
 
-class CaseEntry(_Keys):
+class CaseEntry(Keys):
     """One entry under `cases`; its tensors are read by the operation's signature (`tensors.reading`)."""
 
     id: Annotated[Name, Field(description="a name unique over all files: letters, digits and - _ . +")]
@@ -154,7 +150,7 @@ class CaseEntry(_Keys):
         return values
 
 
-class CaseFile(_Keys):
+class CaseFile(Keys):
     """The top of a case file."""
 
     source: Annotated[
@@ -176,64 +172,9 @@ class Deviation(Known):
         return hash((self.id, self.source))
 
 
-class DeviationFile(_Keys):
+class DeviationFile(Keys):
     """The top of a `known.yaml`: the deviations of the cases in its folder and the folders below."""
 
     known: Annotated[
         list[Deviation], Field(min_length=1, description="a list of {id, operation, cases, ...}")
     ]
-
-
-def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[Any, frozenset[Path]]:
-    """A mapping as a model, or None after faults; and the paths of what is at fault."""
-    try:
-        return model.model_validate(plain(node)), frozenset()
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=True)
-    for one in found:
-        place, what, right = _fault(model, node, one)
-        faults.add(place.line, place.column, what, right)
-    return None, frozenset(one["loc"] for one in found)
-
-
-def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str, str]:
-    """A pydantic error as (where, what is wrong, what would be right)."""
-    path: Path = error["loc"]
-    value, key = find(node, path)
-    if isinstance(value, Scalar) and not value.text:
-        value = replace(value, line=key.line, column=key.column)  # nothing stands nowhere: at its key
-    owner, described = _field(model, path)
-    name = next((step for step in reversed(path) if isinstance(step, str)), getattr(model, "name", ""))
-    name = name if name.isidentifier() and name.isascii() else shown(name)
-    kind_of = error["type"]
-    if kind_of == "extra_forbidden":
-        return key, f"unknown key {shown(str(path[-1]))}", meant(str(path[-1]), owner.model_fields)
-    if kind_of == "missing":
-        return value, f"the key `{path[-1]}` is missing", described
-    written = shown(value.text) if isinstance(value, Scalar) and value.text else kind(value)
-    if kind_of == "literal_error":
-        choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        return value, f"{name}: {written} is not known", meant(str(error["input"]), choices)
-    if kind_of == "value_error":
-        return value, f"{name}: {error['ctx']['error']}", described
-    if kind_of in ("string_too_long", "string_too_short", "too_short", "too_long"):
-        length = "too long" if kind_of.endswith("long") else "empty"
-        return value, f"{name}: {length}", described
-    if kind_of.endswith("_type"):
-        told = f"{kind(value)} ({written})" if isinstance(value, Scalar) and value.text else kind(value)
-        return value, f"{name}: {told}", described
-    return value, f"{name}: {written} is not right", described
-
-
-def _field(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], str]:
-    """The model that a path ends in, and the description of the last named field on the way."""
-    owner, described = model, ""
-    for step in path:
-        if not isinstance(step, str) or step not in owner.model_fields:
-            continue
-        described = owner.model_fields[step].description or ""
-        if step == "known":
-            owner = Known
-        elif step == "equals":
-            owner = Equals
-    return owner, described

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conformance.cases import input_intervals
 from conformance.cases.case import Case
 
 #: The dtype in which the sources computed what they print.
@@ -45,7 +46,7 @@ def confirm(case: Case, values: Floats) -> tuple[str, bool]:
     """
     wanted = figures(case.printed)
     flat = values.reshape(-1)
-    slack = Decimal(case.slack()) if case.decimals is not None else Decimal(0)
+    slack = Decimal(input_intervals.slack(case))
     ok = len(wanted) == flat.size and all(
         rounds_to(float(value), figure, slack) for value, figure in zip(flat, wanted, strict=True)
     )

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from conformance.cases.case import Case
+from conformance.cases.input_intervals import interval
+from conformance.cases.loader import load_cases
 from conformance.cases.published_figures import DTYPE, decimals, figures
 from conformance.errors import CaseError, ConformanceError
 from conformance.operations import OPERATIONS, Reference, reference
+from conformance.yaml.limits import Limits
 
 
-def check_all(cases: list[Case]) -> list[Case]:
-    """The cases; CaseError with a line `file:line: ...` for each figure or expectation that is not so."""
+def validate(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
+    """The cases of these files and folders, each built, its figures and expectation held to the exact value.
+
+    Args:
+        paths: case files and folders of them; None: the suite's own.
+        limits: bounds on each file; None: those of the environment.
+
+    Raises:
+        CaseError: as `load_cases`; and a line `file:line: ...` for each figure or expectation that is not so.
+    """
+    cases = load_cases(paths, limits)
     lines = [f"{case.file}:{case.line}: {case.id}: {line}" for case in cases for line in _check(case)]
     if lines:
         raise CaseError("\n".join(lines))
@@ -81,8 +94,6 @@ def _same(text: str, figure: str) -> bool:
 
 
 def _check_intervals(case: Case, found: Reference) -> Iterable[str]:
-    from conformance.cases.input_intervals import interval
-
     low, high = interval(case)
     for index, figure in zip(np.ndindex(found.rounded.shape), figures(case.printed), strict=True):
         half = Decimal(1).scaleb(-decimals(figure)) / 2

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from conformance import report
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.checking import report as custom_report
 from conformance.checking.root_cause import Diagnosis, diagnose
 from conformance.checking.user_module import defines, imported_frameworks

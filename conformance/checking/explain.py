@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.cases.published_figures import DTYPE, figures
 from conformance.errors import RunError
 from conformance.execution import session

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.caches import cache_directory
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.errors import ConformanceError
 from conformance.judging.references import References
 from conformance.plan.requests import Group, on_the_wire

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from conformance import report
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.comparison.difference import Difference, diff
 from conformance.errors import RunError, SubjectError
 from conformance.execution import session

@@ -190,7 +190,7 @@ class _Session:
         return profiles.expanded(subjects) if full else subjects
 
     def _load(self, cases: Sequence[Case] | None) -> Sequence[Case]:
-        from conformance.cases.case import load_cases
+        from conformance.cases.loader import load_cases
 
         return load_cases([Path(path) for path in self.settings.paths] or None) if cases is None else cases
 

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.cases import published_figures
-from conformance.cases.case import Case, Known
+from conformance.cases.case import Case
 from conformance.cases.known import matches
+from conformance.cases.models import Known
 from conformance.execution.message_queue import weight
 from conformance.judging import formulation_relations, repeatability, verdict
 from conformance.judging.case_identities import Identities

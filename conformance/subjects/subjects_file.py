@@ -22,9 +22,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from conformance.cases.models import read_keys
 from conformance.errors import CaseError, SubjectError
 from conformance.subjects.subject import Subject, parse, with_pins
+from conformance.yaml.keys import read_keys
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults
 from conformance.yaml.tree import List, Mapping, kind

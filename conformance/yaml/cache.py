@@ -53,7 +53,7 @@ def _key(data: bytes, limits: Limits) -> str:
 @lru_cache(maxsize=1)
 def _reader() -> bytes:
     """A digest of what makes trees of texts."""
-    import ruamel.yaml
+    import ruamel.yaml  # late for start-up time: most runs find their trees
 
     texts = [Path(file).read_bytes() for file in (str(yaml_tree.__file__), __file__)]
     return hashlib.sha256(b"".join((*texts, ruamel.yaml.__version__.encode()))).digest()

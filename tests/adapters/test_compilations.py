@@ -15,7 +15,7 @@ from adapters.driving import Client
 from conformance.adapters.base import Call
 from conformance.adapters.jax import programs as jax_programs
 from conformance.adapters.jax.adapter import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.plan import requests
 from conformance.plan.selection import Settings, pick
 

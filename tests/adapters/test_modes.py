@@ -11,7 +11,7 @@ from adapters.driving import Client
 
 from conformance.adapters.base import Call, Unsupported
 from conformance.adapters.by_rows import row_call
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.plan import profiles
 from conformance.plan.selection import Settings, pick
 from conformance.subjects.subject import MODES, parse

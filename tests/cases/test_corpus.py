@@ -8,9 +8,12 @@ from collections import Counter
 import jsonschema
 import pytest
 
-from conformance.cases.case import Case, load_cases, schema, validate
+from conformance.cases.case import Case
 from conformance.cases.discovery import corpus, files
+from conformance.cases.json_schema import schema
+from conformance.cases.loader import load_cases
 from conformance.cases.tensors.values import size
+from conformance.cases.validation import validate
 from conformance.operations import OPERATIONS
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults
@@ -125,7 +128,7 @@ def test_loading_names_no_framework() -> None:
     import sys
 
     heavy = {"torch", "tensorflow", "jax", "pandas", "pyarrow"}
-    code = f"import sys, conformance.cases.case as c; c.load_cases(); print({heavy} & set(sys.modules))"
+    code = f"import sys, conformance.cases.loader as c; c.load_cases(); print({heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=corpus().parent
     )

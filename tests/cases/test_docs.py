@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases.case import validate
 from conformance.cases.discovery import corpus
 from conformance.cases.models import CaseEntry, CaseFile
 from conformance.cases.tensors import landmarks
 from conformance.cases.tensors.generators import GENERATORS
+from conformance.cases.validation import validate
 
 PAGE = (corpus().parent / "docs" / "writing-cases.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

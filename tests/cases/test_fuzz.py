@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.cases.case import load_cases
 from conformance.cases.discovery import corpus, files
+from conformance.cases.loader import load_cases
 from conformance.cases.tensors.generators import GENERATORS
 from conformance.errors import CaseError
 from conformance.operations import OPERATIONS

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases.case import load_cases
 from conformance.cases.discovery import corpus
 from conformance.cases.known import matches
+from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
 
 CASES = """

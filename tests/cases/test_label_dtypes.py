@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
 from conformance.plan.requests import Group
 

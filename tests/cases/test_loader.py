@@ -8,8 +8,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
 from conformance.cases.discovery import files
+from conformance.cases.input_intervals import slack
+from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
 from conformance.yaml.limits import Limits
 
@@ -47,7 +49,7 @@ class TestDefaults:
             None,
             None,
         )
-        assert (case.source, case.line, case.slack()) == ("a source", 4, 0.0)
+        assert (case.source, case.line, slack(case)) == ("a source", 4, 0.0)
 
     def test_parameters_by_their_defaults(self, tmp_path: Path) -> None:
         """Arguments hold every parameter; the case itself only those that the file gives."""

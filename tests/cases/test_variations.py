@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from conformance.cases.case import Case, load_cases, schema
+from conformance.cases.case import Case
+from conformance.cases.json_schema import schema
+from conformance.cases.loader import load_cases
 from conformance.checking.explain import explain
 from conformance.errors import CaseError, RunError
 from conformance.yaml.limits import Limits

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.checking.input_features import PHRASES, of_case, of_quantity
 
 ROWS = "logits: [[1, 2, 3], [4, 5, 6]]"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.checking.root_cause import diagnose
 
 

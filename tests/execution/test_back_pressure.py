@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.execution import message_queue, session
 from conformance.execution.message_queue import Inbox, weight
 from conformance.execution.worker import Limits, Worker

@@ -11,7 +11,7 @@ from typing import cast
 import pandas as pd
 import pytest
 
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.execution import session, worker_group
 from conformance.execution.worker import Worker
 from conformance.execution.worker_group import Crew, compiles

@@ -39,13 +39,13 @@ class Target:
         from guard import Guard
         from hostile_files import write_neighbours
 
-        from conformance.cases import case
+        from conformance.cases.loader import load_cases
         from conformance.errors import CaseError
         from conformance.subjects import subjects_file
         from conformance.yaml.limits import Limits
 
         write_neighbours(folder)
-        self.load_cases, self.load_subjects, self.error = case.load_cases, subjects_file.load, CaseError
+        self.load_cases, self.load_subjects, self.error = load_cases, subjects_file.load, CaseError
         self.folder, self.findings = folder / "inside", findings
         self.cache = folder.parent / "cache"
         self.cache.mkdir()
@@ -171,7 +171,7 @@ def main() -> int:
         import atheris
 
         with atheris.instrument_imports(include=["conformance"]):
-            import conformance.cases.case
+            import conformance.cases.loader
             import conformance.subjects.subjects_file  # noqa: F401
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         target = Target(Path(name) / "cases", options.findings)

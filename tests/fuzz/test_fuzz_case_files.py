@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
 
 FUZZER = Path(__file__).with_name("fuzz_case_files.py")

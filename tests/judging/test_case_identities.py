@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import conformance
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.cases.models import Equals
 from conformance.errors import CaseError
 from conformance.judging.case_identities import changed, distance

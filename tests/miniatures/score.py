@@ -19,7 +19,8 @@ from pathlib import Path
 import pandas as pd
 import table
 
-from conformance.cases.case import Case, load_cases
+from conformance.cases.case import Case
+from conformance.cases.loader import load_cases
 from conformance.checking import check, report
 from conformance.execution import session
 from conformance.results.run import Run

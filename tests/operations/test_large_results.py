@@ -12,7 +12,7 @@ import pytest
 
 from conformance.arithmetic import correct_rounding
 from conformance.arithmetic.balls import Ball, accuracy, exponentials, precision
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.judging.references import References
 from conformance.operations import OPERATIONS, Reference, reference, row_cache, rows
 from conformance.operations.error_analysis import losses

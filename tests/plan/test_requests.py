@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases.case import load_cases
+from conformance.cases.loader import load_cases
 from conformance.cases.tensors.generators import Normal
 from conformance.errors import CaseError
 from conformance.plan import requests

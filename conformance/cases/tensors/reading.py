@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.models import read_keys
 from conformance.cases.tensors import landmarks
 from conformance.cases.tensors.generators import GENERATORS
 from conformance.cases.tensors.values import Literal, Made, Stored, Tensor, open_npy, overflow, rounded, size
+from conformance.yaml.keys import read_keys
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults, meant, shown
 from conformance.yaml.tree import List, Mapping, Node, Scalar, kind
