@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"torch", "tensorflow", "jax"}
+SCHEMA = "conformance/schema.json"
+MODELINE = re.compile(r"# yaml-language-server: \$schema=(\S+)")
 
 
 def build(target: str, source: Path, directory: Path) -> Path:
@@ -71,11 +73,36 @@ def tracked(*folders: str) -> set[Path]:
     return {path.relative_to(ROOT) for path in files if "__pycache__" not in path.parts}
 
 
+def checked_in() -> set[Path]:
+    """What git tracks; in an unpacked source distribution, which has no git, its folders' files."""
+    if not (ROOT / ".git").exists():
+        return tracked(".ci", "benchmarks", "docs", "tests")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return {Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()}
+
+
 def test_wheel_carries_every_case_and_every_part_of_the_package(wheel: Path) -> None:
     cases = {f"conformance/_cases/{path.relative_to('cases').as_posix()}" for path in tracked("cases")}
     code = {path.as_posix() for path in tracked("conformance")}
     assert cases
-    assert {name for name in names(wheel) if ".dist-info/" not in name} == cases | code
+    assert {name for name in names(wheel) if ".dist-info/" not in name} == cases | code | {SCHEMA}
+
+
+def test_type_checkers_are_told_that_the_package_has_types(wheel: Path) -> None:
+    """PEP 561: without the marker they take every name of an installed package for Any."""
+    assert "conformance/py.typed" in names(wheel)
+    assert "Typing :: Typed" in metadata(wheel).get_all("Classifier")
+
+
+def test_the_schema_that_installed_case_files_name_is_installed(installed: Path) -> None:
+    """An editor that opens a case of the wheel completes and checks it, as in a checkout."""
+    files = sorted((installed / "conformance" / "_cases").rglob("*.yaml"))
+    for file in files:
+        named = MODELINE.match(file.read_text(encoding="utf-8"))
+        assert named is None or (file.parent / named[1]).is_file(), file
+    assert any(MODELINE.match(file.read_text(encoding="utf-8")) for file in files)
+    assert (installed / SCHEMA).read_bytes() == (ROOT / "schema.json").read_bytes()
 
 
 def test_metadata_names_what_users_depend_on(wheel: Path) -> None:
@@ -122,7 +149,7 @@ def test_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) 
     with tarfile.open(built) as archive:
         archive.extractall(tmp_path / "source", filter="data")
     (source,) = (tmp_path / "source").iterdir()
-    assert {path for path in tracked("tests", "docs") if not (source / path).is_file()} == set()
+    assert {path for path in checked_in() if not (source / path).is_file()} == set()
     assert names(build("wheel", source, tmp_path / "again")) == names(wheel)
 
 
