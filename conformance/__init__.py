@@ -6,6 +6,8 @@ run(...) -> Run                         the suite on subjects
 check(function, operation, ...) -> Run  the suite on a function of yours
 load(directory) -> Run, diff(old, new)  runs of earlier days, and what changed between two
 exact(operation, *inputs, ...)          the exact value and gradient of an operation
+
+The words that the code uses, a line each, are in docs/glossary.md.
 """
 
 from __future__ import annotations

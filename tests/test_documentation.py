@@ -67,6 +67,27 @@ def test_paths_of_the_tree_exist(page: Path) -> None:
     assert [path for path, pattern in patterns.items() if not any(ROOT.glob(pattern))] == []
 
 
+def test_glossary_explains_every_word_in_one_row() -> None:
+    rows = re.findall(r"^\| ([a-z]+) \| (.+) \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    words = [word for word, meaning in rows if len(meaning) >= 40]
+    assert len(words) == len(set(words))
+    assert set(words) == {
+        *(
+            "operation",
+            "formulation",
+            "case",
+            "group",
+            "program",
+            "quantity",
+            "subject",
+            "variant",
+            "adapter",
+        ),
+        *("check", "observation", "exact", "bound", "attainable", "relation", "identity", "equivalence"),
+        *("breakpoint", "known", "upstream", "run"),
+    }
+
+
 def test_every_finding_has_its_page_and_every_page_its_row() -> None:
     docs = ROOT / "docs"
     rows = re.findall(
