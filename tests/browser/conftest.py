@@ -33,6 +33,8 @@ SWITCHES = (
 )
 OFFLINE = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
 CHECKS = 4_000
+#: What a step of the browser may take: a limit against hanging, far above what a busy machine needs.
+STEP_SECONDS = 600
 
 
 def programs() -> tuple[str, str]:
@@ -64,6 +66,9 @@ def browser(downloads: Path) -> Iterator[WebDriver]:
             options.add_argument(switch)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         session = webdriver.Chrome(options=options, service=Service(driver))
+        session.command_executor.client_config.timeout = STEP_SECONDS  # 120 where nothing is said
+        session.set_script_timeout(STEP_SECONDS)
+        session.set_page_load_timeout(STEP_SECONDS)
         session.execute_cdp_cmd("Network.enable", {})
         session.execute_cdp_cmd("Network.emulateNetworkConditions", OFFLINE)
         session.execute_cdp_cmd(
@@ -91,9 +96,9 @@ class Page:
         """What a script returns."""
         return self.browser.execute_script(script, *arguments)
 
-    def wait(self, script: str, seconds: float = 30) -> Any:
+    def wait(self, script: str) -> Any:
         """Waits until a script returns something true."""
-        return WebDriverWait(self.browser, seconds).until(lambda browser: browser.execute_script(script))
+        return WebDriverWait(self.browser, STEP_SECONDS).until(lambda browser: browser.execute_script(script))
 
     @contextmanager
     def window(self, width: int) -> Iterator[None]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
-from browser.conftest import CHECKS, Page
+from browser.conftest import CHECKS, STEP_SECONDS, Page
 from report.fabricate import BRACKETS, COPYABLE, SIGMOID
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -266,10 +266,9 @@ class TestTakingAway:
         target = downloads / "checks.csv"
         target.unlink(missing_ok=True)
         page.js("document.getElementById('download').click()")
-        for _ in range(100):
-            if target.exists():
-                break
-            time.sleep(0.1)
+        stop = time.monotonic() + STEP_SECONDS
+        while not target.exists() and time.monotonic() < stop:
+            time.sleep(0.05)
         with target.open(encoding="utf-8", newline="") as file:
             head, *got = csv.reader(file)
         assert head == names
@@ -294,7 +293,7 @@ class TestTakingAway:
         page.js("arguments[0].querySelector('button.copy').click()", card)
         text = page.wait("return window.copied")
         done = subprocess.run(
-            [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=STEP_SECONDS
         )
         shown = page.js(ROW, card)
         assert done.stdout.strip() == shown.strip() == str(SIGMOID)

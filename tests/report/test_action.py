@@ -45,7 +45,7 @@ def run_step(name: str, folder: Path, **environment: str) -> subprocess.Complete
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,  # against hanging alone: a busy machine keeps it
     )
 
 
