@@ -1,4 +1,4 @@
-"""What `conformance.run` is: the engine, and the report drawn into the run's directory."""
+"""Public entry point `run`: one execution of the suite, and the report drawn into its directory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from conformance.caches import cache_directory
 from conformance.execution import memory_tuning, session
 
 if TYPE_CHECKING:
+    from conformance.execution.progress import Progress
     from conformance.report import Story
     from conformance.results.run import Run
 
@@ -17,34 +18,93 @@ if TYPE_CHECKING:
 def run(
     paths: Sequence[str | Path] = (),
     *,
+    subjects: Sequence[str] = (),
+    operations: Sequence[str] = (),
+    dtypes: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    large: bool = False,
+    profile: str = "default",
+    output: str | Path | None = None,
+    resume: bool = False,
     baseline: Run | None = None,
-    told: Callable[[Story], object] | None = None,
-    **options: Any,
+    limit: float = 60.0,
+    start_limit: float = 180.0,
+    memory: int | None = None,
+    repeat: int = 1,
+    workers: int | None = None,
+    python: str | None = None,
+    subjects_file: str | Path | None = None,
+    progress: Progress | None = None,
+    on_story: Callable[[Story], object] | None = None,
+    **hooks: Any,
 ) -> Run:
     """Runs cases through subjects, judges every check and, with `output`, writes the whole report there.
 
-    Takes the arguments of `conformance.execution.session.run` and returns its Run. The report says what
-    changed since `baseline`; without one, since the run that `output` holds. `told` gets the story that the
-    report tells.
-    """
-    output, resume = options.get("output"), options.get("resume")
+    Args:
+        paths: Case files or folders; none: the suite's own corpus.
+        subjects: What is under test, as ``torch``, ``torch:compile``, ``torch==1.10.0`` or a name of
+            `subjects_file`; none: every framework that is installed.
+        operations: Names of operations, as ``softmax``: only their cases; none: all.
+        dtypes: Among ``float16``, ``bfloat16``, ``float32``, ``float64``; none: all.
+        tags: Only cases with one of these tags; none: all but those that run on demand.
+        large: Also the cases that run only on demand.
+        profile: ``default``, or ``full``: every mode and device of each framework, and the large cases.
+        output: The directory that receives the run and its report; None: nothing is written.
+        resume: Go on with the run that was interrupted in `output`, with that run's settings.
+        baseline: The run that the report compares with; None: the one that `output` holds.
+        limit: Seconds that one check may take.
+        start_limit: Seconds until a subject's framework must be imported.
+        memory: Bytes of memory that a worker may use; None: no limit.
+        repeat: How often each check is asked; where a subject's bits differ the worst verdict stands.
+        workers: How many subjects run at a time; None: all.
+        python: The interpreter of the subjects that name none; of a pinned one the Python to build on.
+        subjects_file: A ``subjects.yaml``: names, pins, interpreters, commands.
+        progress: Is told how far the run is; None: nobody is.
+        on_story: Gets what the report says, once it is written.
+        **hooks: Further arguments of `conformance.execution.session.run`.
 
-    # Reports are drawn by heavy modules: they are imported once the workers have begun theirs.
-    def meanwhile() -> None:
+    Returns:
+        The run; interrupted (SIGINT, SIGTERM) it is what had been judged, marked incomplete.
+
+    Raises:
+        CaseError: A case file is at fault: a line `file:line:column: ...` for each fault.
+        SubjectError: A subject does not exist, is not installed, or cannot be started.
+        RunError: `output` cannot be written or resumed, or the call selects nothing that exists.
+    """
+
+    def prepare_report() -> None:
         if output is not None:
-            from conformance import report
+            from conformance import report  # late: the workers start before what draws reports is imported
 
             report.prepare(cache_directory() / "report")
 
     def publish(result: Run, directory: Path) -> None:
-        from conformance import report
-        from conformance.comparison import baseline as previous
+        from conformance import report  # late: as above
+        from conformance.comparison.baseline import changes_since  # late: as above
 
-        last = None if resume else output
-        result.since = previous.since(last if baseline is None else baseline, result)
+        earlier = None if resume else output
+        difference = changes_since(earlier if baseline is None else baseline, result)
         memory_tuning.let_go()
-        story = report.write(result, directory)
-        if told is not None:
-            told(story)
+        story = report.write(result, directory, difference=difference)
+        if on_story is not None:
+            on_story(story)
 
-    return session.run(paths, **{"publish": publish, "meanwhile": meanwhile, **options})
+    options: dict[str, Any] = {
+        "subjects": subjects,
+        "operations": operations,
+        "dtypes": dtypes,
+        "tags": tags,
+        "large": large,
+        "profile": profile,
+        "output": output,
+        "resume": resume,
+        "limit": limit,
+        "start_limit": start_limit,
+        "memory": memory,
+        "repeat": repeat,
+        "workers": workers,
+        "python": python,
+        "subjects_file": subjects_file,
+        "progress": progress,
+    }
+    return session.run(paths, **{"publish": publish, "meanwhile": prepare_report, **options, **hooks})

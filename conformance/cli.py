@@ -137,16 +137,16 @@ def run(
 
     before = None
     if baseline is not None:
-        from conformance.comparison import baseline as previous
+        from conformance.comparison.baseline import load_baseline
 
-        before = previous.baseline(baseline, output)
+        before = load_baseline(baseline, output)
     memory = options.pop("memory_limit")
     stories: list[Story] = []
     with progress() as shown:
         result = api.run(
             paths,
             output=output,
-            told=stories.append,
+            on_story=stories.append,
             memory=None if memory is None else memory << 20,
             progress=shown,
             baseline=before,

@@ -18,7 +18,7 @@ from conformance.cases.loader import load_cases
 from conformance.checking import report as custom_report
 from conformance.checking.root_cause import Diagnosis, diagnose
 from conformance.checking.user_module import defines, imported_frameworks
-from conformance.comparison import baseline
+from conformance.comparison.baseline import changes_since
 from conformance.errors import RunError, SubjectError
 from conformance.execution import session
 from conformance.execution.progress import Progress
@@ -119,8 +119,8 @@ def check(
         finished = held["run"]
         if directory is not None:
             finished.write(directory)
-            finished.since = baseline.since(output or None, finished)
-            report.write(finished, directory, custom_report.program)
+            difference = changes_since(output or None, finished)
+            report.write(finished, directory, custom_report.program, difference)
             summary = (directory / "summary.md").read_text("utf-8")
             write_whole(directory / "summary.md", summary + custom_report.markdown(finished))
         return finished

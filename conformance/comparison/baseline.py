@@ -1,4 +1,4 @@
-"""What changed since the run that lay there before: read late, and compared narrowly for memory's sake."""
+"""Baseline: an earlier run, and what changed since; only the rows that differ are joined, to save memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from conformance.errors import RunError
 from conformance.results import loading
 from conformance.results.run import Run
 
-#: What two runs say of a check, or a relation, that is unchanged.
-_SAID = ["verdict", "conforms", "ulp_error", "worst_index", "exact", "elements", "message", "bits"]
-_JUDGED = ["judgement", "distance"]
+#: Columns that are the same in both runs for a check, or a relation, that is unchanged.
+_OUTCOME = ["verdict", "conforms", "ulp_error", "worst_index", "exact", "elements", "message", "bits"]
+_JUDGEMENT = ["judgement", "distance"]
 
 
-def baseline(directory: str | Path, output: str | Path) -> Run:
+def load_baseline(directory: str | Path, output: str | Path) -> Run:
     """The stored run that another one, about to be written to `output`, will be compared with."""
     run = loading.load(directory)
     if Path(directory).resolve() == Path(output).resolve():
@@ -28,7 +28,7 @@ def baseline(directory: str | Path, output: str | Path) -> Run:
     return run
 
 
-def since(before: Run | str | Path | None, run: Run) -> difference.Difference | None:
+def changes_since(before: Run | str | Path | None, run: Run) -> difference.Difference | None:
     """What changed since `before`, a run or the directory that holds it, without what is unchanged.
 
     None where `run` or the one in the directory is not whole, where they share no subject, and where there
@@ -36,8 +36,8 @@ def since(before: Run | str | Path | None, run: Run) -> difference.Difference | 
     """
     if before is None or not run.complete:
         return None
-    checks = _Unlike(run.frame, [*difference.CHECK, *_SAID])
-    related = _Unlike(run.relations(), [*difference.RELATION, *_JUDGED])
+    checks = _UnmatchedRows(run.frame, [*difference.CHECK, *_OUTCOME])
+    related = _UnmatchedRows(run.relations(), [*difference.RELATION, *_JUDGEMENT])
     try:
         if isinstance(before, Run):
             frame, relations = before.frame, before.relations()
@@ -57,7 +57,7 @@ def since(before: Run | str | Path | None, run: Run) -> difference.Difference | 
         return None
 
 
-class _Unlike:
+class _UnmatchedRows:
     """Which rows only one of two frames has, by 64-bit hashes of columns; the old one may come in parts.
 
     To join the rows that say the same in both would take most of the memory.
@@ -67,18 +67,18 @@ class _Unlike:
         self._new = new
         self.columns = list(columns)
         self._hashes = self._hashed(new)
-        self._places = pd.Index(pd.unique(self._hashes))
-        self._met = np.zeros(len(self._places), np.bool_)
+        self._distinct = pd.Index(pd.unique(self._hashes))
+        self._matched = np.zeros(len(self._distinct), np.bool_)
 
     def chosen(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Whether the new frame lacks each of these rows of the old one."""
-        places = self._places.get_indexer(pd.Index(self._hashed(rows)))
-        self._met[places[places >= 0]] = True
-        return places < 0
+        positions = self._distinct.get_indexer(pd.Index(self._hashed(rows)))
+        self._matched[positions[positions >= 0]] = True
+        return positions < 0
 
     def rest(self) -> pd.DataFrame:
         """The rows of the new frame that were in no part of the old one."""
-        return self._new[~self._met[self._places.get_indexer(pd.Index(self._hashes))]]
+        return self._new[~self._matched[self._distinct.get_indexer(pd.Index(self._hashes))]]
 
     def _hashed(self, frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
         return np.asarray(pd.util.hash_pandas_object(frame[self.columns], index=False), np.uint64)

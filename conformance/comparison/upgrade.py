@@ -59,9 +59,8 @@ def upgrade(
             drawn[folder / where] = _part(result, side, folder / where)
         difference = diff(drawn[folder / "old"], drawn[folder / "new"], factor=factor)
         difference.save(folder)
-        difference.new.since = difference
     for path, run in drawn.items():
-        report.write(run, path)
+        report.write(run, path, difference=difference if path == folder / "new" else None)
     return result, difference
 
 

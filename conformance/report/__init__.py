@@ -13,7 +13,7 @@ from conformance.report.findings import Row
 from conformance.report.html import page, prepare
 from conformance.report.overview import Story, tell
 from conformance.report.pages import render
-from conformance.report.protocol import RunLike
+from conformance.report.protocol import DifferenceLike, RunLike
 from conformance.report.reproduce import check_of, reproduce
 from conformance.report.sarif import sarif
 from conformance.report.terminal import terminal
@@ -23,11 +23,17 @@ __all__ = ["RunLike", "Story", "prepare", "terminal", "write"]
 T = TypeVar("T", bound=RunLike)
 
 
-def write(run: T, directory: Path, reproduction: Callable[[T, Row], str | None] | None = None) -> Story:
+def write(
+    run: T,
+    directory: Path,
+    reproduction: Callable[[T, Row], str | None] | None = None,
+    difference: DifferenceLike | None = None,
+) -> Story:
     """Writes report.html, summary.md, badge.svg and results.sarif of a run into `directory`; what they tell.
 
     `reproduction` writes the program of one check, given its row; without it the cases' inputs and the
-    adapters' text make it. Every file appears whole: a reader never sees half of one.
+    adapters' text make it. `difference` is what changed since an earlier run. Every file appears whole: a
+    reader never sees half of one.
     """
     program = reproduction or _program
 
@@ -37,7 +43,7 @@ def write(run: T, directory: Path, reproduction: Callable[[T, Row], str | None] 
         except (ConformanceError, KeyError):  # a check whose inputs are no longer to be had
             return None
 
-    story = tell(run, snippet)
+    story = tell(run, snippet, difference)
     directory.mkdir(parents=True, exist_ok=True)
     write_whole(directory / "report.html", page(story))
     write_whole(directory / "summary.md", render("summary.md", story=story))

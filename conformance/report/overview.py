@@ -13,7 +13,7 @@ from conformance.report.equivalence import Equivalence, Lost, equivalence, lost
 from conformance.report.findings import Finding, Row, known_findings, open_findings
 from conformance.report.frames import light
 from conformance.report.heatmap import Heat, heat
-from conformance.report.protocol import RunLike
+from conformance.report.protocol import DifferenceLike, RunLike
 from conformance.report.published_claims import Claims, claims
 from conformance.report.stability_frontier import Frontier, frontier
 from conformance.report.summary import Summary, summarise
@@ -44,8 +44,16 @@ class Story:
         return [subject.name for subject in self.summary.subjects]
 
 
-def tell(run: RunLike, snippet: Callable[[Row], str | None] | None = None) -> Story:
-    """Sums a run up. `snippet` writes the reproduction of one check, given its row of the frame."""
+def tell(
+    run: RunLike,
+    snippet: Callable[[Row], str | None] | None = None,
+    difference: DifferenceLike | None = None,
+) -> Story:
+    """Sums a run up.
+
+    `snippet` writes the reproduction of one check, given its row of the frame; `difference` is what changed
+    since an earlier run.
+    """
     frame = light(run.frame)
     summary = summarise(frame, run.environment)
     subjects = [subject.name for subject in summary.subjects]
@@ -57,7 +65,7 @@ def tell(run: RunLike, snippet: Callable[[Row], str | None] | None = None) -> St
         frame,
         sweep,
         summary,
-        None if run.since is None else changes(run.since),
+        None if difference is None else changes(difference),
         heat(frame, subjects),
         claims(frame, light(run.relations()), light(run.breaks()), light(run.printed())),
         frontier(sweep),

@@ -62,10 +62,6 @@ class RunLike(Protocol):
     def arguments(self) -> InputsOf | None:
         """The cases' inputs, for the reproductions; None where they are no longer at hand."""
 
-    @property
-    def since(self) -> DifferenceLike | None:
-        """What changed since an earlier run; None without one."""
-
     def tolerance(self) -> pd.DataFrame:
         """Per operation, formulation, quantity, dtype and subject: counts, ulps and the worst case."""
 

@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from conformance.errors import RunError
 from conformance.results.frame_files import Keep, read_csv, write_csv, write_parquet
 from conformance.results.row_buffers import typed
-
-if TYPE_CHECKING:
-    from conformance.comparison.difference import Difference
 
 #: The format of a run's directory: raised when a reader of the old one could misread the new one.
 FORMAT = 1
@@ -151,8 +148,6 @@ class Run:
     arguments: Callable[[str, str], Mapping[str, object]] | None = field(
         default=None, repr=False, compare=False
     )
-    #: What changed since the baseline, or since the run that lay in the output directory; None without one.
-    since: Difference | None = field(default=None, repr=False, compare=False)
 
     def relations(self) -> pd.DataFrame:
         """Every identity on every case: columns `RELATIONS`, distances in ulps of the dtype."""

@@ -144,8 +144,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     """A report of a made-up run, hostile texts included, and the run."""
     folder = tmp_path_factory.mktemp("report")
     run = fabricate(CHECKS)
-    run.arguments, run.since = inputs_of, diff(fabricate(CHECKS, seed=2), run, elements=False)
-    write(run, folder)
+    run.arguments = inputs_of
+    write(run, folder, difference=diff(fabricate(CHECKS, seed=2), run, elements=False))
     return folder / "report.html", run
 
 

@@ -12,9 +12,10 @@ import pytest
 from runs import check, relation, run
 
 import conformance
-from conformance.comparison import baseline
+from conformance.comparison.baseline import changes_since
 from conformance.comparison.difference import diff
 from conformance.execution import memory_tuning
+from conformance.report import Story
 from conformance.results import frame_files
 
 CASES = """
@@ -57,7 +58,7 @@ def test_since_tells_every_change_and_joins_nothing_else(tmp_path: Path) -> None
     old = run([one for one, _ in named] + [check(case="gone")], [broke[0], holds])
     new = run([one for _, one in named] + [check(case="new")], [broke[1], holds])
     for before in (old, stored(old, tmp_path / "old")):
-        found = baseline.since(before, new)
+        found = changes_since(before, new)
         assert found is not None
         assert changed(found.frame) == changed(diff(old, new).frame)
         assert len(found.frame) == len(changed(found.frame)) == len(SIDES) - 1 + 2 + 1
@@ -71,39 +72,41 @@ def test_a_run_that_is_read_in_parts_is_compared_whole(
     rows = [check(case=str(i)) for i in range(100)]
     changes = {3: check("lossy", 90.0, case="3", bits="01"), 97: check("raised", None, case="97")}
     new = run([changes.get(i, row) for i, row in enumerate(rows)])
-    found = baseline.since(stored(run(rows), tmp_path / "old"), new)
+    found = changes_since(stored(run(rows), tmp_path / "old"), new)
     assert found is not None
     assert set(found.frame["case"]) == {"3", "97"}
 
 
 def test_where_no_run_lies_nothing_changed(tmp_path: Path) -> None:
-    assert baseline.since(tmp_path / "nowhere", run([check()])) is None
+    assert changes_since(tmp_path / "nowhere", run([check()])) is None
 
 
 def test_a_run_is_compared_with_the_one_that_lies_where_it_is_written(tmp_path: Path) -> None:
     file, output = tmp_path / "cases.yaml", tmp_path / "out"
     file.write_text(CASES)
-    first = conformance.run([file], subjects=["numpy"], output=output)
-    assert first.since is None
-    again = conformance.run([file], subjects=["numpy"], output=output)
-    assert again.since is not None
-    assert again.since.old.environment["id"] == first.environment["id"] != again.environment["id"]
-    assert again.since.frame.empty
+    stories: list[Story] = []
+    first = conformance.run([file], subjects=["numpy"], output=output, on_story=stories.append)
+    again = conformance.run([file], subjects=["numpy"], output=output, on_story=stories.append)
     file.write_text(CASES.replace("[1, 2]", "[1, 3]"))
-    other = conformance.run([file], subjects=["numpy"], output=output)
-    assert other.since is not None
-    assert set(other.since.frame["change"]) > {"changed case"}
+    conformance.run([file], subjects=["numpy"], output=output, on_story=stories.append)
+    none, same, other = (story.changes for story in stories)
+    assert none is None
+    assert same is not None
+    assert same.previous == first.environment["id"] != again.environment["id"]
+    assert same.nothing
+    assert other is not None
+    assert "changed case" in dict(other.counts)
 
 
 @pytest.mark.parametrize("complete", [(True, False), (False, True)])
 def test_what_is_no_whole_run_is_compared_with_none(tmp_path: Path, complete: tuple[bool, bool]) -> None:
     before = stored(run([check()], complete=complete[0]), tmp_path / "old")
-    assert baseline.since(before, run([check()], complete=complete[1])) is None
+    assert changes_since(before, run([check()], complete=complete[1])) is None
 
 
 def test_a_baseline_is_compared_though_it_is_not_whole() -> None:
     """Whoever names it wants to know; the difference warns of it."""
-    found = baseline.since(run([check()], complete=False), run([check("wrong", 1e9)]))
+    found = changes_since(run([check()], complete=False), run([check("wrong", 1e9)]))
     assert found is not None
     assert found.counts()["regressed"] == 1
 

@@ -169,8 +169,7 @@ class TestChanges:
         later = {**subjects, "torch": {**subjects["torch"], "version": "2.14.0"}}
         frame = new.reset_index(drop=True)
         after = Run(frame, {**run.environment, "subjects": later}, run.frames)
-        after.since = diff(run, after, elements=False)
-        since = tell(after).changes
+        since = tell(after, difference=diff(run, after, elements=False)).changes
         assert since is not None
         assert dict(since.counts) == {"regressed": 1, "removed": 1}
         assert since.versions == (("torch", "2.13.0", "2.14.0"),)

@@ -20,7 +20,7 @@ import pytest
 from report.fabricate import BRACKETS, HOSTILE, SUBJECTS, fabricate, inputs_of
 from rich.console import Console
 
-from conformance.comparison.difference import diff
+from conformance.comparison.difference import Difference, diff
 from conformance.comparison.files import terminal as show
 from conformance.report import terminal, write
 from conformance.report.annotations import commands
@@ -58,15 +58,20 @@ FILES = {"report.html", "summary.md", "badge.svg", "results.sarif"}
 def run() -> Run:
     """A run with discrepancies, known deviations and hostile texts, and another one before it."""
     run = fabricate(2_000)
-    run.arguments, run.since = inputs_of, diff(fabricate(2_000, seed=2), run, elements=False)
+    run.arguments = inputs_of
     return run
+
+
+def before(run: Run) -> Difference:
+    """What changed since another made-up run."""
+    return diff(fabricate(2_000, seed=2), run, elements=False)
 
 
 @pytest.fixture(scope="module")
 def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of its report."""
     folder = tmp_path_factory.mktemp("run")
-    write(run, folder)
+    write(run, folder, difference=before(run))
     return folder
 
 
@@ -127,7 +132,7 @@ class TestWrite:
     @pytest.mark.parametrize("name", sorted(FILES))
     def test_two_writes_are_the_same(self, run: Run, written: Path, tmp_path: Path, name: str) -> None:
         """The same run gives the same bytes."""
-        write(run, tmp_path)
+        write(run, tmp_path, difference=before(run))
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
 
     def test_an_empty_run_is_drawn_too(self, tmp_path: Path) -> None:
