@@ -62,7 +62,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_paths_of_the_tree_exist(page: Path) -> None:
     """A part in capitals, as `conformance/adapters/FRAMEWORK/`, stands for any name."""
-    paths = set(TREE_PATH.findall(page.read_text(encoding="utf-8"))) - WHEEL_ONLY
+    text = page.read_text(encoding="utf-8")
+    paths = set(TREE_PATH.findall(text)) - WHEEL_ONLY
+    paths |= {f"tests/**/{name}" for name in re.findall(r"`(test_\w+\.py)`", text)}
     patterns = {path: re.sub(r"\b[A-Z]{2,}\b", "*", path).rstrip("/") for path in paths}
     assert [path for path, pattern in patterns.items() if not any(ROOT.glob(pattern))] == []
 
