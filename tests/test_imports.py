@@ -33,7 +33,6 @@ SHARED = {"errors", "caches"}
 UPWARDS = {
     "judging -> execution",
     "results -> execution",
-    "subjects -> cases",
 }
 #: Rooms that nothing else imports: the ways in.
 ENTRANCES = {"__main__", "api", "cli", "pytest_plugin", "testing"}

@@ -1,6 +1,6 @@
-"""A case: one entry of a case file, and the arguments that it means in each dtype.
+"""Case: one entry of a case file, and the arguments that it means in each dtype.
 
-The keys of a file are in `conformance.cases.models`, the reading of one in `conformance.cases.loader`.
+`conformance.cases.models` has the keys of a file, `conformance.cases.loader` reads one.
 """
 
 from __future__ import annotations
@@ -18,21 +18,38 @@ from conformance.errors import CaseError
 from conformance.operations import OPERATIONS, SECOND, upstream
 from conformance.operations.base import Input
 
-#: Arguments of at most this many elements are kept, for a case is asked for them many times.
-_KEPT = 2**16
+#: Elements up to which built arguments are kept: a case is asked for them many times.
+_MAX_BUILT_ELEMENTS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One case.
+    """A case: an operation, its inputs and parameters, and what is expected of every subject.
 
-    file, line: where it stands; file is relative. inputs and parameters: what the case itself gives, tensors
-    not yet built. expect: `value`, `error`, or the special value that every element of the exact value has
-    (`nan`, `inf`, `-inf`, `zero`). printed: figures as text, in nested lists. decimals: the inputs are known
-    to that many decimals only. warns: whether the framework warns; None where it may do either. layout: the
-    memory layout of inputs and tensor parameters that are not contiguous, by name. equals: another case whose
-    result this one's must equal. label_dtype: the integers in which labels are handed over. upstream: the
-    upstream gradient; None for the suite's own.
+    Attributes:
+        id: name, unique over all files.
+        source: where the example comes from.
+        file: the case file, relative to the corpus (`cases/...`) or the working directory.
+        line: the line of the file on which the case begins.
+        operation: name of the operation.
+        inputs: the operation's inputs by name, not yet built.
+        parameters: the parameters that the case gives, by name; tensors among them are not yet built.
+        dtypes: dtypes in which the case runs.
+        formulations: formulations that are asked, in the operation's order.
+        quantities: `value`, `gradient`, `second`: what is compared.
+        tags: names by which cases are selected.
+        expect: `value`, `error`, or the special value that every element of the exact value has (`nan`,
+            `inf`, `-inf`, `zero`).
+        printed: figures as the source prints them: texts, in nested lists; None for none.
+        known: deviations that are documented.
+        why: what only this case would catch.
+        title: a heading for reports.
+        decimals: decimals to which the inputs are known; None: they are exact.
+        warns: whether the framework warns; None: it may do either.
+        layout: memory layout of each input and tensor parameter that is not contiguous, by name.
+        equals: another case whose result this one's must equal.
+        label_dtype: integers in which labels are handed over.
+        upstream: upstream gradient; None: the suite's own.
     """
 
     id: str
@@ -61,15 +78,18 @@ class Case:
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor among inputs and parameters."""
-        for one in (*self.inputs.values(), *self.parameters.values()):
-            if hasattr(one, "integral"):
-                yield one
+        for tensor in (*self.inputs.values(), *self.parameters.values()):
+            if hasattr(tensor, "integral"):
+                yield tensor
 
     def arguments(self, dtype: str) -> dict[str, Any]:
         """Inputs and parameters by name, rounded to the dtype: float64 and int64 arrays, Python scalars.
 
-        Every parameter is there, by its default where the case gives none. Raises CaseError where the dtype
-        cannot hold a number of the case or a file has gone.
+        Args:
+            dtype: the dtype to round to. Every parameter is there, by its default where the case gives none.
+
+        Raises:
+            CaseError: the dtype cannot hold a number of the case, or a file has gone.
         """
         try:
             return self.build(dtype)
@@ -91,7 +111,7 @@ class Case:
         for value in built.values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
-        if sum(size(one.shape) for one in self.tensors()) <= _KEPT:
+        if sum(size(tensor.shape) for tensor in self.tensors()) <= _MAX_BUILT_ELEMENTS:
             self._built[dtype] = built
         return dict(built)
 
@@ -99,9 +119,14 @@ class Case:
         return item.kind == "floating" or not self.inputs[item.name].integral
 
     def flow(self, dtype: str, shape: tuple[int, ...]) -> Any:
-        """The upstream gradient of a result of that shape: the case's own, rounded, else the suite's.
+        """Upstream gradient of a result: the case's own, rounded, else the suite's.
 
-        Raises CaseError where the case's own has another shape, or a number that is not finite in the dtype.
+        Args:
+            dtype: the dtype to round to.
+            shape: the shape of the result.
+
+        Raises:
+            CaseError: the case's own has another shape, or a number that is not finite in the dtype.
         """
         try:
             return self.build_flow(dtype, shape)
@@ -114,10 +139,10 @@ class Case:
             return upstream(shape)
         if self.upstream.shape != shape:
             raise ValueError(f"upstream has the shape {list(self.upstream.shape)}, the result {list(shape)}")
-        found = _floats(self.upstream, dtype)
-        if not np.isfinite(found).all():
+        flow = _floats(self.upstream, dtype)
+        if not np.isfinite(flow).all():
             raise ValueError("upstream holds an infinity or nan")
-        return found
+        return flow
 
     def with_upstream(self, dtype: str) -> dict[str, Any]:
         """As subjects are asked: labels in their own integers, and `upstream` where the case has its own."""

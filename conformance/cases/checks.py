@@ -18,9 +18,9 @@ from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults, meant, shown
 from conformance.yaml.tree import Mapping, find
 
-#: Cases of at most this many elements are built when they are loaded, so that their faults show at once.
-EAGER = 2**16
-_DEVICES = ("", "@cpu", "@cuda", "@gpu", "@cuda:0")
+#: Elements up to which a case is built when it is loaded, so that its faults show at once.
+MAX_EAGER_ELEMENTS = 2**16
+_DEVICE_SUFFIXES = ("", "@cpu", "@cuda", "@gpu", "@cuda:0")
 
 
 class Checks:
@@ -41,17 +41,17 @@ class Checks:
         case, operation = self.case, self.operation
         if arguments:
             self._check_arguments()
-        gradients = [f"gradient:{one.name}" for one in operation.inputs if one.kind != "labels"]
+        gradients = [f"gradient:{item.name}" for item in operation.inputs if item.kind != "labels"]
         if "value" not in case.quantities and not gradients:
             self._fault("quantities", f"{operation.name} has no gradient", "[value]")
         if "second" in case.quantities:
             gradients += [f"second:{operation.inputs[0].name}"]
-        for place, known in zip(known_places, case.known, strict=True):
-            self._check_known(place, known, ("value", *gradients))
+        for index, known in zip(known_places, case.known, strict=True):
+            self._check_known(index, known, ("value", *gradients))
 
-    def _fault(self, key: str, what: str, right: str, *more: int | str) -> None:
-        place, _ = find(self.node, (key, *more))
-        self.faults.add(place.line, place.column, what, right)
+    def _fault(self, key: str, what: str, remedy: str, *more: int | str) -> None:
+        node, _ = find(self.node, (key, *more))
+        self.faults.add(node.line, node.column, what, remedy)
 
     def _check_arguments(self) -> None:
         case, operation = self.case, self.operation
@@ -72,9 +72,11 @@ class Checks:
         self._check_layout(arguments)
         self._check_labels(arguments)
         self._check_upstream(shape)
-        found = _printed_shape(case.printed)
-        if case.printed is not None and found != shape:
-            what = "printed figures " + ("in ragged lists" if found is None else f"of shape {list(found)}")
+        printed_shape = _printed_shape(case.printed)
+        if case.printed is not None and printed_shape != shape:
+            what = "printed figures " + (
+                "in ragged lists" if printed_shape is None else f"of shape {list(printed_shape)}"
+            )
             self._fault("printed", what, f"{list(shape)}, the shape of the result")
 
     def _arguments(self) -> dict[str, Any]:
@@ -83,12 +85,12 @@ class Checks:
         Raises ValueError where a dtype lacks a number of the case.
         """
         case, operation = self.case, self.operation
-        if sum(size(one.shape) for one in case.tensors()) <= EAGER:
+        if sum(size(item.shape) for item in case.tensors()) <= MAX_EAGER_ELEMENTS:
             return [case.build(dtype) for dtype in case.dtypes][-1]
-        arguments = {one.name: case.parameters.get(one.name, one.default) for one in operation.parameters}
-        for one in operation.inputs:
-            found = case.inputs[one.name].outline()
-            arguments[one.name] = found if one.kind != "floating" else np.broadcast_to(0.0, found.shape)
+        arguments = {item.name: case.parameters.get(item.name, item.default) for item in operation.parameters}
+        for item in operation.inputs:
+            outline = case.inputs[item.name].outline()
+            arguments[item.name] = outline if item.kind != "floating" else np.broadcast_to(0.0, outline.shape)
         return {
             name: np.broadcast_to(0.0, value.shape) if hasattr(value, "integral") else value
             for name, value in arguments.items()
@@ -96,32 +98,32 @@ class Checks:
 
     def _accepted(self, arguments: dict[str, Any]) -> bool:
         """Whether the operation accepts them; else, or where a parameter takes its default, the faults."""
-        faults = len(self.faults.found)
+        faults = len(self.faults.noted)
         while True:
             try:
                 self.operation.check_arguments(arguments)
-                return len(self.faults.found) == faults
+                return len(self.faults.noted) == faults
             except ArgumentError as error:
                 if self.case.expect == "error":
                     return False
-                wrong = self._blame(str(error).removeprefix(f"{self.operation.name}: "))
-                if wrong not in self.case.parameters:
+                name = self._blame(str(error).removeprefix(f"{self.operation.name}: "))
+                if name not in self.case.parameters:
                     return False
                 # What else is wrong shows once this parameter is not.
-                defaults = {one.name: one.default for one in self.operation.parameters}
-                if arguments[wrong] is defaults[wrong]:
+                defaults = {parameter.name: parameter.default for parameter in self.operation.parameters}
+                if arguments[name] is defaults[name]:
                     return False
-                arguments[wrong] = defaults[wrong]
+                arguments[name] = defaults[name]
 
     def _blame(self, text: str) -> str:
         """Note what the operation says at the argument that it names first; that argument's name."""
         case = self.case
         # An error about a label speaks of the target without its name.
-        spoken = f"target {text}" if text.startswith("label ") else text
-        named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", spoken)]
+        sentence = f"target {text}" if text.startswith("label ") else text
+        named = [name for name in (*case.inputs, *case.parameters) if re.search(rf"\b{name}\b", sentence)]
         key = "parameters" if named and named[0] in case.parameters else "inputs"
-        right = f"arguments that fit {signature(self.operation)}, or `expect: error`"
-        self._fault(key, text, right, *named[:1])
+        remedy = f"arguments that fit {signature(self.operation)}, or `expect: error`"
+        self._fault(key, text, remedy, *named[:1])
         return named[0] if named else ""
 
     def _check_upstream(self, shape: tuple[int, ...]) -> None:
@@ -149,25 +151,27 @@ class Checks:
     def _check_labels(self, arguments: dict[str, Any]) -> None:
         """Note labels that the case's integers do not hold, and integers where there are no labels."""
         case = self.case
-        labels = [one for one in arguments.values() if isinstance(one, np.ndarray) and one.dtype.kind == "i"]
+        labels = [
+            array for array in arguments.values() if isinstance(array, np.ndarray) and array.dtype.kind == "i"
+        ]
         if not labels and case.label_dtype != "int64":
             self._fault("label_dtype", "label_dtype without labels", "a case that has labels")
-        for one in labels:
-            ends = np.array([one.min(), one.max()] if one.size else [], one.dtype)
+        for array in labels:
+            ends = np.array([array.min(), array.max()] if array.size else [], array.dtype)
             if (ends.astype(case.label_dtype) != ends).any():
                 what = f"label_dtype: {case.label_dtype} does not hold every label"
                 self._fault("label_dtype", what, "integers that hold them")
 
-    def _check_known(self, place: int, known: Known, quantities: tuple[str, ...]) -> None:
+    def _check_known(self, index: int, known: Known, quantities: tuple[str, ...]) -> None:
         """Note the globs that match nothing; `place` is the entry's in the file's list."""
         case = self.case
         if not any(fnmatch.fnmatchcase(name, known.subject) for name in _subjects(known.subject)):
             what = f"known: no subject is like {shown(known.subject)}"
-            self._fault("known", what, meant(known.subject, subject.frameworks()), place, "subject")
+            self._fault("known", what, meant(known.subject, subject.frameworks()), index, "subject")
         for flag in flags_of(known.processor):
             if flag not in subject.INSTRUCTION_SETS:
                 what = f"known: no instruction set is {shown(flag)}"
-                self._fault("known", what, meant(flag, subject.INSTRUCTION_SETS), place, "processor")
+                self._fault("known", what, meant(flag, subject.INSTRUCTION_SETS), index, "processor")
         for key, glob, names in (
             ("dtype", known.dtype, case.dtypes),
             ("formulation", known.formulation, case.formulations),
@@ -175,7 +179,7 @@ class Checks:
         ):
             if not any(fnmatch.fnmatchcase(name, glob) for name in names):
                 what = f"known: no {key} of this case is like {shown(glob)}"
-                self._fault("known", what, meant(glob, names), place, key)
+                self._fault("known", what, meant(glob, names), index, key)
 
 
 def _subjects(glob: str) -> list[str]:
@@ -183,7 +187,7 @@ def _subjects(glob: str) -> list[str]:
     names = []
     for framework in subject.frameworks():
         modes = ["", *(f":{mode}" for mode in subject.MODES.get(framework, ()))]
-        names += [f"{framework}{mode}{device}" for mode in modes for device in _DEVICES]
+        names += [f"{framework}{mode}{device}" for mode in modes for device in _DEVICE_SUFFIXES]
     # A version belongs into `versions`, but a subject's name may hold one.
     pinned = re.match(r"(\w+)==[\w.+!-]+", glob)
     return names + ([glob] if pinned and pinned[1] in subject.frameworks() else [])
@@ -201,7 +205,7 @@ def _printed_shape(printed: Any) -> tuple[int, ...] | None:
 
 def signature(operation: Operation) -> str:
     """An operation's signature as the documentation writes it, without the legacy parameters."""
-    inputs = ", ".join(one.name for one in operation.inputs)
-    listed = [one for one in operation.parameters if one.name not in ("size_average", "reduce")]
-    parameters = ", ".join(f"{one.name}={one.default!r}" for one in listed)
+    inputs = ", ".join(item.name for item in operation.inputs)
+    listed = [item for item in operation.parameters if item.name not in ("size_average", "reduce")]
+    parameters = ", ".join(f"{item.name}={item.default!r}" for item in listed)
     return f"{operation.name}({inputs}{', *, ' + parameters if parameters else ''})"

@@ -20,24 +20,24 @@ def corpus() -> Path:
 
 def files(paths: Iterable[Path]) -> list[Path]:
     """The case files at and below the paths, each once, sorted by label; CaseError for a path without any."""
-    found: dict[Path, Path] = {}
+    by_resolved: dict[Path, Path] = {}
     for path in paths:
         path = Path(path)
         if path.is_dir():
-            inside = [one for one in path.rglob("*") if one.suffix in (".yaml", ".yml") and one.is_file()]
-            inside = [one for one in inside if one.name != KNOWN]
+            inside = [file for file in path.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file()]
+            inside = [file for file in inside if file.name != KNOWN]
             # A link out of the folder is not part of it.
-            below = [one for one in inside if one.resolve().is_relative_to(path.resolve())]
+            below = [file for file in inside if file.resolve().is_relative_to(path.resolve())]
             if not below:
                 raise CaseError(f"{shown_path(path)}: no case files here: a folder with *.yaml files")
-            found.update({one.resolve(): one for one in below})
+            by_resolved.update({file.resolve(): file for file in below})
         elif path.is_file():
-            found[path.resolve()] = path
+            by_resolved[path.resolve()] = path
         else:
             raise CaseError(
                 f"{shown_path(path)}: there is no such file or folder: a *.yaml file or a folder of them"
             )
-    return sorted(found, key=label)
+    return sorted(by_resolved, key=label)
 
 
 def label(path: Path) -> str:

@@ -40,15 +40,15 @@ def interval(case: Case) -> tuple[Floats, Floats]:
     shape = operation.result_shape(arguments)
     low, high = np.empty(shape), np.empty(shape)
     for index in np.ndindex(shape):
-        one = np.zeros(shape)
-        one[index] = 1.0
-        rises = np.sign(reference(case.operation, arguments, f"gradient:{name}", "float64", one).high)
+        unit = np.zeros(shape)
+        unit[index] = 1.0
+        rises = np.sign(reference(case.operation, arguments, f"gradient:{name}", "float64", unit).high)
         for ends, away in ((low, -1.0), (high, 1.0)):
             # Outward by an ulp: the corner itself may lie between two float64 numbers.
             outward = np.where(rises * away > 0, np.inf, -np.inf)
             corner = np.where(rises == 0, centre, np.nextafter(centre + away * half * rises, outward))
-            found = reference(case.operation, {**arguments, name: corner}, "value", "float64")
-            ends[index] = np.nextafter(found.high[index], away * np.inf)
+            corner_value = reference(case.operation, {**arguments, name: corner}, "value", "float64")
+            ends[index] = np.nextafter(corner_value.high[index], away * np.inf)
     return low, high
 
 
@@ -68,7 +68,7 @@ def _widths(case: Case) -> Floats:
 
 
 def _check_monotone(case: Case, arguments: dict[str, object]) -> None:
-    right = "targets of 0 and 1, weights of 0 and more, and no label smoothing"
+    remedy = "targets of 0 and 1, weights of 0 and more, and no label smoothing"
     if OPERATIONS[case.operation].inputs[0].kind != "floating":
         raise ValueError(f"decimals: {case.operation} has no floating input: no `decimals`")
     for name in ("target", "weight", "pos_weight"):
@@ -76,6 +76,6 @@ def _check_monotone(case: Case, arguments: dict[str, object]) -> None:
         if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
             continue
         if not (np.isin(values, (0.0, 1.0)).all() if name == "target" else (values >= 0).all()):
-            raise ValueError(f"decimals: the value need not rise or fall throughout: {right}")
+            raise ValueError(f"decimals: the value need not rise or fall throughout: {remedy}")
     if arguments.get("label_smoothing"):
-        raise ValueError(f"decimals: the value need not rise or fall throughout: {right}")
+        raise ValueError(f"decimals: the value need not rise or fall throughout: {remedy}")

@@ -11,7 +11,7 @@ from typing import Any
 from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
 from conformance.cases.tensors.generators import GENERATORS
 from conformance.cases.tensors.landmarks import NAMES
-from conformance.cases.variations import FIXED, LABEL, MOST_AXES
+from conformance.cases.variations import FIXED, LABEL, MAX_AXES
 from conformance.operations import OPERATIONS, Operation
 
 _TEMPLATE = "#/$defs/{model}"
@@ -58,8 +58,8 @@ def schema() -> dict[str, Any]:
 
 def _keys(operation: Operation) -> dict[str, Any]:
     """What the keys of a case of this operation hold; an option of `vary` has the same."""
-    inputs = {one.name: _LABELS if one.kind == "labels" else _TENSOR for one in operation.inputs}
-    parameters = {one.name: _PARAMETERS[one.kind] for one in operation.parameters}
+    inputs = {item.name: _LABELS if item.kind == "labels" else _TENSOR for item in operation.inputs}
+    parameters = {item.name: _PARAMETERS[item.kind] for item in operation.parameters}
     keys = {
         "inputs": {"properties": inputs, "additionalProperties": False},
         "parameters": {"properties": parameters, "additionalProperties": False},
@@ -72,7 +72,7 @@ def _of_operation(operation: Operation) -> dict[str, Any]:
     """What a case of this operation is."""
     keys = {"$ref": f"#/$defs/keys_of_{operation.name}"}
     options = {"additionalProperties": {"additionalProperties": keys}}
-    inputs = {"required": [one.name for one in operation.inputs]}
+    inputs = {"required": [item.name for item in operation.inputs]}
     return {
         "if": {"properties": {"operation": {"const": operation.name}}, "required": ["operation"]},
         "then": {
@@ -92,17 +92,17 @@ def _axes(case: dict[str, Any]) -> dict[str, Any]:
     option = {"type": "object", "properties": keys, "additionalProperties": False}
     axis = {**named, "additionalProperties": option}
     described = case["properties"]["vary"]["description"]
-    return {**named, "maxProperties": MOST_AXES, "description": described, "additionalProperties": axis}
+    return {**named, "maxProperties": MAX_AXES, "description": described, "additionalProperties": axis}
 
 
 def _tensors(definitions: dict[str, Any]) -> dict[str, Any]:
     """The definitions of tensors, labels and printed figures; the generators' own go to `definitions`."""
-    made = {}
+    schemas = {}
     for name, model in GENERATORS.items():
-        made[name] = model.model_json_schema(ref_template=_TEMPLATE)
-        definitions.update(made[name].pop("$defs", {}))
-    generators = [_one_key(name, settings) for name, settings in made.items()]
-    integral = [_one_key(name, made[name]) for name, model in GENERATORS.items() if model.integral]
+        schemas[name] = model.model_json_schema(ref_template=_TEMPLATE)
+        definitions.update(schemas[name].pop("$defs", {}))
+    generators = [_one_key(name, settings) for name, settings in schemas.items()]
+    integral = [_one_key(name, schemas[name]) for name, model in GENERATORS.items() if model.integral]
     file = _one_key("file", {"type": "string", "pattern": r"\.npy$"})
     number = {
         "type": ["number", "string"],

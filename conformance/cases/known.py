@@ -126,8 +126,8 @@ def _check(entry: Deviation, node: Node, faults: Faults) -> None:
         )
     names = [
         name
-        for one in subject.frameworks()
-        for name in (one, *(f"{one}:{mode}" for mode in subject.MODES.get(one, ())))
+        for framework in subject.frameworks()
+        for name in (framework, *(f"{framework}:{mode}" for mode in subject.MODES.get(framework, ())))
     ]
     if not any(
         fnmatch.fnmatchcase(name, glob) for glob in (entry.subject, entry.subject + "*") for name in names
@@ -166,7 +166,7 @@ def matches(
     processor: frozenset[str] = frozenset(),
 ) -> bool:
     """Whether a known deviation speaks of this check, on a processor with these instruction sets."""
-    if not all((flag in processor) == there for flag, there in flags_of(known.processor).items()):
+    if not all((flag in processor) == present for flag, present in flags_of(known.processor).items()):
         return False
     globs = known.subject, known.dtype, known.formulation, known.quantity
     return _matches(globs, known.versions, (subject, dtype, formulation, quantity), version)

@@ -38,8 +38,8 @@ def _cases(paths: Sequence[str]) -> list[tuple[str, ...]]:
 def _operations(_: Sequence[str]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("operation", "inputs", "parameters", "formulations")]
     for name, operation in OPERATIONS.items():
-        inputs = " ".join(one.name for one in operation.inputs)
-        parameters = " ".join(f"{one.name}={one.default}" for one in operation.parameters)
+        inputs = " ".join(item.name for item in operation.inputs)
+        parameters = " ".join(f"{item.name}={item.default}" for item in operation.parameters)
         rows.append((name, inputs, parameters, " ".join(operation.formulations)))
     return rows
 
@@ -55,7 +55,10 @@ def _subjects(_: Sequence[str]) -> list[tuple[str, ...]]:
 def _relations(paths: Sequence[str]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("operation", "relation", "left", "right", "claim")]
     for name, operation in OPERATIONS.items():
-        rows += [(name, one.name, one.left, one.right, one.claim) for one in operation.relations]
+        rows += [
+            (name, relation.name, relation.left, relation.right, relation.claim)
+            for relation in operation.relations
+        ]
     for case in load_cases([Path(path) for path in paths] or None):
         if case.equals is not None:
             rows.append((case.operation, case.equals.relation, case.id, case.equals.case, case.why))

@@ -43,20 +43,20 @@ def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None
     limits = limits or Limits.from_environment()
     cases: list[Case] = []
     faults: list[Faults] = []
-    taken: dict[str, str] = {}
+    places: dict[str, str] = {}
     for path in files([corpus()] if paths is None else paths):
-        one = Faults(shown_path(path))
-        faults.append(one)
-        reader = _FileReader(path, limits, one)
+        file_faults = Faults(shown_path(path))
+        faults.append(file_faults)
+        reader = _FileReader(path, limits, file_faults)
         cases += reader.cases()
         for node in reader.ids():
-            if node.text in taken:
-                what = f"the id {shown(node.text)} is taken by {taken[node.text]}"
-                one.add(node.line, node.column, what, "an id of its own for each case")
-            taken.setdefault(node.text, f"{one.file}:{node.line}:{node.column}")
+            if node.text in places:
+                what = f"the id {shown(node.text)} is taken by {places[node.text]}"
+                file_faults.add(node.line, node.column, what, "an id of its own for each case")
+            places.setdefault(node.text, f"{file_faults.file}:{node.line}:{node.column}")
     if not any(faults):
         cases = with_deviations(cases, paths is None, limits, faults)
-    lines = [line for one in faults for line in one.lines()]
+    lines = [line for file_faults in faults for line in file_faults.lines()]
     if lines:
         raise CaseError("\n".join(lines))
     return cases
@@ -88,18 +88,20 @@ class _FileReader:
         source = top.source if top is not None else self._text(root, "source")
         self._check_sources(source, ("source",) in wrong)
         tags = tuple(top.tags) if top is not None else ()
-        found: list[Case | None] = []
+        read: list[Case | None] = []
         varied = 0
         for node in self.entries:
             if not isinstance(node, Mapping):
-                right = "a mapping with id, operation, inputs"
-                self.faults.add(node.line, node.column, f"{kind(node)} as a case", right)
+                remedy = "a mapping with id, operation, inputs"
+                self.faults.add(node.line, node.column, f"{kind(node)} as a case", remedy)
                 continue
-            made = variations(node, self.limits.cases - varied, self.faults) or []
-            varied += len(made) if "vary" in node.entries else 0
-            found += [_CaseReader(self, one, source, tags, behind).case() for behind, one in made]
-        cases = [case for case in found if case is not None]
-        if len(cases) == len(found):
+            options = variations(node, self.limits.cases - varied, self.faults) or []
+            varied += len(options) if "vary" in node.entries else 0
+            read += [
+                _CaseReader(self, varied_node, source, tags, suffix).case() for suffix, varied_node in options
+            ]
+        cases = [case for case in read if case is not None]
+        if len(cases) == len(read):
             self._check_identities(cases)
         return cases
 
@@ -109,24 +111,24 @@ class _FileReader:
         for case in cases:
             if case.equals is not None and case.equals.case not in ids:
                 entry = next(node for node in self.entries if node.line == case.line)
-                place, _ = find(entry, ("equals", "case"))
+                node, _ = find(entry, ("equals", "case"))
                 what = f"equals: no case {shown(case.equals.case)} in this file"
-                self.faults.add(place.line, place.column, what, meant(case.equals.case, ids))
+                self.faults.add(node.line, node.column, what, meant(case.equals.case, ids))
 
     def ids(self) -> list[Scalar]:
         """Where each id stands, also those of cases that have faults."""
-        found = [
+        nodes = [
             node.entries["id"] for node in self.entries if isinstance(node, Mapping) and "id" in node.entries
         ]
-        return [node for node in found if isinstance(node, Scalar)]
+        return [node for node in nodes if isinstance(node, Scalar)]
 
     def _check_sources(self, source: str, wrong: bool) -> None:
         without = [
             node for node in self.entries if isinstance(node, Mapping) and "source" not in node.entries
         ]
         if without and not source and not wrong:
-            right = "`source` at the top of the file or in the case: where the example comes from"
-            self.faults.add(without[0].line, without[0].column, "a case without a source", right)
+            remedy = "`source` at the top of the file or in the case: where the example comes from"
+            self.faults.add(without[0].line, without[0].column, "a case without a source", remedy)
 
     def _text(self, root: Mapping, key: str) -> str:
         node = root.entries.get(key)
@@ -141,13 +143,13 @@ class _CaseReader:
     node: Mapping
     source: str
     tags: tuple[str, ...]
-    behind: str = ""  # what `vary` adds to the id
+    suffix: str = ""  # what `vary` adds to the id
     wrong: frozenset[KeyPath] = frozenset()
 
     def case(self) -> Case | None:
         """The case, or None after faults."""
         faults = self.file.faults
-        before = len(faults.found)
+        before = len(faults.noted)
         entry, self.wrong = read_keys(CaseEntry, self.node, faults)
         # Where one key is wrong, the others are still read, with that key's default.
         entry = entry or self._partial()
@@ -156,16 +158,16 @@ class _CaseReader:
             return None
         formulations = self._formulations(entry, operation)
         printed = self._printed(entry)
-        sound = len(faults.found)
+        count = len(faults.noted)
         inputs, parameters = self._tensors(entry, operation)
         case = replace(
             self._made(entry, formulations, inputs, parameters, printed),
             upstream=self._upstream(entry, operation),
         )
-        complete = len(faults.found) == sound and len(inputs) == len(operation.inputs)
+        complete = len(faults.noted) == count and len(inputs) == len(operation.inputs)
         checks = Checks(case, operation, self.node, faults, self.file.limits)
         checks.all(complete, self._known_places())
-        return case if len(faults.found) == before else None
+        return case if len(faults.noted) == before else None
 
     def _made(
         self,
@@ -176,7 +178,7 @@ class _CaseReader:
         printed: Any,
     ) -> Case:
         return Case(
-            id=entry.id + self.behind,
+            id=entry.id + self.suffix,
             source=entry.source or self.source,
             file=self.file.label,
             line=self.node.line,
@@ -199,10 +201,10 @@ class _CaseReader:
             label_dtype=entry.label_dtype,
         )
 
-    def fault(self, key: str, what: str, right: str, *more: int | str) -> None:
+    def fault(self, key: str, what: str, remedy: str, *more: int | str) -> None:
         """Note a fault at a key's value, or at the case where the key is missing."""
-        place, _ = find(self.node, (key, *more))
-        self.file.faults.add(place.line, place.column, what, right)
+        node, _ = find(self.node, (key, *more))
+        self.file.faults.add(node.line, node.column, what, remedy)
 
     def _partial(self) -> CaseEntry:
         """The entry with defaults for what is wrong or missing; its lists without what is wrong in them."""
@@ -211,14 +213,14 @@ class _CaseReader:
             if (key,) in self.wrong:
                 continue
             value = plain(node)
-            places = {path[1] for path in self.wrong if path[0] == key and len(path) > 1}
-            if places and isinstance(value, list):
-                value = [one for place, one in enumerate(value) if place not in places]
+            indices = {path[1] for path in self.wrong if path[0] == key and len(path) > 1}
+            if indices and isinstance(value, list):
+                value = [item for index, item in enumerate(value) if index not in indices]
                 # A name twice is a fault that pydantic tells only once its list has no other.
                 value = value if key == "known" else list(dict.fromkeys(value))
-            if places and isinstance(value, dict):
-                value = {name: one for name, one in value.items() if name not in places}
-            if value or not places:
+            if indices and isinstance(value, dict):
+                value = {name: item for name, item in value.items() if name not in indices}
+            if value or not indices:
                 entries[key] = value
         # Numbers are checked in the case's dtypes: in the widest, where those are wrong.
         if self._is_wrong("dtypes"):
@@ -226,8 +228,10 @@ class _CaseReader:
         try:
             return CaseEntry.model_validate(entries)
         except ValidationError as error:  # A mapping that lacks a key now: it goes as a whole.
-            left_out = {one["loc"][0] for one in error.errors()}
-            return CaseEntry.model_validate({key: one for key, one in entries.items() if key not in left_out})
+            left_out = {item["loc"][0] for item in error.errors()}
+            return CaseEntry.model_validate(
+                {key: item for key, item in entries.items() if key not in left_out}
+            )
 
     def _is_wrong(self, key: str) -> bool:
         return any(path[:1] == (key,) for path in self.wrong)
@@ -238,7 +242,7 @@ class _CaseReader:
         if not isinstance(node, List):
             return []
         wrong = {path[1] for path in self.wrong if path[0] == "known" and len(path) > 1}
-        return [place for place in range(len(node.items)) if place not in wrong]
+        return [index for index in range(len(node.items)) if index not in wrong]
 
     def _operation(self, entry: CaseEntry) -> Operation | None:
         if entry.operation in OPERATIONS:
@@ -249,10 +253,10 @@ class _CaseReader:
         return None
 
     def _formulations(self, entry: CaseEntry, operation: Operation) -> tuple[str, ...]:
-        for place, name in enumerate(entry.formulations):
+        for index, name in enumerate(entry.formulations):
             if name not in operation.formulations:
                 what = f"{operation.name} has no formulation {shown(name)}"
-                self.fault("formulations", what, meant(name, operation.formulations), place)
+                self.fault("formulations", what, meant(name, operation.formulations), index)
         # In the operation's own order, whatever that of the file.
         chosen = entry.formulations or operation.formulations
         return tuple(name for name in operation.formulations if name in chosen)
@@ -260,17 +264,19 @@ class _CaseReader:
     def _tensors(self, entry: CaseEntry, operation: Operation) -> tuple[dict[str, Tensor], dict[str, Any]]:
         reader = Reader(self.file.path.parent, self.file.limits, self.file.faults, tuple(entry.dtypes))
         inputs: dict[str, Tensor] = {}
-        given = self._entries("inputs", [one.name for one in operation.inputs], operation)
-        for one in operation.inputs:
-            if one.name not in given:
+        given = self._entries("inputs", [item.name for item in operation.inputs], operation)
+        for item in operation.inputs:
+            if item.name not in given:
                 if isinstance(self.node.entries.get("inputs"), Mapping):
-                    self.fault("inputs", f"the input `{one.name}` is missing", signature(operation))
+                    self.fault("inputs", f"the input `{item.name}` is missing", signature(operation))
                 continue
-            found = reader.tensor(one.name, given[one.name], one.kind != "floating", one.kind != "labels")
-            if found is not None:
-                inputs[one.name] = found
+            tensor = reader.tensor(
+                item.name, given[item.name], item.kind != "floating", item.kind != "labels"
+            )
+            if tensor is not None:
+                inputs[item.name] = tensor
         parameters: dict[str, Any] = {}
-        given = self._entries("parameters", [one.name for one in operation.parameters], operation)
+        given = self._entries("parameters", [item.name for item in operation.parameters], operation)
         for parameter in operation.parameters:
             if parameter.name in given:
                 node = given[parameter.name]
@@ -283,10 +289,10 @@ class _CaseReader:
         if node is None:
             return None
         derivatives = {"gradient", "second"}.intersection(entry.quantities)
-        floating = any(one.kind != "labels" for one in operation.inputs)
+        floating = any(item.kind != "labels" for item in operation.inputs)
         if entry.expect == "error" or not derivatives or not floating:
-            right = "a case with a gradient, or no `upstream`"
-            self.fault("upstream", "upstream: this case has no gradient", right)
+            remedy = "a case with a gradient, or no `upstream`"
+            self.fault("upstream", "upstream: this case has no gradient", remedy)
             return None
         reader = Reader(self.file.path.parent, self.file.limits, self.file.faults, tuple(entry.dtypes))
         return reader.tensor("upstream", node, labels=False, floating=True)
@@ -296,10 +302,10 @@ class _CaseReader:
         node = self.node.entries.get(key)
         if not isinstance(node, Mapping):
             return {}
-        for name, place in node.keys.items():
+        for name, key_node in node.keys.items():
             if name not in names:
                 what = f"{operation.name} has no {key[:-1]} {shown(name)}"
-                self.file.faults.add(place.line, place.column, what, meant(name, names))
+                self.file.faults.add(key_node.line, key_node.column, what, meant(name, names))
         return {name: value for name, value in node.entries.items() if name in names}
 
     def _parameter(self, reader: Reader, parameter: Parameter, node: Node, entry: CaseEntry) -> Any:
@@ -327,11 +333,11 @@ class _CaseReader:
         if node is None:
             return None
         if "float32" not in entry.dtypes and not self._is_wrong("dtypes"):
-            right = "float32 too: printed figures are confirmed in it"
-            self.fault("dtypes", "printed figures without float32", right)
-        before = len(self.file.faults.found)
+            remedy = "float32 too: printed figures are confirmed in it"
+            self.fault("dtypes", "printed figures without float32", remedy)
+        before = len(self.file.faults.noted)
         figures = self._figures(node)
-        return figures if len(self.file.faults.found) == before else None
+        return figures if len(self.file.faults.noted) == before else None
 
     def _figures(self, node: Node) -> Any:
         if isinstance(node, List):

@@ -25,8 +25,8 @@ Dtype = Literal["float16", "bfloat16", "float32", "float64"]
 
 def flags_of(processor: str) -> dict[str, bool]:
     """What `Known.processor` says: instruction set -> whether the processor has it."""
-    named = [word.split() for word in processor.split(",") if word.strip()]
-    return {" ".join(words[words[0] == "not" :]): words[0] != "not" for words in named}
+    phrases = [word.split() for word in processor.split(",") if word.strip()]
+    return {" ".join(words[words[0] == "not" :]): words[0] != "not" for words in phrases}
 
 
 class Known(Keys):

@@ -12,7 +12,7 @@ from conformance.cases import input_intervals
 from conformance.cases.case import Case
 
 #: The dtype in which the sources computed what they print.
-DTYPE = "float32"
+CONFIRMED_DTYPE = "float32"
 
 Floats = npt.NDArray[np.float64]
 

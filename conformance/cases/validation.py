@@ -12,7 +12,7 @@ import numpy as np
 from conformance.cases.case import Case
 from conformance.cases.input_intervals import interval
 from conformance.cases.loader import load_cases
-from conformance.cases.published_figures import DTYPE, decimals, figures
+from conformance.cases.published_figures import CONFIRMED_DTYPE, decimals, figures
 from conformance.errors import CaseError, ConformanceError
 from conformance.operations import OPERATIONS, Reference, reference
 from conformance.yaml.limits import Limits
@@ -55,47 +55,47 @@ def _check(case: Case) -> Iterable[str]:
 
 
 def _check_special(case: Case, dtype: str, arguments: dict[str, Any]) -> Iterable[str]:
-    found = reference(case.operation, arguments, "value", dtype)
+    exact = reference(case.operation, arguments, "value", dtype)
     wanted = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf, "zero": 0.0}[case.expect]
-    same = np.isnan(found.rounded) if np.isnan(wanted) else found.rounded == wanted
+    same = np.isnan(exact.rounded) if np.isnan(wanted) else exact.rounded == wanted
     for index in np.argwhere(~same)[:1]:
-        place = tuple(int(one) for one in index)
-        what = f"the exact value at {list(place)} in {dtype} is {found.text(place, 10)}"
+        position = tuple(int(coordinate) for coordinate in index)
+        what = f"the exact value at {list(position)} in {dtype} is {exact.text(position, 10)}"
         yield f"expect: {case.expect}, but {what}: `expect: value`"
 
 
 def _check_printed(case: Case) -> Iterable[str]:
-    found = reference(case.operation, case.build(DTYPE), "value", DTYPE)
+    exact = reference(case.operation, case.build(CONFIRMED_DTYPE), "value", CONFIRMED_DTYPE)
     if case.decimals is not None:
-        yield from _check_intervals(case, found)
+        yield from _check_intervals(case, exact)
         return
-    for index, figure in zip(np.ndindex(found.rounded.shape), figures(case.printed), strict=True):
-        right = rounded(found, index, figure)
-        if right is not None and not _same(right, figure):
-            exact = found.text(index, 12)
-            yield f"printed: {figure} at {list(index)}, but the exact value is {exact}: {right}"
+    for index, figure in zip(np.ndindex(exact.rounded.shape), figures(case.printed), strict=True):
+        expected = rounded(exact, index, figure)
+        if expected is not None and not _same(expected, figure):
+            shown_value = exact.text(index, 12)
+            yield f"printed: {figure} at {list(index)}, but the exact value is {shown_value}: {expected}"
 
 
-def rounded(found: Reference, index: tuple[int, ...], figure: str) -> str | None:
+def rounded(exact: Reference, index: tuple[int, ...], figure: str) -> str | None:
     """The exact value at as many decimals as the figure has, as text."""
-    value = float(found.high[index])
+    value = float(exact.high[index])
     if not np.isfinite(value):
         return {"inf": "inf", "-inf": "-inf"}.get(str(value), "nan")
     if not Decimal(figure).is_finite():
-        return found.text(index, 12)
+        return exact.text(index, 12)
     places = Decimal(1).scaleb(-decimals(figure))
-    return str(Decimal(found.text(index, 30)).quantize(places, ROUND_HALF_EVEN))
+    return str(Decimal(exact.text(index, 30)).quantize(places, ROUND_HALF_EVEN))
 
 
 def _same(text: str, figure: str) -> bool:
     """Whether two figures say the same number (or the same that is none)."""
-    one, other = Decimal(text), Decimal(figure)
-    return one == other or (one.is_nan() and other.is_nan())
+    number, other = Decimal(text), Decimal(figure)
+    return number == other or (number.is_nan() and other.is_nan())
 
 
-def _check_intervals(case: Case, found: Reference) -> Iterable[str]:
+def _check_intervals(case: Case, exact: Reference) -> Iterable[str]:
     low, high = interval(case)
-    for index, figure in zip(np.ndindex(found.rounded.shape), figures(case.printed), strict=True):
+    for index, figure in zip(np.ndindex(exact.rounded.shape), figures(case.printed), strict=True):
         half = Decimal(1).scaleb(-decimals(figure)) / 2
         ends = Decimal(float(low[index])), Decimal(float(high[index]))
         if not ends[0] - half <= Decimal(figure) <= ends[1] + half:

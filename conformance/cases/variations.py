@@ -21,7 +21,7 @@ _AXES = "a mapping of axes, as {reduction: {sum: {parameters: {reduction: sum}}}
 _MERGED = ("inputs", "parameters")
 #: Keys that an option cannot have.
 FIXED = ("id", "operation", "vary")
-MOST_AXES = 8
+MAX_AXES = 8
 
 
 @dataclass(frozen=True)
@@ -41,31 +41,31 @@ def variations(node: Mapping, most: int, faults: Faults) -> list[tuple[str, Mapp
     """
     if "vary" not in node.entries:
         return [("", node)]
-    before = len(faults.found)
+    before = len(faults.noted)
     axes = list(_axes(node.entries["vary"], node.keys["vary"], faults))
-    if len(faults.found) > before:
+    if len(faults.noted) > before:
         return None
     count = prod(len(options) for options in axes)
     if count > most:
         where = node.keys["vary"]
-        right = "fewer options, more files, or CONFORMANCE_MAX_CASES"
-        faults.add(where.line, where.column, f"vary: {count} cases, {most} are left in this file", right)
+        remedy = "fewer options, more files, or CONFORMANCE_MAX_CASES"
+        faults.add(where.line, where.column, f"vary: {count} cases, {most} are left in this file", remedy)
         return None
     bare = Mapping(
         node.line,
         node.column,
         {key: value for key, value in node.entries.items() if key != "vary"},
-        {key: place for key, place in node.keys.items() if key != "vary"},
+        {key: key_node for key, key_node in node.keys.items() if key != "vary"},
     )
-    return [(f"[{','.join(one.label for one in chosen)}]", _laid(bare, chosen))
+    return [(f"[{','.join(option.label for option in chosen)}]", _laid(bare, chosen))
             for chosen in itertools.product(*axes)]  # fmt: skip
 
 
 def _axes(node: Node, key: Node, faults: Faults) -> Iterator[list[Option]]:
     """The options of each axis; faults for what is none."""
-    if not isinstance(node, Mapping) or not 0 < len(node.entries) <= MOST_AXES:
+    if not isinstance(node, Mapping) or not 0 < len(node.entries) <= MAX_AXES:
         what = f"{len(node.entries)} axes" if isinstance(node, Mapping) else kind(node)
-        faults.add(key.line, key.column, f"vary: {what}", f"{_AXES}, at most {MOST_AXES}")
+        faults.add(key.line, key.column, f"vary: {what}", f"{_AXES}, at most {MAX_AXES}")
         return
     for axis, listed in node.entries.items():
         _check_name(axis, node.keys[axis], faults)
@@ -73,15 +73,15 @@ def _axes(node: Node, key: Node, faults: Faults) -> Iterator[list[Option]]:
             what = f"vary: {kind(listed) if not isinstance(listed, Mapping) else 'nothing'} as the axis"
             faults.add(node.keys[axis].line, node.keys[axis].column, f"{what} {shown(axis)}", _AXES)
             continue
-        yield [one for label in listed.entries for one in _option(axis, label, listed, faults)]
+        yield [option for label in listed.entries for option in _option(axis, label, listed, faults)]
 
 
 def _option(axis: str, label: str, listed: Mapping, faults: Faults) -> list[Option]:
-    place, keys = listed.keys[label], listed.entries[label]
-    _check_name(label, place, faults)
+    key_node, keys = listed.keys[label], listed.entries[label]
+    _check_name(label, key_node, faults)
     if not isinstance(keys, Mapping):
-        right = "a mapping of a case's keys, as {parameters: {reduction: sum}}; {} for the case as it is"
-        faults.add(place.line, place.column, f"vary: {kind(keys)} as the option {shown(label)}", right)
+        remedy = "a mapping of a case's keys, as {parameters: {reduction: sum}}; {} for the case as it is"
+        faults.add(key_node.line, key_node.column, f"vary: {kind(keys)} as the option {shown(label)}", remedy)
         return []
     for fixed in FIXED:
         if fixed in keys.keys:
@@ -90,22 +90,22 @@ def _option(axis: str, label: str, listed: Mapping, faults: Faults) -> list[Opti
     return [Option(axis, label, keys)]
 
 
-def _check_name(name: str, place: Node, faults: Faults) -> None:
+def _check_name(name: str, node: Node, faults: Faults) -> None:
     if not LABEL.fullmatch(name):
-        right = "1 to 40 letters, digits and - _ . +"
-        faults.add(place.line, place.column, f"vary: the name {shown(name)}", right)
+        remedy = "1 to 40 letters, digits and - _ . +"
+        faults.add(node.line, node.column, f"vary: the name {shown(name)}", remedy)
 
 
 def _laid(node: Mapping, chosen: tuple[Option, ...]) -> Mapping:
     """A case with the keys of options over its own; what only it would catch says which options they are."""
     for option in chosen:
-        named = Scalar(node.line, node.column, f"{option.axis} {option.label}", "")
-        why = _joined(node.entries.get("why"), option.keys.entries.get("why", named))
+        label = Scalar(node.line, node.column, f"{option.axis} {option.label}", "")
+        why = _joined(node.entries.get("why"), option.keys.entries.get("why", label))
         over = Mapping(
             option.keys.line,
             option.keys.column,
             {**option.keys.entries, "why": why},
-            {"why": node.keys.get("why", named), **option.keys.keys},
+            {"why": node.keys.get("why", label), **option.keys.keys},
         )
         node = _over(node, over, _MERGED)
     return node

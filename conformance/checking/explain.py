@@ -18,7 +18,7 @@ from rich.table import Table
 
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
-from conformance.cases.published_figures import DTYPE, figures
+from conformance.cases.published_figures import CONFIRMED_DTYPE, figures
 from conformance.errors import RunError
 from conformance.execution import session
 from conformance.judging.observation import digits as shortest
@@ -70,7 +70,7 @@ def explain(
         hint = f"; did you mean {near[0]}?" if near else "; `conformance list cases` shows them all"
         raise RunError(f"no case {case_id!r}{hint}")
     case = cases[case_id]
-    dtype = dtype or (DTYPE if DTYPE in case.dtypes else case.dtypes[0])
+    dtype = dtype or (CONFIRMED_DTYPE if CONFIRMED_DTYPE in case.dtypes else case.dtypes[0])
     *before, last = (replace(step, dtypes=(dtype,)) for step in steps(case))
     chain = [*(replace(step, quantities=("value",)) for step in before), last]
     console.print(f"[bold]{escape(case.id)}[/]  {escape(case.file)}:{case.line}  {escape(case.source)}")

@@ -270,7 +270,7 @@ class Collector:
                 self.tables["relations"].add([row])
 
     def _confirm_printed(self, group: Group, sound: list[Observation]) -> None:
-        if group.case.printed is None or group.dtype != published_figures.DTYPE:
+        if group.case.printed is None or group.dtype != published_figures.CONFIRMED_DTYPE:
             return
         exact = published_figures.show(self.references(group, "value").rounded, group.case)
         values = {one.bits: one.values for one in sound if one.values is not None}

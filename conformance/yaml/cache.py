@@ -24,14 +24,14 @@ def parse(data: bytes, limits: Limits, faults: Faults, *right: str) -> Mapping |
     """As `yaml_tree.parse`: a tree without faults is kept, and found again."""
     path = cache_directory() / "trees" / _key(data, limits)
     try:
-        found = _unpacked(json.loads(path.read_bytes()))
-        if isinstance(found, Mapping):
-            return found
+        root = _unpacked(json.loads(path.read_bytes()))
+        if isinstance(root, Mapping):
+            return root
     except (OSError, ValueError, TypeError, LookupError):
         pass  # not kept yet, or damaged
-    before = len(faults.found)
+    before = len(faults.noted)
     tree = yaml_tree.parse(data, limits, faults, *right)
-    if tree is not None and len(faults.found) == before:
+    if tree is not None and len(faults.noted) == before:
         _keep(path, json.dumps(_packed(tree), separators=(",", ":")).encode())
     return tree
 

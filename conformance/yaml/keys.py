@@ -26,12 +26,12 @@ def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[An
     """A mapping as a model, or None after faults; and the paths of what is at fault."""
     try:
         return model.model_validate(plain(node)), frozenset()
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=True)
-    for one in found:
-        place, what, right = _fault(model, node, one)
-        faults.add(place.line, place.column, what, right)
-    return None, frozenset(one["loc"] for one in found)
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False, include_context=True)
+    for error in errors:
+        where, what, remedy = _fault(model, node, error)
+        faults.add(where.line, where.column, what, remedy)
+    return None, frozenset(error["loc"] for error in errors)
 
 
 def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str, str]:
@@ -58,8 +58,10 @@ def _fault(model: type[BaseModel], node: Mapping, error: Any) -> tuple[Node, str
         length = "too long" if kind_of.endswith("long") else "empty"
         return value, f"{name}: {length}", described
     if kind_of.endswith("_type"):
-        told = f"{kind(value)} ({written})" if isinstance(value, Scalar) and value.text else kind(value)
-        return value, f"{name}: {told}", described
+        description = (
+            f"{kind(value)} ({written})" if isinstance(value, Scalar) and value.text else kind(value)
+        )
+        return value, f"{name}: {description}", described
     return value, f"{name}: {written} is not right", described
 
 

@@ -26,12 +26,12 @@ class Limits:
     def from_environment(cls) -> Limits:
         """The defaults, or what the environment says; CaseError where it says no positive integer."""
         values = {}
-        for one in fields(cls):
-            name = f"CONFORMANCE_MAX_{one.name.upper()}"
+        for limit in fields(cls):
+            name = f"CONFORMANCE_MAX_{limit.name.upper()}"
             text = os.environ.get(name)
             if text is None:
                 continue
             if not (text.isascii() and text.isdigit() and 0 < len(text) <= 18 and int(text)):
                 raise CaseError(f"{name}: {text[:40]!r} is no limit: a positive integer")
-            values[one.name] = int(text)
+            values[limit.name] = int(text)
         return cls(**values)

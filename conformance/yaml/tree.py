@@ -150,8 +150,8 @@ def _events(text: str, faults: Faults) -> Iterator[Any]:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         problem = " ".join(str(error.problem or error.context or "cannot be read").split())
-        right = "YAML 1.2; quote texts that hold any of : # [ ] { } , & *"
-        faults.add(line, column, f"no YAML: {shown(problem, 160)}", right)
+        remedy = "YAML 1.2; quote texts that hold any of : # [ ] { } , & *"
+        faults.add(line, column, f"no YAML: {shown(problem, 160)}", remedy)
         raise _EndError from None
     except Exception as error:  # the scanner raises what it likes on hostile text
         faults.add(1, 1, f"no YAML: {type(error).__name__}", "YAML 1.2")
@@ -187,8 +187,8 @@ class _Builder:
                 quoted = name == "ScalarEvent" and bool(event.style)
                 self._place(_scalar(line, column, getattr(event, "value", ""), quoted))
 
-    def _end(self, line: int, column: int, what: str, right: str) -> NoReturn:
-        self.faults.add(line, column, what, right)
+    def _end(self, line: int, column: int, what: str, remedy: str) -> NoReturn:
+        self.faults.add(line, column, what, remedy)
         raise _EndError
 
     def _document(self, event: Any, line: int, column: int) -> None:
@@ -204,11 +204,11 @@ class _Builder:
         """Note a fault for what case files do not need, end at a limit."""
         self.nodes += 1
         if self.nodes > self.limits.nodes:
-            right = f"a `.npy` file for a large tensor, or more files{_raised('nodes')}"
-            self._end(line, column, f"more than {self.limits.nodes} values in one file", right)
+            remedy = f"a `.npy` file for a large tensor, or more files{_raised('nodes')}"
+            self._end(line, column, f"more than {self.limits.nodes} values in one file", remedy)
         if name != "ScalarEvent" and len(self.stack) >= self.limits.depth:
-            right = f"tensors of fewer axes{_raised('depth')}"
-            self._end(line, column, f"nested deeper than {self.limits.depth} levels", right)
+            remedy = f"tensors of fewer axes{_raised('depth')}"
+            self._end(line, column, f"nested deeper than {self.limits.depth} levels", remedy)
         if name == "AliasEvent":
             self.unread = True
             self.faults.add(line, column, f"the alias {shown('*' + event.anchor)}", "the value itself")

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
-from conformance.yaml.problems import MOST
+from conformance.yaml.problems import MAX_LISTED_FAULTS
 
 HEAD = "source: s\ncases:\n  - id: a\n"
 SOFTMAX = HEAD + "    operation: softmax\n"
@@ -322,8 +322,8 @@ class TestAllAtOnce:
 
     def test_a_flood_is_counted(self, tmp_path: Path) -> None:
         found = faults(tmp_path, SOFTMAX + f"    inputs: {{x: [{', '.join(['what'] * 200)}]}}\n")
-        assert len(found) == MOST + 1
-        assert found[-1] == f"f.yaml: and {200 - MOST} more"
+        assert len(found) == MAX_LISTED_FAULTS + 1
+        assert found[-1] == f"f.yaml: and {200 - MAX_LISTED_FAULTS} more"
 
 
 class TestNpyFiles:

@@ -226,8 +226,8 @@ class _Sweep(Generator):
 
     def sweep(self) -> Floats:
         """The numbers themselves, the smallest magnitude first."""
-        place = np.arange(self.rungs)
-        values = np.ldexp(self.low * (1 + (place % self.steps) / self.steps), place // self.steps)
+        rung = np.arange(self.rungs)
+        values = np.ldexp(self.low * (1 + (rung % self.steps) / self.steps), rung // self.steps)
         return -values if self.negative else values
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from conformance.arithmetic import FORMATS, from_storage, to_storage
 
 #: How far `+ Nulp` may lead.
-MOST_STEPS = 1_000_000
+MAX_STEPS_ULPS = 1_000_000
 
 # Each the dtype's own number next to a real threshold, so that float64 holds it exactly:
 #   exp_overflow    the smallest x whose exp(x) rounds to infinity
@@ -63,10 +63,10 @@ class Edge:
         base = named(dtype)[self.name] if self.name else float(from_storage(to_storage(self.number, dtype)))
         if not np.isfinite(base):
             raise ValueError(f"{self.number} lies beyond the largest {dtype}")
-        found = step(-base if self.negative else base, self.steps, dtype)
-        if not np.isfinite(found):
+        number = step(-base if self.negative else base, self.steps, dtype)
+        if not np.isfinite(number):
             raise ValueError(f"{self.text} lies beyond the largest {dtype}")
-        return found
+        return number
 
 
 def parse(text: str) -> Edge | str | None:
@@ -77,7 +77,7 @@ def parse(text: str) -> Edge | str | None:
     if match["name"] and match["name"] not in NAMES:
         return match["name"]
     steps = int(match["steps"] or 0)
-    if steps > MOST_STEPS:
+    if steps > MAX_STEPS_ULPS:
         return None
     return Edge(
         text=" ".join(text.split()),
@@ -108,10 +108,10 @@ def step(value: float, steps: int, dtype: str) -> float:
     bits = int(stored.view(kind)[0])
     lowest = int(np.iinfo(kind).min)
     # Sign and magnitude to one line of integers, on which both zeros are 0.
-    place = (bits if bits >= 0 else lowest - bits) + steps
+    line = (bits if bits >= 0 else lowest - bits) + steps
     infinity = int(np.atleast_1d(to_storage(np.inf, dtype)).view(kind)[0])
-    place = max(-infinity, min(infinity, place))
-    if place == 0 and steps == 0:
+    line = max(-infinity, min(infinity, line))
+    if line == 0 and steps == 0:
         return value
-    moved = np.array([place if place >= 0 else lowest - place], dtype=kind).view(stored.dtype)
+    moved = np.array([line if line >= 0 else lowest - line], dtype=kind).view(stored.dtype)
     return float(from_storage(moved)[0])

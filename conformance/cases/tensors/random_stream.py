@@ -13,10 +13,10 @@ Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint64]
 
-_GOLDEN = 0x9E3779B97F4A7C15
-_WORD = (1 << 64) - 1
-#: Words that are made together: so few that they stay in the processor's cache.
-_CHUNK = 1 << 15
+_GOLDEN_GAMMA = 0x9E3779B97F4A7C15
+_WORD_MASK = (1 << 64) - 1
+#: Words made together: so few that they stay in the processor's cache.
+_CHUNK_WORDS = 1 << 15
 
 
 def _mix(state: Bits) -> Bits:
@@ -35,17 +35,17 @@ class Stream:
     def __init__(self, name: str, seed: int) -> None:
         start = 0xCBF29CE484222325
         for byte in f"{name}:{seed}".encode():  # FNV-1a
-            start = ((start ^ byte) * 0x100000001B3) & _WORD
+            start = ((start ^ byte) * 0x100000001B3) & _WORD_MASK
         self.state = start
 
     def bits(self, count: int) -> Bits:
         """The next `count` words of 64 bits."""
         words = np.empty(count, np.uint64)
-        for first in range(0, count, _CHUNK):
-            size = min(_CHUNK, count - first)
-            place = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
-            words[first : first + size] = _mix(place + np.uint64(self.state))
-            self.state = (self.state + size * _GOLDEN) & _WORD
+        for first in range(0, count, _CHUNK_WORDS):
+            size = min(_CHUNK_WORDS, count - first)
+            counter = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(_GOLDEN_GAMMA)
+            words[first : first + size] = _mix(counter + np.uint64(self.state))
+            self.state = (self.state + size * _GOLDEN_GAMMA) & _WORD_MASK
         return words
 
     def uniform(self, count: int) -> Floats:
@@ -59,18 +59,17 @@ class Stream:
 
     def _sums(self, terms: int, count: int) -> Bits:
         """Sums of so many words of 52 bits, `count` words apart from each other."""
-        if terms * count <= _CHUNK:  # a small tensor costs the calls, a large one the memory
+        if terms * count <= _CHUNK_WORDS:  # a small tensor costs the calls, a large one the memory
             words = self.bits(terms * count) >> np.uint64(12)
             return np.asarray(words.reshape(terms, count).sum(axis=0, dtype=np.uint64))
         total = np.zeros(count, np.uint64)
-        for first in range(0, count, _CHUNK):
-            part = total[first : first + _CHUNK]
-            place = np.arange(first + 1, first + part.size + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+        for first in range(0, count, _CHUNK_WORDS):
+            part = total[first : first + _CHUNK_WORDS]
+            counter = np.arange(first + 1, first + part.size + 1, dtype=np.uint64) * np.uint64(_GOLDEN_GAMMA)
             for term in range(terms):
-                part += _mix(place + np.uint64((self.state + term * count * _GOLDEN) & _WORD)) >> np.uint64(
-                    12
-                )
-        self.state = (self.state + terms * count * _GOLDEN) & _WORD
+                state = (self.state + term * count * _GOLDEN_GAMMA) & _WORD_MASK
+                part += _mix(counter + np.uint64(state)) >> np.uint64(12)
+        self.state = (self.state + terms * count * _GOLDEN_GAMMA) & _WORD_MASK
         return total
 
     def below(self, limit: int, count: int) -> Labels:

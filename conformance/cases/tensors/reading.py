@@ -17,8 +17,10 @@ from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults, meant, shown
 from conformance.yaml.tree import List, Mapping, Node, Scalar, kind
 
-_RIGHT = "nested lists of numbers, {file: name.npy}, or a generator as {normal: {shape: [4, 8], seed: 1}}"
-_NUMBER = "a number, its bits as '0x1.8p+3', or an edge as 'exp_overflow - 1ulp'"
+_TENSOR_REMEDY = (
+    "nested lists of numbers, {file: name.npy}, or a generator as {normal: {shape: [4, 8], seed: 1}}"
+)
+_NUMBER_REMEDY = "a number, its bits as '0x1.8p+3', or an edge as 'exp_overflow - 1ulp'"
 
 
 @dataclass
@@ -31,32 +33,32 @@ class Reader:
     dtypes: tuple[str, ...]
     elements: int = 0
 
-    def fault(self, node: Node, what: str, right: str) -> None:
+    def fault(self, node: Node, what: str, remedy: str) -> None:
         """Note a fault at a node."""
-        self.faults.add(node.line, node.column, what, right)
+        self.faults.add(node.line, node.column, what, remedy)
 
     def tensor(self, name: str, node: Node, labels: bool, floating: bool) -> Tensor | None:
         """The tensor at a node; `labels` and `floating` say which kinds the operation takes there."""
-        found = self._stored(name, node) if isinstance(node, Mapping) and "file" in node.entries else None
+        tensor = self._stored(name, node) if isinstance(node, Mapping) and "file" in node.entries else None
         if isinstance(node, Mapping):
-            found = found if "file" in node.entries else self._made(name, node)
+            tensor = tensor if "file" in node.entries else self._made(name, node)
         else:
-            found = _Lists(self, name, labels, floating).read(node)
-        if found is None:
+            tensor = _Lists(self, name, labels, floating).read(node)
+        if tensor is None:
             return None
-        if labels and not floating and not found.integral:
+        if labels and not floating and not tensor.integral:
             self.fault(node, f"{name}: numbers where labels belong", "integers")
             return None
-        self.elements += size(found.shape)
+        self.elements += size(tensor.shape)
         if self.elements > self.limits.elements:
             what = f"{name}: {self.elements} elements in one case, the limit is {self.limits.elements}"
             self.fault(node, what, "a smaller shape, or CONFORMANCE_MAX_ELEMENTS")
             return None
-        return found
+        return tensor
 
     def _made(self, name: str, node: Mapping) -> Tensor | None:
         if len(node.entries) != 1:
-            self.fault(node, f"{name}: a mapping of {len(node.entries)} keys", _RIGHT)
+            self.fault(node, f"{name}: a mapping of {len(node.entries)} keys", _TENSOR_REMEDY)
             return None
         ((word, settings),) = node.entries.items()
         if word not in GENERATORS:
@@ -149,7 +151,7 @@ class _Lists:
 
     def read(self, node: Node) -> Literal | None:
         """The lists as a tensor, or None after faults."""
-        before = len(self.reader.faults.found)
+        before = len(self.reader.faults.noted)
         shape, leaves = self._shape(node)
         if shape is None:
             return None
@@ -159,30 +161,30 @@ class _Lists:
         values = self._plain(leaves) if read == self._float else None
         if values is None:
             values = [read(leaf) for leaf in leaves]
-        if len(self.reader.faults.found) > before:
+        if len(self.reader.faults.noted) > before:
             return None
-        named = tuple(
-            (place, value) for place, value in enumerate(values) if isinstance(value, landmarks.Edge)
+        edges = tuple(
+            (index, value) for index, value in enumerate(values) if isinstance(value, landmarks.Edge)
         )
         numbers = [0.0 if isinstance(value, landmarks.Edge) else value for value in values]
-        return Literal(shape, integral, np.array(numbers, np.int64 if integral else np.float64), named)
+        return Literal(shape, integral, np.array(numbers, np.int64 if integral else np.float64), edges)
 
     def _shape(self, node: Node) -> tuple[tuple[int, ...] | None, list[Scalar]]:
         """The shape of nested lists and their leaves in order; None after the fault of a ragged list."""
         shape: list[int] = []
         level = [node]
         while level and isinstance(level[0], List):
-            lengths = {len(one.items) if isinstance(one, List) else -1 for one in level}
+            lengths = {len(node.items) if isinstance(node, List) else -1 for node in level}
             if len(lengths) > 1:
                 return self._ragged(level)
             shape.append(lengths.pop())
-            level = [item for one in level if isinstance(one, List) for item in one.items]
-        bad = [one for one in level if not isinstance(one, Scalar)]
+            level = [item for node in level if isinstance(node, List) for item in node.items]
+        bad = [node for node in level if not isinstance(node, Scalar)]
         if bad and isinstance(level[0], Scalar):
             return self._ragged(level)
-        for one in bad:
-            self.reader.fault(one, f"{self.name}: {kind(one)} among numbers", _NUMBER)
-        return (None, []) if bad else (tuple(shape), [one for one in level if isinstance(one, Scalar)])
+        for node in bad:
+            self.reader.fault(node, f"{self.name}: {kind(node)} among numbers", _NUMBER_REMEDY)
+        return (None, []) if bad else (tuple(shape), [node for node in level if isinstance(node, Scalar)])
 
     def _ragged(self, level: list[Node]) -> tuple[None, list[Scalar]]:
         """Note the first node that is unlike the level's first."""
@@ -193,7 +195,7 @@ class _Lists:
             return "a number" if isinstance(node, Scalar) else kind(node)
 
         first = named(level[0])
-        odd = next(one for one in level if named(one) != first)
+        odd = next(node for node in level if named(node) != first)
         what = f"{self.name}: {named(odd)} beside {first}"
         self.reader.fault(odd, what, "lists of one length at each level")
         return None, []
@@ -213,7 +215,7 @@ class _Lists:
         if isinstance(value, str):
             return self._text(leaf, value)
         if value is None or isinstance(value, bool):
-            self.reader.fault(leaf, f"{self.name}: {_written(leaf)} among numbers", _NUMBER)
+            self.reader.fault(leaf, f"{self.name}: {_written(leaf)} among numbers", _NUMBER_REMEDY)
             return 0.0
         try:
             number = float("nan") if leaf.wrong else float(value)
@@ -251,7 +253,7 @@ class _Lists:
         if edge is not None:
             self.reader.fault(leaf, f"{self.name}: no edge {shown(edge)}", meant(edge, landmarks.NAMES))
         else:
-            self.reader.fault(leaf, f"{self.name}: {_written(leaf)} among numbers", _NUMBER)
+            self.reader.fault(leaf, f"{self.name}: {_written(leaf)} among numbers", _NUMBER_REMEDY)
         return 0.0
 
     def _in_every_dtype(self, leaf: Scalar, value: Callable[[str], object]) -> None:
@@ -260,16 +262,16 @@ class _Lists:
             try:
                 value(dtype)
             except ValueError as error:
-                right = f"`dtypes` without {dtype}, .inf, or an edge as 'max'"
-                self.reader.fault(leaf, f"{self.name}: {error}", right)
+                remedy = f"`dtypes` without {dtype}, .inf, or an edge as 'max'"
+                self.reader.fault(leaf, f"{self.name}: {error}", remedy)
                 return
 
 
 def _same(bits: float, text: str, dtype: str) -> None:
-    found = float(rounded(np.array(bits), dtype))
-    if found != bits:
+    number = float(rounded(np.array(bits), dtype))
+    if number != bits:
         raise ValueError(
             f"the bits {shown(text)} are not those of any {dtype}"
-            if np.isfinite(found)
+            if np.isfinite(number)
             else overflow(bits, dtype)
         )

@@ -17,10 +17,10 @@ from conformance.cases.tensors.landmarks import Edge
 from conformance.yaml.problems import shown
 
 Array = npt.NDArray[Any]
-#: Tensors of at most this many elements stay in memory once they are made.
-_KEPT = 2**16
+#: Elements up to which a tensor stays in memory once it is made.
+_MAX_STORED_ELEMENTS = 2**16
 #: Elements up to which tensors of one description are one.
-_SHARED = 2**12
+_MAX_SHARED_ELEMENTS = 2**12
 
 
 class Tensor(Protocol):
@@ -58,8 +58,8 @@ class Literal:
         if not self.edges:
             return self.flat.reshape(self.shape)
         flat = self.flat.copy()
-        for place, edge in self.edges:
-            flat[place] = edge.value(dtype)
+        for index, edge in self.edges:
+            flat[index] = edge.value(dtype)
         return flat.reshape(self.shape)
 
     def outline(self) -> Array:
@@ -69,8 +69,8 @@ class Literal:
     def __str__(self) -> str:
         """The numbers as nested lists, edges by name."""
         texts = self.flat.astype(object)
-        for place, edge in self.edges:
-            texts[place] = edge.text
+        for index, edge in self.edges:
+            texts[index] = edge.text
         return _short(str(texts.reshape(self.shape).tolist()))
 
 
@@ -92,7 +92,7 @@ class Made:
 
     def values(self, dtype: str) -> Array:
         """The generator's numbers; no dtype changes them."""
-        if size(self.shape) > _KEPT:
+        if size(self.shape) > _MAX_STORED_ELEMENTS:
             return self.generator.make()
         return self._numbers
 
@@ -102,7 +102,7 @@ class Made:
 
     @cached_property
     def _numbers(self) -> Array:
-        draw = _drawn if size(self.shape) <= _SHARED else _drawn.__wrapped__
+        draw = _drawn if size(self.shape) <= _MAX_SHARED_ELEMENTS else _drawn.__wrapped__
         return draw(type(self.generator), self.generator.model_dump_json())
 
     def __str__(self) -> str:
@@ -138,9 +138,9 @@ class Stored:
 @lru_cache(maxsize=1024)
 def _drawn(kind: type[Generator], settings: str) -> Array:
     """What a generator makes: the cases of a product have the same one."""
-    made = kind.model_validate_json(settings).make()
-    made.setflags(write=False)
-    return made
+    tensor = kind.model_validate_json(settings).make()
+    tensor.setflags(write=False)
+    return tensor
 
 
 def open_npy(path: Path) -> Array:
@@ -166,11 +166,11 @@ def open_npy(path: Path) -> Array:
 
 def rounded(values: Array, dtype: str) -> Array:
     """Floating values in the dtype, as float64; ValueError where a finite number overflows."""
-    found = round_to(FORMATS[dtype], values)
-    lost = np.isinf(found) & np.isfinite(values)
+    numbers = round_to(FORMATS[dtype], values)
+    lost = np.isinf(numbers) & np.isfinite(values)
     if lost.any():
         raise ValueError(overflow(float(values[lost].reshape(-1)[0]), dtype))
-    return found
+    return numbers
 
 
 def overflow(value: float, dtype: str) -> str:
