@@ -1,4 +1,4 @@
-"""What softmax, log_softmax and logsumexp share: a class axis anywhere, and a row of balls at a time."""
+"""Operations along an axis: softmax, log_softmax and logsumexp, a row of balls at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conformance.operations.rows import Row
 
 
 class AlongAxis(Operation):
-    """An operation on each row along `axis` of its input `x`."""
+    """Operation on each row along `axis` of its input `x`."""
 
     def axis(self, arguments: Arguments) -> int:
         """The class axis counted from 0; None is PyTorch's implicit one: 0 for 0, 1 and 3 dimensions, else 1.

@@ -1,4 +1,4 @@
-"""What an operation is: its signature, its formulations and relations, and its exact value."""
+"""Operations: the signature, exact value and derivatives of one mathematical function."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 
 @dataclass(frozen=True)
 class Input:
-    """A positional argument; labels are int64 arrays, the others floating arrays."""
+    """Positional argument of an operation.
+
+    Attributes:
+        name: The argument's name in the canonical signature.
+        kind: `floating` (a float64 array), `labels` (an int64 array), or either.
+    """
 
     name: str
     kind: InputKind
@@ -36,7 +41,13 @@ class Input:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A keyword argument with its default."""
+    """Keyword argument of an operation.
+
+    Attributes:
+        name: The argument's name in the canonical signature.
+        kind: What it holds; a `tensor` is a floating array or None.
+        default: Its value where it is left out.
+    """
 
     name: str
     kind: ParameterKind
@@ -45,7 +56,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Relation:
-    """An identity between two formulations of one operation; `claim` says who claims it and how."""
+    """Identity between two formulations of one operation.
+
+    Attributes:
+        name: The identity as reports write it.
+        left: The formulation on its left side.
+        right: The formulation on its right side.
+        claim: Who claims it, and where; or the definition that gives it.
+    """
 
     name: str
     left: str
@@ -60,12 +78,18 @@ MODULE_IS_FUNCTIONAL = Relation(
 
 @dataclass(frozen=True)
 class Reference:
-    """The exact value of one quantity and what may be lost; arrays of the quantity's shape.
+    """Exact value of one quantity and its bounds: float64 arrays of the quantity's shape.
 
-    rounded: correctly rounded to `dtype`, as float64. high, low: high + low is exact to 2**-100 relative
-    (high infinite beyond float64's range and 0 below it; see `text`). ulp: the dtype's ulp at the exact
-    value. bound, attainable: in those ulps, 0 where the exact value is nan or infinite. outside: the digits
-    of elements that high + low cannot hold, by flat index, as (integer, power of two).
+    Attributes:
+        dtype: The dtype that values, ulps and bounds are for.
+        rounded: The exact value correctly rounded to `dtype`.
+        high: The float64 nearest to it: infinite beyond float64's range, 0 below it (see `text`).
+        low: What `high` lacks: high + low is exact to 2**-100 relative.
+        ulp: The dtype's ulp at the exact value.
+        bound: Error that the standard algorithm may make, in those ulps; 0 where the value is not finite.
+        attainable: The same for the best known algorithm in the same precision.
+        outside: Digits of the elements that high + low cannot hold, by flat index, as
+            (integer, power of two).
     """
 
     dtype: str
@@ -79,16 +103,21 @@ class Reference:
     _texts: dict[tuple[int, int], str] = field(default_factory=dict, repr=False, compare=False)
 
     def text(self, index: tuple[int, ...], digits: int = 25) -> str:
-        """The exact value of one element in decimal digits (at most 30), whatever its magnitude."""
+        """Decimal digits of the exact value of one element, whatever its magnitude.
+
+        Args:
+            index: The element's index, one number an axis.
+            digits: Significant digits, at most 30.
+        """
         flat = int(np.ravel_multi_index(index, self.high.shape)) if index else 0
         if (flat, digits) not in self._texts:
             self._texts[flat, digits] = self._text(flat, index, digits)
         return self._texts[flat, digits]
 
     def _text(self, flat: int, index: tuple[int, ...], digits: int) -> str:
-        held = self.outside.get(flat)
-        if held:
-            return decimal_text(scaled_power(*held), min(digits, 30))
+        far_digits = self.outside.get(flat)
+        if far_digits:
+            return decimal_text(scaled_power(*far_digits), min(digits, 30))
         high, low = float(self.high[index]), float(self.low[index])
         if math.isfinite(high) and high + low:
             return sum_text(high, low, min(digits, 30))
@@ -96,7 +125,18 @@ class Reference:
 
 
 class Operation(ABC):
-    """One mathematical function: signature, formulations, relations, exact value and exact gradient."""
+    """Mathematical function with its exact value and derivatives.
+
+    `arguments` are a call's tensors (float64, labels int64) and scalars by name; `completed` where they
+    have every parameter. A `quantity` is `value`, `gradient:ARGUMENT` or `second:INPUT`.
+
+    Attributes:
+        name: The operation's name.
+        inputs: The positional arguments of the canonical signature, in order.
+        parameters: Its keyword arguments.
+        formulations: Every way to compute it that a framework may offer.
+        relations: Identities between two of the formulations.
+    """
 
     name: ClassVar[str]
     inputs: ClassVar[tuple[Input, ...]]
@@ -119,7 +159,16 @@ class Operation(ABC):
 
     @abstractmethod
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
-        """The quantity's balls at the current precision, flat in its order, for completed arguments."""
+        """The quantity's balls at the current precision, flat in its order.
+
+        Args:
+            arguments: Completed arguments.
+            quantity: The quantity's name.
+            g: The upstream gradient, of the result's shape.
+
+        Raises:
+            ArgumentError: The operation has no such quantity.
+        """
 
     def differentiable(self, arguments: Arguments) -> tuple[str, ...]:
         """The inputs that gradients are taken with respect to: the floating ones."""
@@ -211,7 +260,7 @@ def real(arguments: Arguments, name: str) -> float:
 
 
 def check_broadcast(operation: str, arguments: Arguments, name: str, shape: tuple[int, ...]) -> None:
-    """Raise unless the optional tensor `name` broadcasts to exactly `shape`."""
+    """Raise ArgumentError unless the optional tensor `name` broadcasts to exactly `shape`."""
     if arguments[name] is None:
         return
     given = np.shape(tensor(arguments, name))
@@ -228,11 +277,11 @@ def unknown_quantity(operation: str, quantity: str) -> ArgumentError:
     return ArgumentError(f"{operation} has no quantity {quantity!r}")
 
 
-_UPSTREAM = np.array([(-1.0 if i % 3 == 0 else 1.0) * (1 + 5 * i % 7) / 4 for i in range(21)])
+_UPSTREAM_PERIOD = np.array([(-1.0 if i % 3 == 0 else 1.0) * (1 + 5 * i % 7) / 4 for i in range(21)])
 
 
 def upstream(shape: Sequence[int]) -> FloatArray:
-    """The upstream gradient of the suite: 1 for a 0-d result, else a vector without symmetry.
+    """Upstream gradient of the suite: 1 for a 0-d result, else a vector without symmetry.
 
     g_i = s (1 + (5 i mod 7)) / 4 over the flat index i, s = -1 where i mod 3 is 0, else +1: exact in every
     dtype. A vector of ones would make softmax's gradient vanish.
@@ -240,12 +289,12 @@ def upstream(shape: Sequence[int]) -> FloatArray:
     shape = tuple(shape)
     if not shape:
         return np.ones(())
-    return np.resize(_UPSTREAM, shape)
+    return np.resize(_UPSTREAM_PERIOD, shape)
 
 
 def direction(shape: Sequence[int]) -> FloatArray:
-    """The direction v of second derivatives, d <gradient, v> / d input: the rule of `upstream`, one further.
+    """Direction v of second derivatives, d <gradient, v> / d input: `upstream` shifted by one element.
 
-    v_i = g_(i + 1): were the two alike, one taken for the other would not show. 1.5 for a 0-d input.
+    v_i = g_(i + 1): were the two equal, one taken for the other would not show. 1.5 for a 0-d input.
     """
     return upstream((int(np.prod(shape)) + 1,))[1:].reshape(tuple(shape))

@@ -1,4 +1,4 @@
-"""What the two binary losses share: one loss an element, weights that broadcast, and their gradients."""
+"""Binary losses: a loss an element, weights that broadcast, reductions, and their derivatives."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ from conformance.operations.base import (
     unknown_quantity,
 )
 from conformance.operations.reductions import reduced, times, upstream_factors, with_reduction
-from conformance.operations.repeated_rows import Integers, distinct, reduced_alike
+from conformance.operations.repeated_rows import Integers, reduced_by_counts, repetitions
 
 
 class Element(NamedTuple):
-    """One element: the score (a probability or a logit), the target and the exact factors."""
+    """Element of a binary loss.
+
+    Attributes:
+        score: The probability or the logit.
+        target: The target.
+        weight: The exact ball of its weight.
+        positive: The exact ball of its positive weight.
+    """
 
     score: float
     target: float
@@ -36,7 +43,7 @@ class Element(NamedTuple):
 
 
 class OverElements(Operation):
-    """A loss on each element of two inputs of one shape; mean: divided by the number of elements."""
+    """Loss on each element of two inputs of one shape; mean: divided by the number of elements."""
 
     def completed(self, arguments: Arguments) -> Arguments:
         """See `Operation`; legacy spellings of the reduction are resolved."""
@@ -78,10 +85,10 @@ class OverElements(Operation):
         """See `Operation`."""
         divisor, reduction = ball(tensor(arguments, "target").size), arguments["reduction"]
         if quantity == "value":
-            alike = None if reduction == "none" else distinct(self._columns(arguments))
-            if alike is not None:
-                losses = self._losses(self.elements(arguments, alike[0]))
-                return reduced_alike(losses, alike[1], reduction, divisor)
+            distinct = None if reduction == "none" else repetitions(self._columns(arguments))
+            if distinct is not None:
+                losses = self._losses(self.elements(arguments, distinct.first))
+                return reduced_by_counts(losses, distinct.counts, reduction, divisor)
             return reduced(self._losses(self.elements(arguments)), reduction, divisor)
         elements = self.elements(arguments)
         factors = upstream_factors(g, reduction, divisor, len(elements))
@@ -91,9 +98,9 @@ class OverElements(Operation):
         if arguments.get(name) is None or name not in (*(item.name for item in self.inputs), *self.factors()):
             raise unknown_quantity(self.name, quantity)
         if name == "weight":
-            slopes = [times(u, loss) for u, loss in zip(factors, once_each(self.loss, elements), strict=True)]
+            slopes = [times(u, loss) for u, loss in zip(factors, each_once(self.loss, elements), strict=True)]
         else:
-            each_slope = once_each(lambda e: self.slope(e, name), elements)
+            each_slope = each_once(lambda e: self.slope(e, name), elements)
             with wide():
                 scales = each(product, factors, [e.weight for e in elements])
                 slopes = list(map(weighed, scales, each_slope, elements))
@@ -103,7 +110,7 @@ class OverElements(Operation):
 
     def _curvatures(self, elements: Sequence[Element], factors: Sequence[Ball]) -> list[Ball]:
         along = direction((len(elements),)).tolist()
-        curvatures = once_each(self.curvature, elements)
+        curvatures = each_once(self.curvature, elements)
         with wide():
             scales = [
                 product(product(u, ball(v)), e.weight)
@@ -113,7 +120,7 @@ class OverElements(Operation):
 
     def _losses(self, elements: Sequence[Element]) -> list[Ball]:
         """The elements' losses with their weights."""
-        losses = once_each(self.loss, elements)
+        losses = each_once(self.loss, elements)
         with wide():
             return list(map(weighed, [e.weight for e in elements], losses, elements))
 
@@ -127,32 +134,32 @@ class OverElements(Operation):
     def elements(self, arguments: Arguments, chosen: Integers | slice = slice(None)) -> list[Element]:
         """The chosen elements, all in order by default, with weights broadcast."""
         scores = tensor(arguments, self.inputs[0].name)
-        held = [array.ravel()[chosen].tolist() for array in (scores, tensor(arguments, "target"))]
+        columns = [array.ravel()[chosen].tolist() for array in (scores, tensor(arguments, "target"))]
         factors = [broadcast(arguments, name, scores.shape, chosen) for name in ("weight", "pos_weight")]
-        return list(map(Element, *held, *factors))
+        return list(map(Element, *columns, *factors))
 
 
-def once_each(function: Callable[[Element], Ball], elements: Sequence[Element]) -> list[Ball]:
+def each_once(function: Callable[[Element], Ball], elements: Sequence[Element]) -> list[Ball]:
     """The function of each element; of equal elements, as half types have many, computed once."""
     known: dict[tuple[float, float, int], Ball] = {}
-    found = []
+    values = []
     for element in elements:
         key = element.score, element.target, id(element.positive)
         if key not in known:
             known[key] = function(element)
-        found.append(known[key])
-    return found
+        values.append(known[key])
+    return values
 
 
 def broadcast(arguments: Arguments, name: str, shape: tuple[int, ...], chosen: Integers | slice) -> Column:
-    """An optional tensor as one exact ball a chosen element; 1 where there is none."""
+    """An optional tensor as an exact ball a chosen element; 1 where there is none."""
     if arguments.get(name) is None:
         return [ONE] * (math.prod(shape) if isinstance(chosen, slice) else len(chosen))
     return balls(np.broadcast_to(tensor(arguments, name), shape).ravel()[chosen])
 
 
 def gathered(arguments: Arguments, first: str, name: str, slopes: Sequence[Ball]) -> list[Ball]:
-    """The sums of the elements' gradients over what one entry of the tensor `name` was broadcast to."""
+    """The gradient of a broadcast tensor: the sums of the elements' gradients over each of its entries."""
     given = tensor(arguments, name)
     order = np.broadcast_to(np.arange(given.size).reshape(given.shape), tensor(arguments, first).shape)
     result: list[Ball] = [ZERO] * given.size

@@ -1,4 +1,4 @@
-"""What nll_loss and cross_entropy share: the class axis, labels, class weights and ignored rows."""
+"""Losses over classes, nll_loss and cross_entropy: class axis, labels, class weights, ignored rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLASS_PARAMETERS = (
 
 
 class OverClasses(Operation):
-    """A loss over the class axis of its first input: axis 1, or 0 for one-dimensional input."""
+    """Loss over the class axis of its first input: axis 1, or 0 for one-dimensional input."""
 
     def scores(self, arguments: Arguments) -> FloatArray:
         """The first input."""
@@ -77,7 +77,7 @@ class OverClasses(Operation):
 
 
 def class_axis(shape: tuple[int, ...]) -> int:
-    """1, or 0 for one dimension."""
+    """The class axis of scores: 1, or 0 for one dimension."""
     return min(1, len(shape) - 1)
 
 
@@ -112,11 +112,11 @@ def class_weights(arguments: Arguments, classes: int) -> Column:
 
 
 def label_divisor(labels: Sequence[int | None], weights: Sequence[Ball], arguments: Arguments) -> Ball:
-    """What a mean over labelled rows is divided by: the sum of the weights of those that are not ignored."""
-    held = [label for label in labels if label is not None]
+    """Divisor of a mean over labelled rows: the sum of the weights of the rows that are not ignored."""
+    counting_labels = [label for label in labels if label is not None]
     if arguments["weight"] is None:
-        return ball(len(held))
-    return exact_sum([weights[label] for label in held])
+        return ball(len(counting_labels))
+    return exact_sum([weights[label] for label in counting_labels])
 
 
 __all__ = [

@@ -43,7 +43,7 @@ from conformance.operations.classes import (
     label_divisor,
 )
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
-from conformance.operations.repeated_rows import distinct_rows, divisor_alike, reduced_alike
+from conformance.operations.repeated_rows import distinct_rows, divisor_by_counts, reduced_by_counts
 from conformance.operations.row_cache import row_of
 from conformance.operations.rows import Row
 
@@ -119,35 +119,35 @@ class CrossEntropy(OverClasses):
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         counted = quantity == "value" and arguments["reduction"] != "none"
-        alike = distinct_rows(arguments, "logits") if counted else None
-        if alike is not None:
-            few = _Task(self, alike[0])
-            divisor = divisor_alike(few.labels or [], alike[1], few.weights, arguments)
-            return reduced_alike(few.losses(), alike[1], arguments["reduction"], divisor)
-        task = _Task(self, arguments)
+        distinct = distinct_rows(arguments, "logits") if counted else None
+        if distinct is not None:
+            few, counts = _Rows(self, distinct[0]), distinct[1]
+            divisor = divisor_by_counts(few.labels or [], counts, few.weights, arguments)
+            return reduced_by_counts(few.losses(), counts, arguments["reduction"], divisor)
+        batch = _Rows(self, arguments)
         if quantity == "value":
-            return reduced(task.losses(), arguments["reduction"], task.divisor)
-        factors = upstream_factors(g, arguments["reduction"], task.divisor, len(task.matrix))
+            return reduced(batch.losses(), arguments["reduction"], batch.divisor)
+        factors = upstream_factors(g, arguments["reduction"], batch.divisor, len(batch.matrix))
         if quantity == "gradient:logits":
             return self.restored(
-                (task.logit_gradient(r, factor) for r, factor in enumerate(factors)), arguments
+                (batch.logit_gradient(r, factor) for r, factor in enumerate(factors)), arguments
             )
         if quantity == "second:logits":
             along = class_rows(direction(self.scores(arguments).shape))
             return self.restored(
-                (task.curvature(r, factor, along[r]) for r, factor in enumerate(factors)), arguments
+                (batch.curvature(r, factor, along[r]) for r, factor in enumerate(factors)), arguments
             )
-        if quantity == "gradient:target" and task.labels is None:
+        if quantity == "gradient:target" and batch.labels is None:
             return self.restored(
-                (task.target_gradient(r, factor) for r, factor in enumerate(factors)), arguments
+                (batch.target_gradient(r, factor) for r, factor in enumerate(factors)), arguments
             )
         if quantity == "gradient:weight" and arguments["weight"] is not None:
-            return task.weight_gradient(factors, arguments["reduction"])
+            return batch.weight_gradient(factors, arguments["reduction"])
         raise unknown_quantity(self.name, quantity)
 
 
-class _Task:
-    """One call's rows, coefficients and divisor at the current precision."""
+class _Rows:
+    """Rows of one call, their coefficients and the divisor of a mean, at the current precision."""
 
     def __init__(self, operation: CrossEntropy, arguments: Arguments) -> None:
         self.matrix = class_rows(operation.scores(arguments))
@@ -180,8 +180,8 @@ class _Task:
         if self.smoothing.is_zero():
             return target
         with wide():
-            kept = (1 - self.smoothing) * self.classes
-            return [product(kept, value) + self.smoothing for value in target]
+            unsmoothed = (1 - self.smoothing) * self.classes
+            return [product(unsmoothed, value) + self.smoothing for value in target]
 
     def coefficients(self, index: int) -> list[Ball]:
         """u_c, times the number of classes where the target is smoothed: exact, while e / n is not."""
@@ -189,7 +189,7 @@ class _Task:
             return [product(w, value) for w, value in zip(self.weights, self.spread(index), strict=True)]
 
     def share(self, value: Ball) -> Ball:
-        """Takes back the factor of `spread`."""
+        """The value without the factor of `spread`."""
         return value if self.smoothing.is_zero() else value / self.classes
 
     def losses(self) -> list[Ball]:

@@ -16,7 +16,7 @@ from conformance.operations.classes import (
     label_divisor,
 )
 from conformance.operations.reductions import reduced, times, upstream_factors
-from conformance.operations.repeated_rows import distinct_rows, divisor_alike, reduced_alike
+from conformance.operations.repeated_rows import distinct_rows, divisor_by_counts, reduced_by_counts
 
 
 class NllLoss(OverClasses):
@@ -49,17 +49,19 @@ class NllLoss(OverClasses):
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         counted = quantity == "value" and arguments["reduction"] != "none"
-        alike = distinct_rows(arguments, "log_probs") if counted else None
-        if alike is not None:
-            return self._alike(*alike)
+        distinct = distinct_rows(arguments, "log_probs") if counted else None
+        if distinct is not None:
+            return self._counted(*distinct)
         matrix = class_rows(self.scores(arguments))
         weights = class_weights(arguments, matrix.shape[1])
         labels = flat_labels(arguments)
         divisor = label_divisor(labels, weights, arguments)
         reduction = arguments["reduction"]
-        held = [ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels, strict=True)]
+        surprisals = [
+            ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels, strict=True)
+        ]
         if quantity == "value":
-            return reduced(weighted(held, labels, weights), reduction, divisor)
+            return reduced(weighted(surprisals, labels, weights), reduction, divisor)
         factors = upstream_factors(g, reduction, divisor, len(labels))
         if quantity == "gradient:log_probs":
             rows = []
@@ -72,16 +74,20 @@ class NllLoss(OverClasses):
         if quantity == "second:log_probs":
             return [ZERO] * matrix.size
         if quantity == "gradient:weight" and arguments["weight"] is not None:
-            return weight_gradient(held, labels, weights, factors, divisor if reduction == "mean" else None)
+            return weight_gradient(
+                surprisals, labels, weights, factors, divisor if reduction == "mean" else None
+            )
         raise unknown_quantity(self.name, quantity)
 
-    def _alike(self, few: Arguments, counts: list[int]) -> list[Ball]:
-        """The value over distinct rows, each of which occurs so often."""
+    def _counted(self, few: Arguments, counts: list[int]) -> list[Ball]:
+        """The value over distinct rows, each of which counts so often."""
         matrix = class_rows(self.scores(few))
         weights, labels = class_weights(few, matrix.shape[1]), flat_labels(few)
-        held = [ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels, strict=True)]
-        divisor = divisor_alike(labels, counts, weights, few)
-        return reduced_alike(weighted(held, labels, weights), counts, few["reduction"], divisor)
+        surprisals = [
+            ZERO if y is None else -ball(float(row[y])) for row, y in zip(matrix, labels, strict=True)
+        ]
+        divisor = divisor_by_counts(labels, counts, weights, few)
+        return reduced_by_counts(weighted(surprisals, labels, weights), counts, few["reduction"], divisor)
 
 
 def weighted(terms: list[Ball], labels: list[int | None], weights: Sequence[Ball]) -> list[Ball]:

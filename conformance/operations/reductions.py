@@ -1,4 +1,4 @@
-"""Reductions of a loss, legacy spellings, and what its rows' gradients are multiplied with."""
+"""Reductions of a loss: their legacy spellings, and the factors of the rows' gradients."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def reduced(terms: Sequence[Ball], reduction: object, divisor: Ball) -> list[Bal
 
 
 def upstream_factors(g: FloatArray, reduction: object, divisor: Ball, count: int) -> Column:
-    """What the upstream gradient `g` makes of each of `count` terms: g_i, g, or g / divisor."""
+    """Factors of the gradients of `count` terms under the upstream gradient `g`: g_i, g, or g / divisor."""
     if reduction == "none":
         return balls(g.ravel())
     (factor,) = balls(g.ravel())

@@ -1,14 +1,15 @@
-"""All operations, and the exact value of each quantity settled for a dtype."""
+"""Registry of the operations, and references: exact values settled for a dtype, with their bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from conformance.arithmetic import FORMATS
+from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.correct_rounding import Rounded, settle_together
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
@@ -52,21 +53,31 @@ def operation_named(name: str) -> Operation:
 def reference(
     operation: str, arguments: Arguments, quantity: str, dtype: str, g: FloatArray | None = None
 ) -> Reference:
-    """The exact value of a quantity, correctly rounded to `dtype`, with its bounds in ulps.
+    """Exact value of a quantity, correctly rounded to `dtype`, with its bounds in ulps.
 
-    arguments, g: see `Call`. quantity: `value`, `gradient:<input>` or `second:<input>` (along `direction`).
-    Raises ArgumentError for arguments that the operation does not accept.
+    Args:
+        operation: The operation's name.
+        arguments: See `Call`.
+        quantity: `value`, `gradient:INPUT` or `second:INPUT` (along `direction`).
+        dtype: float16, bfloat16, float32 or float64.
+        g: See `Call`.
+
+    Raises:
+        ArgumentError: The operation does not accept the arguments.
     """
-    (found,) = references([Call(operation, arguments, (quantity,), g)], dtype)
-    return found[quantity]
+    (by_quantity,) = references([Call(operation, arguments, (quantity,), g)], dtype)
+    return by_quantity[quantity]
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call whose quantities are asked for, in the order to compute them in.
+    """Call of an operation, and the quantities that are asked for of it.
 
-    arguments: tensors as float64 arrays that are already rounded to the dtype, labels as int64.
-    g: the upstream gradient, of the result's shape; `upstream` by default.
+    Attributes:
+        operation: The operation's name.
+        arguments: Tensors as float64 arrays that are already rounded to the dtype, labels as int64.
+        quantities: The quantities' names, in the order in which they are to be computed.
+        g: The upstream gradient, of the result's shape; `upstream` by default.
     """
 
     operation: str
@@ -75,46 +86,53 @@ class Call:
     g: FloatArray | None = None
 
 
+@dataclass(frozen=True)
+class _AcceptedCall:
+    """A call that the operation accepts: its arguments have every parameter, and g is there."""
+
+    operation: Operation
+    arguments: Arguments
+    quantities: tuple[str, ...]
+    g: FloatArray
+
+    @classmethod
+    def of(cls, call: Call) -> _AcceptedCall:
+        operation = operation_named(call.operation)
+        operation.check_arguments(call.arguments)
+        complete = operation.completed(call.arguments)
+        g = upstream(operation.result_shape(complete)) if call.g is None else np.asarray(call.g, np.float64)
+        return cls(operation, complete, call.quantities, g)
+
+    def evaluations(self) -> list[Callable[[], Iterable[Ball]]]:
+        """For each quantity, what gives its balls at the current precision."""
+        return [partial(self.operation.balls, self.arguments, name, self.g) for name in self.quantities]
+
+    def reference(self, quantity: str, dtype: str, settled: Rounded) -> Reference:
+        """The quantity's exact value, as it has settled, with its bounds."""
+        error_bounds = getattr(error_analysis, self.operation.name)
+        bound, attainable = error_bounds(self.arguments, quantity, self.g, FORMATS[dtype])
+        shape = self.operation.quantity_shape(self.arguments, quantity)
+        high, ulp = settled.high.reshape(shape), settled.ulp.reshape(shape)
+        return Reference(
+            dtype=dtype,
+            rounded=settled.rounded.reshape(shape),
+            high=high,
+            low=settled.low.reshape(shape),
+            ulp=ulp,
+            bound=_in_ulps(bound, ulp, high),
+            attainable=_in_ulps(attainable, ulp, high),
+            outside=settled.outside,
+        )
+
+
 def references(calls: Sequence[Call], dtype: str) -> list[dict[str, Reference]]:
-    """What `reference` gives for each quantity of each call; all are settled together."""
-    accepted = [_accepted(call) for call in calls]
-    evaluations = [
-        partial(subject.balls, arguments, quantity, g)
-        for subject, arguments, quantities, g in accepted
-        for quantity in quantities
-    ]
+    """What `reference` gives for each quantity of each call, by its name; all are settled together."""
+    accepted = [_AcceptedCall.of(call) for call in calls]
+    evaluations = [evaluate for call in accepted for evaluate in call.evaluations()]
     settled = iter(settle_together(FORMATS[dtype], evaluations))
     return [
-        {name: _with_bounds(subject, arguments, name, dtype, g, next(settled)) for name in quantities}
-        for subject, arguments, quantities, g in accepted
+        {name: call.reference(name, dtype, next(settled)) for name in call.quantities} for call in accepted
     ]
-
-
-def _accepted(call: Call) -> tuple[Operation, Arguments, tuple[str, ...], FloatArray]:
-    """The operation, the arguments with every parameter, the quantities and the upstream gradient."""
-    subject = operation_named(call.operation)
-    subject.check_arguments(call.arguments)
-    complete = subject.completed(call.arguments)
-    g = upstream(subject.result_shape(complete)) if call.g is None else np.asarray(call.g, np.float64)
-    return subject, complete, call.quantities, g
-
-
-def _with_bounds(
-    subject: Operation, complete: Arguments, quantity: str, dtype: str, g: FloatArray, settled: Rounded
-) -> Reference:
-    bound, attainable = getattr(error_analysis, subject.name)(complete, quantity, g, FORMATS[dtype])
-    shape = subject.quantity_shape(complete, quantity)
-    ulp = settled.ulp.reshape(shape)
-    return Reference(
-        dtype=dtype,
-        rounded=settled.rounded.reshape(shape),
-        high=settled.high.reshape(shape),
-        low=settled.low.reshape(shape),
-        ulp=ulp,
-        bound=_in_ulps(bound, ulp, settled.high.reshape(shape)),
-        attainable=_in_ulps(attainable, ulp, settled.high.reshape(shape)),
-        outside=settled.outside,
-    )
 
 
 def _in_ulps(error: FloatArray, ulp: FloatArray, exact: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Rows of logits that are computed once: the quantities of a case, and cases of a product, share them."""
+"""Cache of rows of logits, which the quantities of a case, and cases of a product, share."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from conformance.arithmetic.balls import Ball, current_precision
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.rows import Row
 
-#: Logits of the rows that are kept, with 100 bytes each.
-KEPT = 1 << 18
+#: Logits of all cached rows, with 100 bytes each.
+MAX_CACHED_LOGITS = 1 << 18
 #: A row of so many logits leaves its sum behind when it goes.
-LONG = 1 << 12
-#: The sums that are kept.
-_SUMS = 1 << 12
+MIN_LONG_ROW_LOGITS = 1 << 12
+_MAX_CACHED_SUMS = 1 << 12
 
 
-class _Kept:
-    """The rows made last, of `KEPT` logits together, and the sums of long ones, which a loss needs alone."""
+class _RowCache:
+    """The rows made last, of `MAX_CACHED_LOGITS` together, and the sums of long ones: all a loss needs."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[bytes, int], Row] = {}
@@ -27,26 +26,26 @@ class _Kept:
         self.sums: dict[tuple[bytes, int], Ball] = {}
 
     def add(self, key: tuple[bytes, int], row: Row) -> None:
-        if self.logits + row.size > KEPT:
+        if self.logits + row.size > MAX_CACHED_LOGITS:
             self.rows.clear()
             self.logits = 0
         self.rows[key] = row
         self.logits += row.size
-        if row.size >= LONG and not row.special:
-            if len(self.sums) == _SUMS:
+        if row.size >= MIN_LONG_ROW_LOGITS and not row.special:
+            if len(self.sums) == _MAX_CACHED_SUMS:
                 self.sums.clear()
             self.sums[key] = row.rest
 
 
-_kept = _Kept()
+_cache = _RowCache()
 
 
 def row_of(logits: FloatArray) -> Row:
-    """The row at the current precision, made once: quantities, and cases of a product, share their logits."""
+    """The row of these logits at the current precision, from the cache or made."""
     bits = logits.astype(np.float64, copy=False).tobytes()
     key = hashlib.sha256(bits).digest(), current_precision()
-    row = _kept.rows.get(key)
+    row = _cache.rows.get(key)
     if row is None:
-        row = Row(logits, _kept.sums.get(key))
-        _kept.add(key, row)
+        row = Row(logits, _cache.sums.get(key))
+        _cache.add(key, row)
     return row

@@ -1,7 +1,7 @@
-"""One row of logits in balls: softmax, its logarithm and their derivatives, with nothing that cancels.
+"""Rows of logits in balls: softmax, its logarithm and their derivatives, with nothing that cancels.
 
-A row is shifted by its maximum, so the largest exponential is exactly 1, and the others are summed apart
-from it: `rest`. Where a textbook subtracts from 1, the complement is that sum. A result is exactly 0 in
+A row is shifted by its maximum, so the largest exponential is exactly 1, and the others are summed without
+it: `rest`. Where a textbook subtracts from 1, the complement is that sum. A result is exactly 0 in
 balls wherever it is exactly 0 in mathematics: distinct exponentials of floats are linearly independent
 over the rationals (Lindemann-Weierstrass), so zeros come from coefficients alone, and those are exact.
 """
@@ -47,17 +47,26 @@ from conformance.arithmetic.repeated_values import (
     first_position,
 )
 
-# An addend that many bits below the other could vanish at the starting precision.
-_VANISHING = -60
+# The exponent below which an addend to 1 could vanish at the starting precision.
+_VANISHING_EXPONENT = -60
 
 
 class Row:
-    """The exponentials of one row of extended reals, computed at the current precision.
+    """Exponentials of one row of extended reals, at the current precision.
 
-    poisoned: a nan is among the logits, everything is nan. undecided: the positions whose probability has
-    no limit (two or more +inf, or a row of -inf alone). Otherwise: `top`, the position of the maximum;
-    `exps`, exp(x - maximum), exactly 1 at `top`; `rest`, the sum of the others; `inverse` = 1 / (1 + rest).
-    Where `rest` is known from before, `exps` are not computed unless they are asked for.
+    Attributes:
+        logits: The row.
+        size: The number of logits.
+        poisoned: Whether a nan is among them: then everything is nan.
+        maximum: The largest logit.
+        top: Its first position, -1 in an empty or poisoned row.
+        undecided: The positions whose probability has no limit: two or more +inf, or a row of -inf alone.
+        special: Whether the row is poisoned, has undecided positions, or is empty; then what follows is
+            not there.
+        exps: exp(x - maximum) of each position, exactly 1 at `top`; computed when it is asked for.
+        rest: The sum of the others' exponentials.
+        inverse: 1 / (1 + rest).
+        lonely: Whether `rest` is so small that it could vanish beside 1.
     """
 
     def __init__(self, logits: FloatArray, rest: Ball | None = None) -> None:
@@ -76,18 +85,18 @@ class Row:
             return
         self.rest: Ball = self._sum_of_others() if rest is None else rest
         self.inverse: Ball = 1 / (1 + self.rest)
-        self.lonely = bool(self.rest.is_zero()) or magnitude(self.rest) < _VANISHING
+        self.lonely = bool(self.rest.is_zero()) or magnitude(self.rest) < _VANISHING_EXPONENT
 
     @cached_property
     def exps(self) -> Column:
         """exp(x - maximum) of each position."""
         finite = math.isfinite(self.maximum)
-        found = exponentials(self.logits, self.maximum) if finite else [ZERO] * self.size
-        found[self.top] = ONE
-        return found
+        exps = exponentials(self.logits, self.maximum) if finite else [ZERO] * self.size
+        exps[self.top] = ONE
+        return exps
 
     def _sum_of_others(self) -> Ball:
-        """Their sum without the maximum's own 1."""
+        """The sum of the exponentials without the maximum's own 1."""
         exps = self.exps
         exps[self.top] = ZERO
         others = sum_of(exps)
@@ -176,13 +185,13 @@ def weighted_surprisal(row: Row, coefficients: Sequence[Ball]) -> Ball:
     """sum_c u_c * -log softmax(row)_c for exact coefficients u; those that are exactly 0 drop their term."""
     if row.poisoned or any(is_nan(coefficient) for coefficient in coefficients):
         return NAN
-    held = [(index, value) for index, value in enumerate(coefficients) if not value.is_zero()]
-    if row.special or any(row.logits[i] == -math.inf for i, _ in held) or row.maximum == math.inf:
+    terms = [(index, value) for index, value in enumerate(coefficients) if not value.is_zero()]
+    if row.special or any(row.logits[i] == -math.inf for i, _ in terms) or row.maximum == math.inf:
         # Infinite terms decide; the extended reals' own rules (inf - inf = nan) do the rest.
-        return sum_of([product(value, surprisal(row, index)) for index, value in held])
+        return sum_of([product(value, surprisal(row, index)) for index, value in terms])
     with wide():
-        drops = sum_of([value * row.drop(row.logits[index]) for index, value in held])
-        mass = sum_of([value for _, value in held])
+        drops = sum_of([value * row.drop(row.logits[index]) for index, value in terms])
+        mass = sum_of([value for _, value in terms])
     return drops if mass.is_zero() else total(drops, mass * row.log_mass())
 
 
@@ -204,7 +213,7 @@ def log_softmax_pullback(row: Row, g: Sequence[Ball]) -> Column:
             if row.lonely:
                 return total(others, share * row.rest)
             return (value * row.rest + others) * row.inverse
-        if logit - row.maximum < _VANISHING / 2:
+        if logit - row.maximum < _VANISHING_EXPONENT / 2:
             return total(value, -(exp * share))
         return value - exp * share
 
@@ -218,7 +227,7 @@ def label_pullback(row: Row, label: int, factor: Ball) -> Column:
         if not row.poisoned and label not in row.undecided:
             result[label] = -factor
         return result
-    if row.logits[label] != row.maximum and row.logits[label] - row.maximum < _VANISHING / 2:
+    if row.logits[label] != row.maximum and row.logits[label] - row.maximum < _VANISHING_EXPONENT / 2:
         result[label] = _complement(row.exps[label] * row.inverse, -factor)
     else:
         result[label] = -(row.others(label) * row.inverse * factor)
@@ -280,8 +289,8 @@ def softmax_curvature(row: Row, g: FloatArray, v: FloatArray) -> list[Ball]:
     if any(len(set(values.tolist())) == 1 for values in (g, v)):
         return [ZERO] * row.size
     if row.special:
-        held = list(row.undecided)
-        equal = any(len(set(values[held].tolist())) <= 1 for values in (g, v))
+        undecided = list(row.undecided)
+        equal = any(len(set(values[undecided].tolist())) <= 1 for values in (g, v))
         return [ZERO if equal or index not in row.undecided else NAN for index in range(row.size)]
     with wide():
         first, second = ([ball(x) - ball(values[row.top]) for x in values.tolist()] for values in (g, v))
@@ -298,15 +307,15 @@ def softmax_curvature(row: Row, g: FloatArray, v: FloatArray) -> list[Ball]:
     return [q * value for q, value in zip(p, inner, strict=True)]
 
 
-_Group = tuple[Fraction, int, Fraction, Fraction, Fraction]
+_LogitGroup = tuple[Fraction, int, Fraction, Fraction, Fraction]
 
 
-def _by_logit(row: Row, g: FloatArray, v: FloatArray) -> list[_Group]:
+def _by_logit(row: Row, g: FloatArray, v: FloatArray) -> list[_LogitGroup]:
     """For each logit that occurs: it, how often, and the sums of g, v and g v there."""
-    held: dict[float, list[tuple[Fraction, Fraction]]] = {}
+    pairs_at: dict[float, list[tuple[Fraction, Fraction]]] = {}
     for value, x, y in zip(row.logits, g.tolist(), v.tolist(), strict=True):
         if value != -math.inf:
-            held.setdefault(value, []).append((Fraction(x), Fraction(y)))
+            pairs_at.setdefault(value, []).append((Fraction(x), Fraction(y)))
     zero = Fraction(0)
     return [
         (
@@ -316,19 +325,19 @@ def _by_logit(row: Row, g: FloatArray, v: FloatArray) -> list[_Group]:
             sum((y for _, y in pairs), zero),
             sum((x * y for x, y in pairs), zero),
         )
-        for value, pairs in held.items()
+        for value, pairs in pairs_at.items()
     ]
 
 
-def _vanishes(groups: Sequence[_Group], x: Fraction, y: Fraction) -> bool:
+def _vanishes(groups: Sequence[_LogitGroup], x: Fraction, y: Fraction) -> bool:
     """Whether (x - E g) (y - E v) - Cov(g, v) is 0 identically: so is the coefficient of each exponential."""
-    found: dict[Fraction, Fraction] = {}
+    coefficients: dict[Fraction, Fraction] = {}
     for a, m, g_a, v_a, both_a in groups:
         for b, n, g_b, v_b, both_b in groups:
-            apart = both_a * n - g_a * v_b - g_b * v_a + m * both_b
-            term = (m * x - g_a) * (n * y - v_b) - apart / 2
-            found[a + b] = found.get(a + b, Fraction(0)) + term
-    return not any(found.values())
+            covariance = both_a * n - g_a * v_b - g_b * v_a + m * both_b
+            term = (m * x - g_a) * (n * y - v_b) - covariance / 2
+            coefficients[a + b] = coefficients.get(a + b, Fraction(0)) + term
+    return not any(coefficients.values())
 
 
 def centred(row: Row, v: FloatArray, factor: Ball) -> Column:

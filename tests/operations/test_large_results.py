@@ -55,9 +55,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return exponentials(values, maximum)
 
     monkeypatch.setattr(rows, "exponentials", counting)
-    monkeypatch.setattr(row_cache, "KEPT", CLASSES)
-    monkeypatch.setattr(row_cache, "LONG", CLASSES)
-    monkeypatch.setattr(row_cache, "_kept", row_cache._Kept())
+    monkeypatch.setattr(row_cache, "MAX_CACHED_LOGITS", CLASSES)
+    monkeypatch.setattr(row_cache, "MIN_LONG_ROW_LOGITS", CLASSES)
+    monkeypatch.setattr(row_cache, "_cache", row_cache._RowCache())
     return lengths
 
 
@@ -70,7 +70,7 @@ def test_a_loss_needs_no_exponential_again(
     assert computed == [CLASSES] * (ROWS - 1)
     value = reference("cross_entropy", arguments, "value", "float32")
     assert computed == [CLASSES] * (ROWS - 1)
-    monkeypatch.setattr(row_cache, "_kept", row_cache._Kept())
+    monkeypatch.setattr(row_cache, "_cache", row_cache._RowCache())
     assert _bits(reference("cross_entropy", arguments, "value", "float32")) == _bits(value)
     assert computed == [CLASSES] * (ROWS - 1) * 2
 
@@ -119,8 +119,8 @@ def test_parts_are_the_whole(monkeypatch: pytest.MonkeyPatch, quantity: str, red
     arguments = _arguments(reduction=reduction, weight=np.arange(1.0, CLASSES + 1))
     found = []
     for part in (10**6, 2 * CLASSES, 1):
-        monkeypatch.setattr(losses, "PART", part)
-        monkeypatch.setattr(correct_rounding, "PART", part)
+        monkeypatch.setattr(losses, "PART_LOGITS", part)
+        monkeypatch.setattr(correct_rounding, "PART_BALLS", part)
         found.append(_bits(reference("cross_entropy", arguments, quantity, "float64")))
     assert found[0] == found[1] == found[2]
     assert bool(found[0][-1]) == (quantity != "value")

@@ -32,7 +32,7 @@ def test_as_if_none_were_alike(monkeypatch: pytest.MonkeyPatch, operation: str, 
     labels = np.int64([0, 1, 2, 1])[chosen]
     values = []
     for many in (COUNT, COUNT + 1):
-        monkeypatch.setattr(repeated_rows, "MANY", many)
+        monkeypatch.setattr(repeated_rows, "MIN_COUNTED_ROWS", many)
         counted = repeated_rows.distinct_rows({"logits": FEW[chosen], "target": labels}, "logits")
         assert (counted is not None) == (many == COUNT)
         values.append(exact(operation, FEW[chosen], labels, **more).digits(50))
@@ -41,7 +41,7 @@ def test_as_if_none_were_alike(monkeypatch: pytest.MonkeyPatch, operation: str, 
 
 def test_what_is_not_alike_to_the_bit_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """-0 and 0, a label more; rows that mostly differ are not worth it."""
-    monkeypatch.setattr(repeated_rows, "MANY", 1)
+    monkeypatch.setattr(repeated_rows, "MIN_COUNTED_ROWS", 1)
     rows = np.float64([[0, 1], [-0.0, 1]] * 50)
     found = repeated_rows.distinct_rows({"logits": rows, "target": np.int64([0, 0, 1, 1] * 25)}, "logits")
     assert found is not None
@@ -68,6 +68,6 @@ def test_elements_as_if_none_were_alike(
     more = {name: np.float32([1, 2, 3, 0, 0.7])[chosen] for name in factors}
     values = []
     for many in (COUNT, COUNT + 1):
-        monkeypatch.setattr(repeated_rows, "MANY", many)
+        monkeypatch.setattr(repeated_rows, "MIN_COUNTED_ROWS", many)
         values.append(exact(operation, score, target, reduction=reduction, **more).digits(50))
     assert values[0] == values[1]

@@ -1,4 +1,4 @@
-"""Bounds of the binary losses, on probabilities and on logits."""
+"""Binary losses, on probabilities and on logits: their bounds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ from conformance.operations.error_analysis.reduction import Reduction, reduction
 
 @dataclass(frozen=True)
 class Elements:
-    """What both binary losses share: input, target, magnitude of the weight, reduction over all elements."""
+    """Elements of a binary loss.
+
+    Attributes:
+        x: The input: probabilities or logits.
+        target: The target.
+        weight: The magnitude of the weight, in the input's shape.
+        reduction: The reduction over all elements.
+        model: The rounding model.
+    """
 
     x: Array
     target: Array
@@ -64,9 +72,14 @@ class Elements:
     ) -> Pair:
         """The same for a gradient: times the upstream and its error.
 
-        `terms` sums the magnitudes that autodiff adds up, `depth` what each multiplies the upstream with:
-        that much an upstream lost to underflow costs, but no more than a few times the terms. `factor`
-        multiplies a result lost to underflow before weight and upstream do.
+        Args:
+            g: The upstream gradient.
+            size: The gradient's magnitude before weight and upstream.
+            errors: The errors of that.
+            depth: The sum of what the terms multiply the upstream with: so much an upstream lost to
+                underflow costs, but no more than a few times the terms.
+            terms: The sum of the magnitudes that autodiff adds up.
+            factor: What a result lost to underflow is multiplied with before weight and upstream.
         """
         reaching, reaching_error = self.reduction.upstream(g, self.x.shape)
         relative = 2 * self.model.u * reaching + reaching_error
@@ -86,7 +99,7 @@ class Elements:
     ) -> Pair:
         """The same for a second derivative of magnitude `size` before the direction v.
 
-        `error` is what no algorithm avoids, in unit roundoffs of `size`, and what the standard one adds.
+        `error`: what no algorithm avoids, in unit roundoffs of `size`, and what the standard one adds.
         """
         along = np.abs(direction(self.x.shape))
         best = (error[0] + 1.0) * self.model.u * size * along
@@ -104,13 +117,13 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
     """
     loss, u = Elements.of(arguments, "probs", model), model.u
     p, t = loss.x, loss.target
-    one, other = np.abs(np.log(p)), np.abs(np.log1p(-p))
+    log_p, log_rest = np.abs(np.log(p)), np.abs(np.log1p(-p))
     if quantity == "value":
-        size = times(np.abs(t), one) + times(np.abs(1 - t), other)
+        size = times(np.abs(t), log_p) + times(np.abs(1 - t), log_rest)
         core = (K + 3) * u * size
         return loss.value(size, (core + np.abs(1 - t) * u, core), np.abs(1 - t))
     if quantity == "gradient:probs":
-        # Apart, -t/p and (1 - t)/(1 - p) cancel where p is near t; (p - t) / (p (1 - p)) does not.
+        # As two terms, -t/p and (1 - t)/(1 - p) cancel where p is near t; (p - t) / (p (1 - p)) does not.
         left, right = np.abs(1 / p), np.abs(1 / (1 - p))
         parts = times(np.abs(t), left) + times(np.abs(1 - t), right)
         depth = np.where(t != 0, left, 0.0) + np.where(t != 1, right, 0.0)
@@ -125,9 +138,9 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
         return loss.second(g, size, (6.0, 0.0), depth, np.abs(1 / p) + np.abs(1 / (1 - p)))
     if quantity == "gradient:target":
         size = np.where(p < 0.25, np.log1p(-p) - np.log(p), 2 * np.arctanh(1 - 2 * p))
-        core = K * u * (one + other) + 2 * u * np.abs(size)
+        core = K * u * (log_p + log_rest) + 2 * u * np.abs(size)
         best = (2 * K + 4) * u * np.abs(size)
-        return loss.gradient(g, np.abs(size), (core + u, best), one + other, one + other)
+        return loss.gradient(g, np.abs(size), (core + u, best), log_p + log_rest, log_p + log_rest)
     raise unknown("binary_cross_entropy", quantity)
 
 
@@ -159,8 +172,8 @@ def _with_logits_value(loss: Elements, positive: Array, lost: Array) -> Pair:
     # Between the targets, (1 - t) x and the logarithm's |x| cancel; at 0 and 1 one of them is not there.
     other = 1.0 + (positive - 1) * t
     roundings = 2 * np.abs(1 - loss.target) + (3 if np.any(lost) else 1) * np.abs(other)
-    apart = np.where(loss.mixed, roundings * u * np.abs(x), 0.0) + times(lost * t, softplus(-x))
-    return loss.value(size, (core + apart, core), np.abs(1 - loss.target) + positive * t)
+    cancellation = np.where(loss.mixed, roundings * u * np.abs(x), 0.0) + times(lost * t, softplus(-x))
+    return loss.value(size, (core + cancellation, core), np.abs(1 - loss.target) + positive * t)
 
 
 def _with_logits_gradient(loss: Elements, positive: Array, lost: Array, weighted: bool, g: Array) -> Pair:
@@ -177,9 +190,9 @@ def _with_logits_gradient(loss: Elements, positive: Array, lost: Array, weighted
     if weighted:
         rest = np.where(loss.mixed, np.abs(1 - loss.target) * left, 0.0)
         cancelled = np.maximum(cancelled, rest)
-    apart = (K + 3) * u * cancelled + lost * t
+    cancellation = (K + 3) * u * cancelled + lost * t
     depth = np.where(loss.target != 1, right, 0.0) + np.where(t != 0, positive * left, 0.0)
-    return loss.gradient(g, size, (core + apart, core), depth, size, 1.0 + positive * t)
+    return loss.gradient(g, size, (core + cancellation, core), depth, size, 1.0 + positive * t)
 
 
 def _with_logits_second(loss: Elements, positive: Array, lost: Array, g: Array) -> Pair:
@@ -197,6 +210,8 @@ def _with_logits_target(loss: Elements, positive: Array, weighted: bool, g: Arra
     size = np.abs(positive * left - right)
     core = (2 * K + 4) * u * (right + positive * left)
     other = u * np.abs(x) + (2 * K + 4) * u * np.abs(positive - 1) * left
-    apart = u * np.abs(x) + 2 * u * np.abs(positive - 1) * left if weighted else 0.0
+    cancellation = u * np.abs(x) + 2 * u * np.abs(positive - 1) * left if weighted else 0.0
     parts = right + positive * left
-    return loss.gradient(g, size, (core + apart, np.minimum(core, other)), parts, parts, 1.0 + positive)
+    return loss.gradient(
+        g, size, (core + cancellation, np.minimum(core, other)), parts, parts, 1.0 + positive
+    )

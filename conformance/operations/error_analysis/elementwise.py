@@ -1,4 +1,4 @@
-"""Bounds of the operations that look at one element at a time: sigmoid, log_sigmoid, one_hot."""
+"""Elementwise operations, sigmoid, log_sigmoid and one_hot: their bounds."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> P
         odd = np.abs(np.tanh(x / 2))
         underflow = model.floor * (4 + 12 * np.abs(g))
         # 1 - 2 s from the rounded s cancels at 0; (1 - e) / (1 + e) by expm1 does not.
-        apart = (2 * K + 4) * model.u * np.maximum(s, 0.5)
-        first = size * ((2 * K + 9) * model.u * odd + apart) + underflow
+        cancellation = (2 * K + 4) * model.u * np.maximum(s, 0.5)
+        first = size * ((2 * K + 9) * model.u * odd + cancellation) + underflow
         return first, size * (4 * K + 9) * model.u * odd + underflow
     else:
         raise unknown("sigmoid", quantity)

@@ -1,4 +1,4 @@
-"""Bounds of the losses over classes: nll_loss and cross_entropy, with weights, smoothing and reductions."""
+"""Losses over classes, nll_loss and cross_entropy: their bounds, with weights, smoothing and reductions."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ from conformance.operations.error_analysis.model import (
 from conformance.operations.error_analysis.normalized import log_softmax_gradient
 from conformance.operations.error_analysis.reduction import Reduction, reduction_of
 from conformance.operations.error_analysis.rows import Rows, rows_of
-from conformance.operations.error_analysis.second import log_softmax_second
+from conformance.operations.error_analysis.second_derivatives import log_softmax_second
 
-#: So many logits are looked at together, of rows that have nothing to do with one another.
-PART = 1 << 17
+#: Logits that are analysed in one step: the rows do not depend on each other.
+PART_LOGITS = 1 << 17
 
 
 @dataclass(frozen=True)
 class Labels:
     """Labels of a loss over classes, one a row.
 
-    `kept` marks those not ignored, `index` (..., 1) is theirs (0 elsewhere), `weight` their class weight (0
-    where ignored), `reduction` what joins the rows.
+    Attributes:
+        kept: Whether each label is not ignored.
+        index: The labels with a last axis of length 1; 0 where ignored or out of range.
+        weight: The class weight of each label; 0 where ignored.
+        reduction: The reduction over the rows.
     """
 
     kept: Mask
@@ -145,20 +148,20 @@ def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
 
 def _hard_value(x: Array, labels: Labels, model: Rounding) -> Pair:
     """Labels without smoothing: a row is w (l - z_y)."""
-    found = [_hard_rows(rows_of(x[part], model), labels.part(part)) for part in _parts(x)]
-    weighted, error, best = _joined(found)
+    parts = [_hard_rows(rows_of(x[part], model), labels.part(part)) for part in _parts(x)]
+    weighted, error, best = _joined(parts)
     return labels.reduction.value(weighted, (error, best))
 
 
 def _parts(x: Array) -> list[slice | EllipsisType]:
     """A matrix's rows in parts, so that millions of logits fit in memory, and a part in the cache."""
-    step = max(1, PART // x.shape[-1])
+    step = max(1, PART_LOGITS // x.shape[-1])
     return [slice(first, first + step) for first in range(0, len(x), step)] if x.ndim == 2 else [...]
 
 
-def _joined(found: list[tuple[Array, ...]]) -> tuple[Array, ...]:
+def _joined(parts: list[tuple[Array, ...]]) -> tuple[Array, ...]:
     """The arrays of all parts, each behind its like."""
-    return found[0] if len(found) == 1 else tuple(map(np.concatenate, zip(*found, strict=True)))
+    return parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _hard_rows(rows: Rows, labels: Labels) -> tuple[Array, ...]:
@@ -175,11 +178,11 @@ def _hard_rows(rows: Rows, labels: Labels) -> tuple[Array, ...]:
 def _hard_gradient(x: Array, labels: Labels, g: Array, model: Rounding) -> Pair:
     """Labels without smoothing: a row's gradient is w (p - onehot)."""
     reaching, error = labels.reduction.upstream(g, labels.kept.shape)
-    found = [
+    parts = [
         _hard_gradient_rows(rows_of(x[part], model), labels.part(part), reaching[part], error[part])
         for part in _parts(x)
     ]
-    first, second = _joined(found)
+    first, second = _joined(parts)
     return from_class_rows((first, second))
 
 
@@ -189,8 +192,8 @@ def _hard_gradient_rows(rows: Rows, labels: Labels, reaching: Array, error: Arra
     gradient = np.where(upstream > 0, _one_minus(rows), rows.p)
     pair = []
     for best in (False, True):
-        own = log_softmax_gradient(rows, upstream, 0.0, best) + factor * gradient
-        pair.append(np.where(labels.kept[..., None], own, 0.0))
+        row_error = log_softmax_gradient(rows, upstream, 0.0, best) + factor * gradient
+        pair.append(np.where(labels.kept[..., None], row_error, 0.0))
     return tuple(pair)
 
 
@@ -214,9 +217,9 @@ def _second(rows: Rows, kept: Mask, upstream: Array, error: Array | float, facto
     along = class_rows(direction(from_class_rows((upstream, upstream))[0].shape))
     pair = []
     for best in (False, True):
-        own = log_softmax_second(rows, upstream, error, along, best)
-        own = own + factor * rows.p * np.abs(along - row_sum(rows.p * along))
-        pair.append(np.where(kept[..., None], own, 0.0))
+        row_error = log_softmax_second(rows, upstream, error, along, best)
+        row_error = row_error + factor * rows.p * np.abs(along - row_sum(rows.p * along))
+        pair.append(np.where(kept[..., None], row_error, 0.0))
     return from_class_rows((pair[0], pair[1]))
 
 
@@ -304,6 +307,6 @@ class Soft:
         common = (reaching_error + model.u * reaching) * np.abs(self.a - rows.p * total)
         pair = []
         for best in (False, True):
-            own = log_softmax_gradient(rows, upstream, error, best) + common
-            pair.append(np.where(self.kept[..., None], own, 0.0))
+            row_error = log_softmax_gradient(rows, upstream, error, best) + common
+            pair.append(np.where(self.kept[..., None], row_error, 0.0))
         return from_class_rows((pair[0], pair[1]))

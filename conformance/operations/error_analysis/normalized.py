@@ -1,4 +1,4 @@
-"""Bounds of softmax, log_softmax and logsumexp, and of the gradients that losses over classes go through."""
+"""Normalized rows, softmax, log_softmax and logsumexp: their bounds, and those of gradients through them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from conformance.operations.error_analysis.model import (
     unknown,
 )
 from conformance.operations.error_analysis.rows import Rows, rows_of
-from conformance.operations.error_analysis.second import centred, log_softmax_second, softmax_second
+from conformance.operations.error_analysis.second_derivatives import (
+    centred,
+    log_softmax_second,
+    softmax_second,
+)
 
 
 def class_axis(arguments: Arguments, dimensions: int) -> int:
@@ -59,14 +63,14 @@ def softmax_gradient(rows: Rows, g: Array, best: bool) -> Array:
     shifted = g - rows.at_top(g)
     center = row_sum(p * shifted)
     difference = np.abs(shifted - center)
-    seen = np.abs(shifted if best else g)
-    mean = row_sum(seen * p)
-    lost = row_sum(seen * np.minimum(p, 2 * model.floor) + np.minimum(seen * p, model.floor))
-    center_error = row_sum(seen * p * (relative + model.u)) + lost
-    center_error = center_error + model.summing(seen * p, best) * mean
-    own = 2 * model.u * (seen + np.abs(center if best else row_sum(p * g)))
-    error = p * (relative * difference + center_error + own + model.u * difference)
-    return error + model.floor * (2.0 + difference * (1.0 + 1.0 / rows.s) + seen)
+    magnitudes = np.abs(shifted if best else g)
+    mean = row_sum(magnitudes * p)
+    lost = row_sum(magnitudes * np.minimum(p, 2 * model.floor) + np.minimum(magnitudes * p, model.floor))
+    center_error = row_sum(magnitudes * p * (relative + model.u)) + lost
+    center_error = center_error + model.summing(magnitudes * p, best) * mean
+    rounding = 2 * model.u * (magnitudes + np.abs(center if best else row_sum(p * g)))
+    error = p * (relative * difference + center_error + rounding + model.u * difference)
+    return error + model.floor * (2.0 + difference * (1.0 + 1.0 / rows.s) + magnitudes)
 
 
 def log_softmax_gradient(rows: Rows, g: Array, g_error: Array | float, best: bool) -> Array:
@@ -98,8 +102,8 @@ def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: A
     others_error = row_sum(rows.with_top(g_error, 0.0))
     lost = size * row_sum(rows.with_top(rows.p * relative, 0.0)) + rows.rest * summed
     underflow = row_sum(np.minimum(3.0 * others, model.floor * (3.0 + 2.0 * size)))
-    own = (model.summing(others, best=True) + 3 * model.u) * row_sum(others)
-    return lost + others_error + underflow + own
+    rounding = (model.summing(others, best=True) + 3 * model.u) * row_sum(others)
+    return lost + others_error + underflow + rounding
 
 
 @bounds
@@ -121,8 +125,8 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
     axis = class_axis(arguments, x.ndim)
     rows = rows_of(as_rows(x, axis), model)
     if quantity == "value":
-        one = softmax_value if operation == "softmax" else Rows.log_softmax_error
-        pair = one(rows, False), one(rows, True)
+        error = softmax_value if operation == "softmax" else Rows.log_softmax_error
+        pair = error(rows, False), error(rows, True)
     elif quantity == "gradient:x":
         rows_g = as_rows(np.broadcast_to(g, x.shape), axis)
         if operation == "softmax":

@@ -1,4 +1,4 @@
-"""Reductions of a loss over its rows: which one is asked for, and what it adds to the rows' errors."""
+"""Reductions of a loss over its rows, and what they add to the rows' errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ def reduction_of(arguments: Arguments) -> str:
 
 @dataclass(frozen=True)
 class Reduction:
-    """One reduction over rows, whose sum is divided by `weight`, known within `weight_error`, for a mean."""
+    """Reduction over the rows of a loss.
+
+    Attributes:
+        kind: `none`, `sum` or `mean`.
+        model: The rounding model.
+        weight: What a mean divides the sum by.
+        weight_error: Relative error of the weight.
+    """
 
     kind: str
     model: Rounding
@@ -42,9 +49,12 @@ class Reduction:
         return 2 * self.model.u + self.weight_error
 
     def value(self, rows: Array, errors: Pair, terms: Array | None = None) -> Pair:
-        """Bounds of the result, given the rows' exact values and bounds.
+        """Bounds of the result.
 
-        `terms`, of any shape, are what a flat sum over rows and classes at once adds up.
+        Args:
+            rows: The rows' exact values.
+            errors: The rows' bounds.
+            terms: What a flat sum over rows and classes at once adds up, of any shape.
         """
         if self.kind == "none":
             return errors
@@ -57,8 +67,8 @@ class Reduction:
             summing = self._summing(rows, best)
             if terms is not None:
                 summing = max(summing, self._summing(terms, best))
-            own = summing * float(np.sum(np.abs(rows))) + (self.model.u + self.scale_error) * result
-            pair.append(np.asarray((float(np.sum(clean(error))) + own) * self.scale + underflow))
+            rounding = summing * float(np.sum(np.abs(rows))) + (self.model.u + self.scale_error) * result
+            pair.append(np.asarray((float(np.sum(clean(error))) + rounding) * self.scale + underflow))
         return pair[0], pair[1]
 
     def _summing(self, terms: Array, best: bool) -> float:

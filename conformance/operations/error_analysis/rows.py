@@ -1,4 +1,4 @@
-"""What all bounds over a row of classes share: the shifted row, its sum, and how well both can be known."""
+"""Rows of classes in the error analysis: the shifted row, its sum, and the errors of both."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from conformance.operations.error_analysis.model import Array, K, Rounding, row_sum
 
-#: Rows of at most this many logits are kept.
-KEPT = 1 << 10
+#: Batches of at most this many logits are shared between quantities and cases.
+MAX_SHARED_LOGITS = 1 << 10
 
 
 def finite_size(array: Array) -> Array:
@@ -20,14 +20,24 @@ def finite_size(array: Array) -> Array:
 
 
 class Rows:
-    """Rows of logits along the last axis (n >= 1), in exact arithmetic as far as float64 goes.
+    """Rows of logits along the last axis, as exact as float64 is, and the errors of computing with them.
 
-    `m` maximum, `z` = x - m, `s` = sum of exp(z), `l` = log s,
-    `y` = z - l, `p` = softmax, `rest` = 1 - p at the top, as a sum of the others: the subtraction would
-    cancel. Infinite logits take their limit (z = 0 at a row's only +inf); a row with nan, or of -inf
-    alone, stays nan, and so do its bounds until `clean`. `summing` are the errors of adding up the
-    exponentials.
-    Methods take `best`: False for the standard algorithm (`bound`), True for the best known (`attainable`).
+    Infinite logits take their limit (z = 0 at a row's only +inf); a row with nan, or of -inf alone, stays
+    nan, and so do its bounds until `clean`. Methods take `best`: False for the standard algorithm
+    (`bound`), True for the best known one (`attainable`).
+
+    Attributes:
+        model: The rounding model.
+        n: The number of logits in a row, at least 1.
+        m: The maximum of each row; it, `s`, `l` and `rest` have length 1 along the last axis.
+        z: x - m.
+        s: The sum of exp(z).
+        l: log s.
+        y: z - l, log-softmax.
+        p: Softmax.
+        rest: 1 - p at the maximum, as the sum of the others: the subtraction would cancel.
+        flushed: Relative error of s where exponentials underflow.
+        summing: Relative errors of the sum of the exponentials, of the standard algorithm and the best.
     """
 
     def __init__(self, x: Array, model: Rounding) -> None:
@@ -61,15 +71,15 @@ class Rows:
 
     def at_top(self, array: Array) -> Array:
         """The entry of `array` at each row's maximum, shape (..., 1)."""
-        found: Array = self._whole(array)[self._top]
-        return found[..., None]
+        entries: Array = self._whole(array)[self._top]
+        return entries[..., None]
 
     def _whole(self, array: Array) -> Array:
         """`array` in the shape of the logits."""
         return array if array.shape == self.z.shape else np.broadcast_to(array, self.z.shape)
 
     def _once(self, name: str, best: bool, make: Callable[[bool], Array]) -> Array:
-        """What the value and the derivatives both ask for."""
+        """What value and derivatives share, computed once."""
         if (name, best) not in self._made:
             self._made[name, best] = make(best)
         return self._made[name, best]
@@ -92,8 +102,8 @@ class Rows:
         return self._once("sum_error", best, self._sum_error)
 
     def _sum_error(self, best: bool) -> Array:
-        own = K * self.model.u + self.summing[best]
-        relative = self.drift + self.flushed + own * (self.rest if best else 1.0)
+        rounding = K * self.model.u + self.summing[best]
+        relative = self.drift + self.flushed + rounding * (self.rest if best else 1.0)
         return -np.log1p(-np.minimum(relative, 0.9))
 
     def log_error(self, best: bool) -> Array:
@@ -120,11 +130,11 @@ class Rows:
 
 def rows_of(x: Array, model: Rounding) -> Rows:
     """The rows of `x`; the quantities of a case, and cases of the same logits, share small ones."""
-    if x.size > KEPT:
+    if x.size > MAX_SHARED_LOGITS:
         return Rows(x, model)
-    return _kept(x.tobytes(), x.shape, model)
+    return _shared_rows(x.tobytes(), x.shape, model)
 
 
 @functools.lru_cache(maxsize=256)
-def _kept(x: bytes, shape: tuple[int, ...], model: Rounding) -> Rows:
+def _shared_rows(x: bytes, shape: tuple[int, ...], model: Rounding) -> Rows:
     return Rows(np.frombuffer(x).reshape(shape), model)

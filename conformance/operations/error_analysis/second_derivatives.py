@@ -1,4 +1,4 @@
-"""Bounds of second derivatives over a row of classes, along the fixed direction v.
+"""Second derivatives over a row of classes, along the fixed direction v: their bounds.
 
 All of them centre something under p, as p (v - sum p v): the rounded p multiplies terms that cancel where p
 is near 1. The best algorithm counts v (and the upstream) from its value at the maximum, whose own term then
@@ -15,11 +15,11 @@ from conformance.operations.error_analysis.rows import Rows
 
 def mean_under_p(rows: Rows, values: Array, error: Array, relative: Array, best: bool) -> tuple[Array, Array]:
     """sum p x over each row, and its error: x is known within `error`, each p within its `relative` error."""
-    model, p, seen = rows.model, rows.p, np.abs(values)
-    size = row_sum(seen * p)
-    lost = row_sum(seen * np.minimum(p, 2 * model.floor) + np.minimum(seen * p, model.floor))
-    own = row_sum(seen * p * (relative + model.u)) + row_sum(p * error)
-    return row_sum(p * values), own + lost + model.summing(seen * p, best) * size
+    model, p, magnitudes = rows.model, rows.p, np.abs(values)
+    size = row_sum(magnitudes * p)
+    lost = row_sum(magnitudes * np.minimum(p, 2 * model.floor) + np.minimum(magnitudes * p, model.floor))
+    rounding = row_sum(magnitudes * p * (relative + model.u)) + row_sum(p * error)
+    return row_sum(p * values), rounding + lost + model.summing(magnitudes * p, best) * size
 
 
 def softmax_second(rows: Rows, g: Array, v: Array, best: bool) -> Array:
@@ -37,8 +37,8 @@ def softmax_second(rows: Rows, g: Array, v: Array, best: bool) -> Array:
     h_error = h_error + model.floor * (2.0 + np.abs(v))
     h_mean, h_mean_error = mean_under_p(rows, h, h_error, relative, best)
     size = np.abs(h - h_mean)
-    own = (relative + u) * size + h_error + h_mean_error + 2 * u * (np.abs(h) + np.abs(h_mean))
-    return rows.p * own + model.floor * (2.0 + size * (1.0 + 1.0 / rows.s) + np.abs(h))
+    rounding = (relative + u) * size + h_error + h_mean_error + 2 * u * (np.abs(h) + np.abs(h_mean))
+    return rows.p * rounding + model.floor * (2.0 + size * (1.0 + 1.0 / rows.s) + np.abs(h))
 
 
 def centred(rows: Rows, v: Array, relative: Array, best: bool) -> tuple[Array, Array]:
@@ -46,12 +46,14 @@ def centred(rows: Rows, v: Array, relative: Array, best: bool) -> tuple[Array, A
     model, u = rows.model, rows.model.u
     shifted = v - rows.at_top(v)
     size = np.abs(shifted - row_sum(rows.p * shifted))
-    seen = shifted if best else v
-    error = u * np.abs(seen) if best else np.zeros(v.shape)
-    mean, mean_error = mean_under_p(rows, seen, error, relative, best)
+    magnitudes = shifted if best else v
+    error = u * np.abs(magnitudes) if best else np.zeros(v.shape)
+    mean, mean_error = mean_under_p(rows, magnitudes, error, relative, best)
     # Each term may be multiplied with p, or with p and the upstream, before they are subtracted.
-    own = (relative + u) * size + error + mean_error + 4 * u * (np.abs(seen) + np.abs(mean))
-    return rows.p * size, rows.p * own + model.floor * (2.0 + size * (1.0 + 1.0 / rows.s) + np.abs(seen))
+    rounding = (relative + u) * size + error + mean_error + 4 * u * (np.abs(magnitudes) + np.abs(mean))
+    return rows.p * size, rows.p * rounding + model.floor * (
+        2.0 + size * (1.0 + 1.0 / rows.s) + np.abs(magnitudes)
+    )
 
 
 def log_softmax_second(rows: Rows, g: Array, g_error: Array | float, v: Array, best: bool) -> Array:
