@@ -26,7 +26,7 @@ import numpy as np
 import conformance
 from conformance.arithmetic import to_storage
 from conformance.cases.case import Case
-from conformance.cases.loader import load as load_cases
+from conformance.cases.loader import load_cases
 from conformance.errors import ConformanceError
 from conformance.report.reproduce import check_of, reproduce
 from conformance.results.run import Run

@@ -40,7 +40,8 @@ def _module() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         "verify_discrepancies", HERE.parents[1] / ".ci" / "verify_discrepancies.py"
     )
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
