@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from conformance.comparison import difference
+from conformance.comparison.changes import CHECK, RELATION
+from conformance.comparison.difference import Difference, diff
 from conformance.errors import RunError
 from conformance.results import loading
 from conformance.results.run import Run
@@ -28,7 +29,7 @@ def load_baseline(directory: str | Path, output: str | Path) -> Run:
     return run
 
 
-def changes_since(before: Run | str | Path | None, run: Run) -> difference.Difference | None:
+def changes_since(before: Run | str | Path | None, run: Run) -> Difference | None:
     """What changed since `before`, a run or the directory that holds it, without what is unchanged.
 
     None where `run` or the one in the directory is not whole, where they share no subject, and where there
@@ -36,8 +37,8 @@ def changes_since(before: Run | str | Path | None, run: Run) -> difference.Diffe
     """
     if before is None or not run.complete:
         return None
-    checks = _UnmatchedRows(run.frame, [*difference.CHECK, *_OUTCOME])
-    related = _UnmatchedRows(run.relations(), [*difference.RELATION, *_JUDGEMENT])
+    checks = _UnmatchedRows(run.frame, [*CHECK, *_OUTCOME])
+    related = _UnmatchedRows(run.relations(), [*RELATION, *_JUDGEMENT])
     try:
         if isinstance(before, Run):
             frame, relations = before.frame, before.relations()
@@ -52,7 +53,7 @@ def changes_since(before: Run | str | Path | None, run: Run) -> difference.Diffe
             if not old.complete:
                 return None
         new = replace(run, frame=checks.rest(), frames={"relations": related.rest()})
-        return difference.diff(old, new, elements=False)
+        return diff(old, new, elements=False)
     except RunError:
         return None
 

@@ -1,12 +1,13 @@
-"""Fills a difference with the element of each check that changed most: its bits, digits and exact value."""
+"""Changed elements: of each check the one that changed most, with its bits, digits and exact value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from conformance.caches import cache_directory
 from conformance.cases.case import Case
@@ -17,23 +18,19 @@ from conformance.plan.requests import Group, on_the_wire
 from conformance.results.observation_store import Observations, changed_most, hexadecimal
 from conformance.results.run import Run
 
-if TYPE_CHECKING:
-    from conformance.comparison.difference import Difference
-
 #: Changes of a check in which both sides may have returned something.
 _BOTH = ("regressed", "worse", "fixed", "better", "changed bits")
 
 
-def fill(difference: Difference) -> None:
-    """Writes index, bits, digits, exact value and count of changed elements into `difference.frame`.
+def fill(frame: pd.DataFrame, old_run: Run, new_run: Run) -> None:
+    """Writes index, bits, digits, exact value and count of changed elements into a difference's rows.
 
     Needs both runs' observations; without them the worst element stands as the results have it. The exact
     value is computed again from the case where its element is not the one in the results.
     """
-    old, new = Observations(difference.old.directory), Observations(difference.new.directory)
-    frame = difference.frame
+    old, new = Observations(old_run.directory), Observations(new_run.directory)
     rows = frame.index[(frame["kind"] == "check") & frame["change"].isin(_BOTH)]
-    exact = _Exact(difference.new)
+    exact = _ExactElements(new_run)
     filled: dict[str, dict[Any, Any]] = {}
     changed: dict[Any, dict[str, Any]] = {label: frame.loc[label].to_dict() for label in rows}
     for label, values in _details(changed, old, new, exact):
@@ -45,15 +42,15 @@ def fill(difference: Difference) -> None:
 
 
 def _details(
-    rows: dict[Any, dict[str, Any]], old: Observations, new: Observations, exact: _Exact
+    rows: dict[Any, dict[str, Any]], old: Observations, new: Observations, exact: _ExactElements
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     # Checks of one case and dtype together: its exact values are computed once.
-    for label in sorted(rows, key=lambda one: (rows[one]["case"], rows[one]["dtype"], rows[one]["quantity"])):
+    for label in sorted(rows, key=lambda row: [rows[row][name] for name in ("case", "dtype", "quantity")]):
         row = rows[label]
-        asked = (str(row["case"]), str(row["dtype"]), str(row["formulation"]))
+        request = (str(row["case"]), str(row["dtype"]), str(row["formulation"]))
         quantity = str(row["quantity"])
-        before = old.get(str(row["subject_old"]), asked, quantity)
-        after = new.get(str(row["subject_new"]), asked, quantity)
+        before = old.get(str(row["subject_old"]), request, quantity)
+        after = new.get(str(row["subject_new"]), request, quantity)
         element = changed_most(before, after) if before is not None and after is not None else None
         if element is None:
             yield label, _from_results(row)
@@ -86,7 +83,7 @@ def _bits(digits: str, dtype: str) -> str:
     return hexadecimal(stored)
 
 
-class _Exact:
+class _ExactElements:
     """Exact values of single elements, from the results where they hold them, else computed from the case."""
 
     def __init__(self, run: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,7 @@ from conformance.errors import RunError
 from conformance.report.figures import VISIBLE, count, missing, shorten
 from conformance.report.files import write_whole
 from conformance.report.pages import asset, render
-
-if TYPE_CHECKING:
-    from conformance.comparison.difference import Difference
+from conformance.report.protocol import DifferenceLike
 
 #: Changes that are drawn, what asks for attention first; what is unchanged stands in diff.csv alone.
 _DRAWN = (
@@ -63,6 +61,30 @@ _STYLES = {
 }
 
 
+class Drawable(DifferenceLike, Protocol):
+    """What is drawn of a difference."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line for whatever else differs between the runs."""
+
+    @property
+    def factor(self) -> float:
+        """How many times larger an error counts as changed."""
+
+    def counts(self, kind: str = "check") -> dict[str, int]:
+        """How many checks (or relations, by `kind`) changed in each way."""
+
+    def gating(self, strict: bool = False) -> pd.DataFrame:
+        """The rows that fail the gate."""
+
+    def exit_code(self, strict: bool = False) -> int:
+        """1 where something fails the gate, else 0."""
+
+    def cases(self, change: str) -> dict[str, int]:
+        """The cases with checks that changed so, and how many checks."""
+
+
 @dataclass(frozen=True)
 class Section:
     """One kind of change: its rows as they are drawn, and how many there are in all.
@@ -94,7 +116,7 @@ class Story:
     started: tuple[str, str]
 
 
-def tell(difference: Difference, limit: int = _PAGE) -> Story:
+def tell(difference: Drawable, limit: int = _PAGE) -> Story:
     """The story of a difference, with at most `limit` rows a change beside the worst."""
     frame = difference.frame
     checks, relations = difference.counts("check"), difference.counts("relation")
@@ -155,7 +177,7 @@ def _sentence(gating: int, checks: dict[str, int], relations: dict[str, int]) ->
     return f"{count(gating, 'regression')}{rest}." if gating else f"Nothing regressed{rest}."
 
 
-def _versions(difference: Difference) -> list[tuple[str, str, str]]:
+def _versions(difference: Drawable) -> list[tuple[str, str, str]]:
     found = []
     for one in difference.pairs:
         about = [
@@ -195,7 +217,7 @@ def _said(row: dict[str, Any], side: str) -> str:
     return shorten(str(row[f"message_{side}"]), 100)
 
 
-def write(difference: Difference, directory: Path) -> None:
+def write(difference: Drawable, directory: Path) -> None:
     """Writes the three files, each whole or not at all; RunError where `directory` cannot be written."""
     story = tell(difference)
     try:
@@ -215,7 +237,7 @@ def write(difference: Difference, directory: Path) -> None:
         ) from None
 
 
-def terminal(difference: Difference, console: Console, strict: bool = False) -> None:
+def terminal(difference: Drawable, console: Console, strict: bool = False) -> None:
     """Prints the verdict, versions, counts, cases and the rows that ask for attention first."""
     story = tell(difference, 0)
     style = "bold red" if difference.exit_code(strict) else "bold green"

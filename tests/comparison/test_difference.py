@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from runs import check, relation, run
 
 from conformance.cli import cli
-from conformance.comparison.difference import CHANGES, Difference, diff
+from conformance.comparison.changes import CHANGES
+from conformance.comparison.difference import Difference, diff
 from conformance.comparison.files import grouped
 from conformance.comparison.subject_matching import pair
 from conformance.errors import RunError
