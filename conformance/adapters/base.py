@@ -124,7 +124,8 @@ class Adapter:
         """The value of ``call(tensors)`` and its gradients with respect to the tensors named in `wrt`.
 
         One forward and one backward pass, from the upstream gradient (None: ones of the value's shape).
-        Whatever the framework raises is left to rise: it is the observation.
+        A framework that differentiates nothing gives no gradients, whatever is asked: an empty list, and
+        they are `unsupported`. Whatever the framework raises is left to rise: it is the observation.
         """
         raise NotImplementedError
 

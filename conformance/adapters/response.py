@@ -87,7 +87,8 @@ def _observe(
     outcome: Header = {"status": "returned"}
     if overwritten:
         outcome["overwritten"] = overwritten
-    outcomes.update((quantity, outcome) for quantity in returned)
+    lacking = {"status": "unsupported", "message": "{} gives no gradients".format(adapter.framework)}
+    outcomes.update((quantity, outcome if quantity in returned else lacking) for quantity in quantities)
 
 
 def _evaluate(
@@ -122,9 +123,11 @@ def _value_and_gradients(
     upstream: Tensor,
     quantities: Sequence[str],
 ) -> Dict[str, Stored]:
-    """The storage arrays of the value and of the gradients among the quantities."""
+    """The storage arrays of the value and of the gradients among the quantities, these or none of them."""
     wrt = [quantity for quantity in quantities if quantity.startswith(GRADIENT)]
     value, gradients = adapter.compute(call, tensors, tuple(name[len(GRADIENT) :] for name in wrt), upstream)
+    if len(gradients) not in (0, len(wrt)):  # which of them these are, nobody can tell
+        raise ValueError("the adapter gave {} of {} gradients".format(len(gradients), len(wrt)))
     returned = {}
     if "value" in quantities:
         array, dtype = adapter.store(value)

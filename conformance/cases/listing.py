@@ -47,7 +47,8 @@ def _operations(_: Sequence[str]) -> list[tuple[str, ...]]:
 def _subjects(_: Sequence[str]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("subject", "modes (default first)", "here")]
     for name in frameworks():
-        here = "installed" if installed(name) else f"missing: {install_hint(name)}"
+        hint = install_hint(name)
+        here = "installed" if installed(name) else f"missing: {hint}" if hint else "missing"
         rows.append((name, " ".join(MODES.get(name, ())), here))
     return rows
 

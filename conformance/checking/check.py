@@ -27,7 +27,7 @@ from conformance.plan.selection import Settings
 from conformance.plan.selection import pick as select
 from conformance.report.files import write_whole
 from conformance.results.run import Run
-from conformance.subjects.subject import FRAMEWORKS, MODES, Subject, frameworks, install_hint, installed
+from conformance.subjects.subject import MODES, Subject, frameworks, installed, not_installed
 
 Function = str | Callable[..., Any]
 #: Where a framework has no formulation `functional` of an operation, this one is the control.
@@ -176,8 +176,8 @@ def subjects(
         raise SubjectError(
             f"--framework {framework}: no adapter for it (there are {', '.join(frameworks())})"
         )
-    if framework in FRAMEWORKS and not installed(framework):
-        raise SubjectError(f"{framework} is not installed here; install it with: {install_hint(framework)}")
+    if not installed(framework):
+        raise SubjectError(not_installed(framework))
     if mode and framework in MODES and mode not in MODES[framework]:
         raise SubjectError(f"--mode {mode}: {framework} has the modes {', '.join(MODES[framework])}")
     control = Subject(f"{framework}:{mode}" if mode else framework, framework, mode=mode)

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from conformance.adapters import hardware
 from conformance.errors import SubjectError
-from conformance.subjects import remote_bootstrap
+from conformance.subjects import remote_bootstrap, third_party
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 #: A framework's modes, its default first.
@@ -38,7 +35,7 @@ _SHAPE = "framework[==version[,package==version ...]][:mode][@device]"
 _VERSION = r"[\w.+!-]+"
 _PIN = rf"[A-Za-z0-9][\w.-]*=={_VERSION}"
 _GRAMMAR = re.compile(
-    rf"(?P<framework>[A-Za-z_]\w*)(==(?P<version>{_VERSION})(?P<companions>(,{_PIN})*))?"
+    rf"(?P<framework>[A-Za-z_][\w.-]*)(==(?P<version>{_VERSION})(?P<companions>(,{_PIN})*))?"
     r"(:(?P<mode>\w+))?(@(?P<device>[\w:]+))?"
 )
 
@@ -99,14 +96,7 @@ class Subject:
 
 def frameworks() -> tuple[str, ...]:
     """The frameworks that have an adapter: ours, then other distributions' (group `conformance.adapters`)."""
-    others = {point.name for point in _adapters(tuple(sys.path))}
-    return FRAMEWORKS + tuple(sorted(others - set(FRAMEWORKS)))
-
-
-@lru_cache(maxsize=4)
-def _adapters(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """The entry points of other distributions' adapters on this path: to look takes 2 ms."""
-    return tuple(entry_points(group="conformance.adapters"))
+    return FRAMEWORKS + tuple(sorted(set(third_party.adapters()) - set(FRAMEWORKS)))
 
 
 def parse(text: str) -> Subject:
@@ -149,16 +139,27 @@ def with_pins(subject: Subject, pins: Sequence[str]) -> Subject:
 
 
 def installed(framework: str) -> bool:
-    """Whether this interpreter can import the framework, without importing it."""
-    try:
-        return importlib.util.find_spec(framework) is not None
-    except (ImportError, ValueError):
-        return False
+    """Whether this interpreter has the framework, without importing it."""
+    if framework in FRAMEWORKS:
+        return third_party.importable(framework)
+    point = third_party.adapters().get(framework)
+    return point is not None and not third_party.lacking(point)
 
 
 def install_hint(framework: str) -> str:
-    """The command that installs a framework beside the suite."""
-    return f"python -m pip install 'loss-conformance[{framework}]'"
+    """The command that installs a framework beside the suite; empty where nobody knows it."""
+    if framework in FRAMEWORKS:
+        return f"python -m pip install 'loss-conformance[{framework}]'"
+    point = third_party.adapters().get(framework)
+    return "" if point is None else third_party.install_hint(point)
+
+
+def not_installed(framework: str) -> str:
+    """What is said of a framework that this interpreter lacks, with the remedy where there is one."""
+    point = None if framework in FRAMEWORKS else third_party.adapters().get(framework)
+    needed = "" if point is None else f": its adapter needs {', '.join(third_party.lacking(point))}"
+    hint = install_hint(framework)
+    return f"{framework} is not installed here{needed}" + (f"; install it with: {hint}" if hint else "")
 
 
 def select(
@@ -183,7 +184,7 @@ def select(
             if own or subject.remote or python is None
             else dataclasses.replace(subject, python=python)
         )
-        if one.framework in FRAMEWORKS and not one.version and not one.remote:
+        if not one.version and not one.remote:
             _require(one)
         ready.append(one)
     return ready, []
@@ -201,11 +202,10 @@ def _require(subject: Subject) -> None:
     """SubjectError where the subject's interpreter lacks its framework."""
     if subject.python == sys.executable:
         if not installed(subject.framework):
-            raise SubjectError(
-                f"subject {subject.name!r}: {subject.framework} is not installed here; "
-                f"install it with: {install_hint(subject.framework)}"
-            )
+            raise SubjectError(f"subject {subject.name!r}: {not_installed(subject.framework)}")
         return
+    if subject.framework not in FRAMEWORKS:
+        return  # What an adapter of others needs there, its worker says.
     there = installed_at(subject.python)
     for needed in ("numpy", subject.framework):
         if needed not in there:
