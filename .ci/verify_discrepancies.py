@@ -28,7 +28,7 @@ from conformance.arithmetic import to_storage
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.errors import ConformanceError
-from conformance.report.reproduce import check_of, reproduce
+from conformance.report.reproduction.program import check_of, reproduce
 from conformance.results.run import Run
 
 #: Seconds until a program counts as hung: far beyond an import of a framework on a busy machine.

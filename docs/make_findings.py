@@ -27,7 +27,7 @@ from conformance.cases.models import Deviation, Known
 from conformance.operations import OPERATIONS, upstream
 from conformance.report.figures import count, link, plain, ulps
 from conformance.report.pages import cell
-from conformance.report.reproduce import check_of, reproduce
+from conformance.report.reproduction.program import check_of, reproduce
 from conformance.results.run import Run
 
 HERE = Path(__file__).parent

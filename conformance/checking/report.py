@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.report.figures import count, shorten, ulps
-from conformance.report.reproduce import check_of, reproduce
-from conformance.report.sources import Source
+from conformance.report.reproduction.formulation_source import Source
+from conformance.report.reproduction.program import check_of, reproduce
 
 if TYPE_CHECKING:
     from rich.console import Console

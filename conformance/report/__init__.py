@@ -14,7 +14,7 @@ from conformance.report.html import page, prepare
 from conformance.report.overview import Story, tell
 from conformance.report.pages import render
 from conformance.report.protocol import DifferenceLike, RunLike
-from conformance.report.reproduce import check_of, reproduce
+from conformance.report.reproduction.program import check_of, reproduce
 from conformance.report.sarif import sarif
 from conformance.report.terminal import terminal
 

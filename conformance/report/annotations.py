@@ -16,6 +16,7 @@ from conformance.report.findings import Row
 from conformance.report.frames import light
 from conformance.report.sarif import grouped, message
 from conformance.report.summary import discrepancies
+from conformance.results.loading import load
 
 MOST = 10  # GitHub shows no more errors of one step
 
@@ -48,8 +49,6 @@ def _property(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the annotations of the run in the directory that is named; nothing where all conforms."""
-    from conformance.results.loading import load
-
     directory = (sys.argv[1:] if arguments is None else arguments)[0]
     for line in commands(light(load(Path(directory)).frame)):
         print(line)

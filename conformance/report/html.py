@@ -1,19 +1,40 @@
-"""The page: one file that carries everything it needs."""
+"""The page: one file that carries everything it needs, the libraries' text too.
+
+The libraries are read from installed packages, no copy of theirs is in this repository: DataTables (MIT)
+comes inside `itables`, Vega and Vega-Lite (BSD-3-Clause) inside `vl-convert-python`.
+"""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
-from conformance.report.libraries import datatables, vega
+import platformdirs
+
+from conformance.errors import RunError
+from conformance.report.files import write_whole
 from conformance.report.overview import Story
 from conformance.report.pages import asset, compile_templates, render
 from conformance.report.stability_frontier import EDGES
 from conformance.report.table_data import carry, carry_columns
 from conformance.report.verdicts import KNOWN, LOOKS, in_order
 
-SCRIPTS = ("data.js", "state.js", "engine.js", "checks.js", "details.js", "frontier.js", "main.js")
+SCRIPTS = (
+    "page_data.js",
+    "view_state.js",
+    "column_store.js",
+    "check_table.js",
+    "check_details.js",
+    "stability_frontier.js",
+    "main.js",
+)
+
+# Vega Embed alone is asked for: the bundler leaves the other two names empty.
+VEGA = "window.vegaEmbed = vegaEmbed;"
 
 
 def prepare(kept: Path) -> None:
@@ -53,3 +74,38 @@ def page(story: Story) -> str:
         version=dict(story.summary.facts).get("conformance", ""),
         data="\n".join(data),
     )
+
+
+@cache
+def datatables() -> tuple[str, str]:
+    """DataTables as the text of a JavaScript module, and its style sheet."""
+    spec = find_spec("itables")  # found, not imported: only its files are wanted
+    if spec is None or not spec.submodule_search_locations:
+        raise RunError("the report needs the package itables: pip install itables")
+    folder = Path(spec.submodule_search_locations[0]) / "html"
+    script = (folder / "dt_bundle.js").read_text(encoding="utf-8")
+    return script, (folder / "dt_bundle.css").read_text(encoding="utf-8")
+
+
+@cache
+def vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as the text of a JavaScript module, which sets `window.vegaEmbed`.
+
+    Bundling takes seconds, so the bundle is kept in the user's cache directory for the package's version.
+    """
+    try:
+        version = metadata.version("vl-convert-python")
+    except metadata.PackageNotFoundError:
+        raise RunError(
+            "the report needs the package vl-convert-python: pip install vl-convert-python"
+        ) from None
+    kept = platformdirs.user_cache_path("loss-conformance") / f"vega-embed-{version}.js"
+    try:
+        return kept.read_text(encoding="utf-8")
+    except OSError:
+        import vl_convert  # 90 MB of library: only where the bundle is not there yet
+
+        script = str(vl_convert.javascript_bundle(VEGA))
+    with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        write_whole(kept, script)
+    return script

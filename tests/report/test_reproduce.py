@@ -16,9 +16,9 @@ import pytest
 
 from conformance.arithmetic import FORMATS, from_storage, to_storage
 from conformance.operations import OPERATIONS, direction, upstream
-from conformance.report import literals
-from conformance.report.reproduce import Check, check_of, reproduce
-from conformance.report.sources import formulation
+from conformance.report.reproduction import literals
+from conformance.report.reproduction.formulation_source import formulation
+from conformance.report.reproduction.program import Check, check_of, reproduce
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 IMPORTABLE = {

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from conformance.operations import OPERATIONS, SECOND, direction, upstream
-from conformance.report import frameworks, literals
 from conformance.report.figures import shorten
-from conformance.report.frameworks import Program, Tensor
 from conformance.report.protocol import Arguments
-from conformance.report.sources import Source, formulation, second_by_hand
+from conformance.report.reproduction import framework_syntax, literals
+from conformance.report.reproduction.formulation_source import Source, formulation, second_by_hand
+from conformance.report.reproduction.framework_syntax import Program, Tensor
 
 DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
 FLOWS = ("upstream", "direction")
@@ -122,7 +122,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         function=ast.unparse(ast.fix_missing_locations(source.expression)),
         cast=check.operation == "one_hot",
     )
-    return _heading(check) + frameworks.write(check.framework, program)
+    return _heading(check) + framework_syntax.write(check.framework, program)
 
 
 def _heading(check: Check) -> str:
