@@ -16,7 +16,13 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "repor
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 TREE_PATH = re.compile(r"`((?:conformance|tests|docs|cases|benchmarks|\.ci)/[\w./*-]*)`")
+MODULES = [
+    path.as_posix()
+    for room in ("conformance", "tests", "docs", "benchmarks")
+    for path in (ROOT / room).rglob("*.py")
+]
 WHEEL_ONLY = {"conformance/_cases"}  # paths that are made when the package is built
+READERS_OWN = {"conformance_pocket.py"}  # files that a page has its reader write
 
 
 @pytest.mark.parametrize("environment", ["report", "test"])
@@ -64,9 +70,10 @@ def test_paths_of_the_tree_exist(page: Path) -> None:
     """A part in capitals, as `conformance/adapters/FRAMEWORK/`, stands for any name."""
     text = page.read_text(encoding="utf-8")
     paths = set(TREE_PATH.findall(text)) - WHEEL_ONLY
-    paths |= {f"tests/**/{name}" for name in re.findall(r"`(test_\w+\.py)`", text)}
     patterns = {path: re.sub(r"\b[A-Z]{2,}\b", "*", path).rstrip("/") for path in paths}
     assert [path for path, pattern in patterns.items() if not any(ROOT.glob(pattern))] == []
+    modules = set(re.findall(r"`([\w/]+\.py)`", text)) - paths - READERS_OWN  # named by last parts
+    assert [module for module in modules if not any(path.endswith(f"/{module}") for path in MODULES)] == []
 
 
 def test_glossary_explains_every_word_in_one_row() -> None:
