@@ -1,8 +1,16 @@
-"""What an adapter is: the formulations of each operation in one framework, and how to call them there.
+"""Adapter: what a framework must bring, and what each one inherits.
 
-An author of a new adapter subclasses :class:`Adapter`, fills ``formulations`` (operation -> formulation ->
-function in the framework's own arrays, with the canonical signature) and writes `load`, `store`, `compute`
-and `describe`. A parameter that a function's signature lacks is `unsupported` without a line of code.
+A framework in this repository is a folder beside this file, with the same files in each, and its name in
+``FRAMEWORKS`` of `registry.py`:
+
+- ``description.py``: ``DESCRIPTION``, what is known before its import: modes, devices, how it is installed.
+- ``formulations.py``: ``FUNCTIONS``, the table operation -> formulation -> function in the framework's own
+  arrays, with the operation's canonical signature. A parameter that a function's signature lacks is
+  `unsupported` without a line of code.
+- ``adapter.py``: ``ADAPTER``, a subclass of :class:`Adapter`. It must write `load`, `store`, `compute` and
+  `describe`; `second`, `lay_out`, `lacks` and `compilations` where the framework can.
+
+An adapter of another distribution is the class alone, named by an entry point.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import platform
 import sys
 import warnings
@@ -14,13 +13,11 @@ import numpy as np
 from . import protocol
 from .base import FORMULATIONS, Adapter, Call, Unavailable
 from .hardware import processor
+from .registry import FRAMEWORKS, adapter_class
 from .response import answer
 from .user_function import load_function
 
 EXIT_UNAVAILABLE = 3
-#: The frameworks that have a folder here; others come by the entry-point group.
-OURS = ("numpy", "torch", "tensorflow", "jax")
-ENTRY_POINTS = "conformance.adapters"
 SMALLEST_NORMAL = 1.1754943508222875e-38  # of float32: half of it is subnormal
 
 
@@ -47,14 +44,13 @@ def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> in
 def make_adapter(framework: str, mode: Optional[str] = None, device: Optional[str] = None) -> Adapter:
     """The adapter of a framework, ours or a third party's; Unavailable, in one line, where there is none."""
     try:
-        if framework in OURS:
-            make = importlib.import_module(".{}.adapter".format(framework), __package__).ADAPTER
-        else:
-            make = _third_party(framework)
+        make = adapter_class(framework)
     except Exception as error:  # a framework may fail to import in any way
         raise Unavailable("{} does not import here: {}".format(framework, first_line(error))) from error
     if make is None:
-        raise Unavailable("no adapter for {!r}: there are {}".format(framework, ", ".join(sorted(OURS))))
+        raise Unavailable(
+            "no adapter for {!r}: there are {}".format(framework, ", ".join(sorted(FRAMEWORKS)))
+        )
     try:
         adapter: Adapter = make(mode, device)
     except Unavailable:
@@ -129,15 +125,6 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     if bool(options.function) != bool(options.operation):
         parser.error("--function and --operation go together")
     return options
-
-
-def _third_party(framework: str) -> Any:
-    """What the entry-point group holds under the name: an Adapter class, or a function that makes one."""
-    from importlib import metadata
-
-    points: Any = metadata.entry_points()
-    group = points.select(group=ENTRY_POINTS) if hasattr(points, "select") else points.get(ENTRY_POINTS, ())
-    return next((point.load() for point in group if point.name == framework), None)
 
 
 def _collect_warnings(warned: List[str]) -> None:

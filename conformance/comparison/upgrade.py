@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import report
+from conformance.adapters.registry import FRAMEWORKS
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.comparison.difference import Difference, diff
@@ -17,7 +18,7 @@ from conformance.execution import session
 from conformance.results import observation_store
 from conformance.results.journal import OBSERVATIONS
 from conformance.results.run import Run
-from conformance.subjects.subject import FRAMEWORKS, MODES, Subject, parse, with_pins
+from conformance.subjects.subject import MODES, Subject, parse, with_pins
 
 
 def upgrade(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from conformance.adapters.registry import FRAMEWORKS, description
 from conformance.execution.worker import Worker
 from conformance.subjects.subject import MODES, Subject
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from conformance.plan.requests import Request
 
 #: The modes that compile a program for each shape and dtype.
-COMPILING = frozenset({"jax:jit", "torch:compile", "tensorflow:function", "tensorflow:xla"})
+COMPILING = frozenset(f"{name}:{mode}" for name in FRAMEWORKS for mode in description(name).compiling)
 #: Seconds of work still ahead from which on a second process is worth the framework's second import.
 PAYS = 60.0
 #: Seconds ahead of the one process that are worth moving to the other, which has nothing left.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.adapters.registry import description
 from conformance.subjects.subject import MODES, Subject, parse
 
 if TYPE_CHECKING:
@@ -15,19 +16,9 @@ if TYPE_CHECKING:
     from conformance.plan.requests import Wanted
 
 PROFILES = ("default", "full")
-#: What a mode other than the framework's default is asked for: it changes how a function is carried out, and
-#: the formulations are compared with each other in the default mode.
-IN_MODES = {"jax": ("functional", "composed")}  # JAX has no losses of its own
-#: Modes that compile a program for seconds: they are asked for one dtype, and not for every combination of
-#: options that a product of cases runs through.
-SLOW_MODES = ("torch:compile",)
+#: Modes that compile for seconds are asked for this dtype alone, and not for every combination of options that
+#: a product of cases runs through.
 SLOW_DTYPE = "float32"
-#: Framework -> its device beside the processor, and the expression that says whether there is one.
-DEVICES = {
-    "torch": ("cuda", "import torch; print(torch.cuda.is_available())"),
-    "tensorflow": ("gpu", "import tensorflow as f; print(bool(f.config.list_physical_devices('GPU')))"),
-    "jax": ("gpu", "import jax; print(jax.default_backend() == 'gpu')"),
-}
 _DRIVER = Path("/dev/nvidiactl")
 
 
@@ -37,29 +28,35 @@ def expanded(subjects: Sequence[Subject]) -> list[Subject]:
     for subject in subjects:
         names = [f"{subject.framework}:{mode}" for mode in MODES.get(subject.framework, ())[1:]]
         if has_device(subject):
-            names.append(f"{subject.framework}@{DEVICES[subject.framework][0]}")
+            names.append(f"{subject.framework}@{description(subject.framework).accelerator}")
         found += [subject, *(replace(parse(name), python=subject.python) for name in names)]
     return found
 
 
 def has_device(subject: Subject) -> bool:
     """Whether the subject's interpreter reaches a GPU; it is only asked where the machine has a driver."""
-    if subject.framework not in DEVICES or not _DRIVER.exists():
+    described = description(subject.framework)
+    if not described.accelerator or not _DRIVER.exists():
         return False
-    command = [subject.python, "-c", DEVICES[subject.framework][1]]
+    command = [subject.python, "-c", described.accelerator_probe]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip().endswith("True")
 
 
 def wanted(subject: str, case: Case, dtype: str, formulation: str, quantity: str) -> bool:
-    """Whether a check belongs to the profile `full`."""
-    one = parse(subject)
-    if one.mode is None or one.mode == MODES[one.framework][0]:
+    """Whether a check belongs to the profile `full`.
+
+    A mode other than the framework's default changes how a function is carried out: it is asked for few
+    formulations, which are compared with each other in the default mode.
+    """
+    under_test = parse(subject)
+    described = description(under_test.framework)
+    if under_test.mode is None or under_test.mode == described.modes[0]:
         return True
-    if formulation not in IN_MODES.get(one.framework, ("functional",)):
+    if formulation not in described.formulations_in_modes:
         return False
     product = "[" in case.id and "extreme" not in case.tags
-    return f"{one.framework}:{one.mode}" not in SLOW_MODES or (dtype == SLOW_DTYPE and not product)
+    return under_test.mode not in described.slow or (dtype == SLOW_DTYPE and not product)
 
 
 def wanted_by(profile: str) -> Wanted | None:

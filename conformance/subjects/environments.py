@@ -23,6 +23,8 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from conformance.adapters.description import VersionRule
+from conformance.adapters.registry import FRAMEWORKS, description
 from conformance.caches import cache_directory
 from conformance.errors import SubjectError
 from conformance.subjects import packages, pythons
@@ -40,31 +42,10 @@ COMPANIONS_UNTIL = datetime.timedelta(weeks=6)
 NUMPY = "numpy>=1.18"
 #: By then NumPy 1.19 was out, and most packages had wheels for Python 3.8.
 EARLIEST = datetime.datetime(2020, 10, 1, tzinfo=datetime.UTC)
-#: What a framework's releases need and do not declare: (framework, its versions, constraints on companions).
-CONSTRAINTS = (
-    ("torch", "<2.3", ("numpy<2", "setuptools<70")),
-    ("tensorflow", "<2.9", ("protobuf<3.21",)),
-    ("tensorflow", "<2.18", ("numpy<2",)),
-    ("jax", "<0.4.26", ("numpy<2", "scipy<1.13")),
-)
-#: What a worker needs beside the framework: (framework, its versions, requirements).
-ALWAYS = (
-    ("torch", "<3", ("setuptools",)),
-    ("tensorflow", "<2.12", ("setuptools",)),
-)
-#: Taken as wheels only: built from source they would take hours, or a compiler. JAX itself is Python alone,
-#: and before 0.4.14 there is nothing but its source.
-WHEELS = (
-    "numpy",
-    "scipy",
-    "torch",
-    "tensorflow",
-    "tensorflow-cpu",
-    "jaxlib",
-    "ml-dtypes",
-    "h5py",
-    "grpcio",
-)
+#: Companions that are taken as wheels only, beside what the frameworks' descriptions name.
+COMPANION_WHEELS = ("scipy", "ml-dtypes", "h5py", "grpcio")
+#: Taken as wheels only: built from source they would take hours, or a compiler.
+WHEELS = (*COMPANION_WHEELS, *(name for each in FRAMEWORKS for name in description(each).wheels))
 _RECORD = "environment.json"
 #: Seconds between two signs of life while packages come down.
 _PATIENCE = 20.0
@@ -135,16 +116,15 @@ class _Recipe:
         main = _release(framework, version)
         if main is None:
             raise SubjectError(f"there is no {framework} {version} on the package index")
-        compiled, requirement = main, f"{main.name}=={main.version}"
-        if framework == "jax":
-            requirement = f"jax[cpu]=={version}"
-            compiled = _release("jaxlib", _pinned(pins, "jaxlib") or version) or main
-        always = [text for one, versions, texts in ALWAYS if _holds(one, versions, pins[0]) for text in texts]
-        limits = [
-            text for one, versions, texts in CONSTRAINTS if _holds(one, versions, pins[0]) for text in texts
-        ]
-        requirements = (requirement, *pins[1:], NUMPY, *always)
-        return _Recipe(tuple(pins), framework, main, compiled, requirements, tuple(limits))
+        described, compiled = description(framework), main
+        if described.compiled_distribution:
+            name = described.compiled_distribution
+            compiled = _release(name, _pinned(pins, name) or version) or main
+        always, limits = (
+            _applying(rules, version) for rules in (described.requirements, described.constraints)
+        )
+        requirements = (f"{main.name}{described.extras}=={main.version}", *pins[1:], NUMPY, *always)
+        return _Recipe(tuple(pins), framework, main, compiled, requirements, limits)
 
     @property
     def title(self) -> str:
@@ -225,10 +205,8 @@ def _release(framework: str, version: str) -> Release | None:
         return Release(held["name"], held["version"], tuple((a, b) for a, b in held["pythons"]), uploaded)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    # Without GPU code TensorFlow's wheel is a fifth of the size, and its results on the CPU are the same.
-    names = ("tensorflow-cpu", "tensorflow") if framework == "tensorflow" else (framework,)
     found, refusal = None, None
-    for name in names:
+    for name in description(framework).distributions or (framework,):
         try:
             found = found or packages.release(name, version)
         except SubjectError as error:
@@ -254,14 +232,15 @@ def _write(path: Path, text: str) -> None:
         ) from None
 
 
-def _holds(framework: str, versions: str, pin: str) -> bool:
-    name, version = pin.split("==")
+def _applying(rules: Sequence[VersionRule], version: str) -> tuple[str, ...]:
+    """The requirements of the rules that speak of a release; of one without a proper version, none."""
     try:
-        return name == framework and SpecifierSet(versions, prereleases=True).contains(
-            Version(version).base_version
-        )
+        release = Version(Version(version).base_version)
     except InvalidVersion:
-        return False
+        return ()
+    return tuple(
+        text for versions, texts in rules if SpecifierSet(versions).contains(release) for text in texts
+    )
 
 
 def _pinned(pins: Sequence[str], name: str) -> str | None:

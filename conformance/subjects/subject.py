@@ -17,17 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conformance.adapters import hardware
+from conformance.adapters.registry import FRAMEWORKS, description
 from conformance.errors import SubjectError
 from conformance.subjects import remote_bootstrap, third_party
 
-FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 #: A framework's modes, its default first.
-MODES = {
-    "numpy": ("reference",),
-    "torch": ("eager", "compile", "vmap"),
-    "tensorflow": ("eager", "function", "xla"),
-    "jax": ("jit", "eager", "vmap"),
-}
+MODES = {framework: description(framework).modes for framework in FRAMEWORKS}
 #: What a worker tells of its processor.
 INSTRUCTION_SETS = hardware.KERNEL_FLAGS
 SERVE = Path(__file__).parents[1] / "adapters" / "serve.py"

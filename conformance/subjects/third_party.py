@@ -15,7 +15,8 @@ from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, e
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-GROUP = "conformance.adapters"
+from conformance.adapters.registry import ENTRY_POINTS
+
 #: This distribution: whoever asks is it, installed or not.
 SUITE = "loss-conformance"
 
@@ -28,7 +29,7 @@ def adapters() -> dict[str, EntryPoint]:
 @lru_cache(maxsize=4)
 def _adapters(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """The entry points on this path: to look takes 2 ms."""
-    return tuple(entry_points(group=GROUP))
+    return tuple(entry_points(group=ENTRY_POINTS))
 
 
 def lacking(point: EntryPoint) -> list[str]:

@@ -33,7 +33,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             super().start()
 
     monkeypatch.setattr(session, "Worker", Seen)
-    monkeypatch.setattr(worker_group, "COMPILING", {"numpy:reference"})
+    monkeypatch.setattr(worker_group, "COMPILING", {"numpy:eager"})
     monkeypatch.setattr(worker_group, "PAYS", -1.0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     return names

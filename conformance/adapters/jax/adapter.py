@@ -25,6 +25,7 @@ from ..base import (
 )
 from ..bfloat16 import name_of
 from ..by_rows import row_call
+from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 from .program_files import can_keep
 from .programs import Programs
@@ -41,8 +42,8 @@ class JaxAdapter(Adapter):
     """JAX 0.4.13 and newer. x64 is on where float64 is asked for alone: float32 runs as its users run it."""
 
     framework = "jax"
-    modes = ("jit", "eager", "vmap")
-    devices = ("cpu", "gpu", "tpu")
+    modes = DESCRIPTION.modes
+    devices = DESCRIPTION.devices
     formulations = FUNCTIONS
 
     def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..base import NO_LABEL, Adapter, Array, Call, Unsupported
 from ..bfloat16 import name_of, narrow, widen
+from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 from .second_derivatives import SECOND
 
@@ -16,6 +17,8 @@ class NumpyAdapter(Adapter):
     """NumPy. A user's own function is given true float16 arrays; there is no bfloat16 to give."""
 
     framework = "numpy"
+    modes = DESCRIPTION.modes
+    devices = DESCRIPTION.devices
     formulations = FUNCTIONS
     overwritable = True
 

@@ -18,6 +18,7 @@ with as_if_absent("jax", "pandas", "pyarrow"):
     import tensorflow as tf
 
 from ..bfloat16 import name_of
+from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 
 
@@ -25,8 +26,8 @@ class TensorflowAdapter(Adapter):
     """TensorFlow 2.2 and newer: eager, in ``tf.function``, or compiled by XLA."""
 
     framework = "tensorflow"
-    modes = ("eager", "function", "xla")
-    devices = ("cpu", "gpu")
+    modes = DESCRIPTION.modes
+    devices = DESCRIPTION.devices
     formulations = FUNCTIONS
 
     def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:

@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 
+from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 
 
@@ -25,8 +26,8 @@ class TorchAdapter(Adapter):
     """PyTorch 1.4 and newer. ``torch.compile`` is asked for static shapes: one program a shape, as XLA's."""
 
     framework = "torch"
-    modes = ("eager", "compile", "vmap")
-    devices = ()
+    modes = DESCRIPTION.modes
+    devices = DESCRIPTION.devices
     formulations = FUNCTIONS
     implicit_axis = frozenset(("functional", "module", "naive"))
     overwritable = True

@@ -50,9 +50,7 @@ class Program:
 
 def write(framework: str, program: Program) -> str:
     """The program's text."""
-    imports, body = {"torch": _torch, "tensorflow": _tensorflow, "jax": _jax, "numpy": _numpy}[framework](
-        program
-    )
+    imports, body = WRITERS[framework](program)
     needs = sorted({tensor.needs for tensor in program.tensors if tensor.needs})
     parts = ["\n".join(dict.fromkeys([*needs, *imports, *program.imports])), *program.definitions, body]
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
@@ -190,3 +188,7 @@ def _numpy(program: Program) -> tuple[list[str], str]:
         narrow = ".astype(np.float32)" if half else f".astype(np.{program.dtype})"
     lines += [f"print(np.asarray(result){narrow}{program.place})"]
     return ["import numpy as np"], "\n".join(lines)
+
+
+#: What writes a framework's program: imports and statements.
+WRITERS = {"torch": _torch, "tensorflow": _tensorflow, "jax": _jax, "numpy": _numpy}

@@ -19,7 +19,6 @@ from conformance.report.reproduction.framework_syntax import Program, Tensor
 
 DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
 FLOWS = ("upstream", "direction")
-FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 #: What the mode `vmap` maps a call over its inputs' rows with.
 VMAP = {"torch": "torch.func.vmap", "jax": "jax.vmap"}
 
@@ -74,7 +73,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     by_hand = second and check.framework == "numpy" and source is None
     if by_hand:
         source = second_by_hand(check.operation, check.formulation)
-    elif source is None and check.framework in FRAMEWORKS:
+    elif source is None and check.framework in frameworks.WRITERS:
         source = formulation(check.framework, check.operation, check.formulation, check.quantity != "value")
     if source is None:
         return None

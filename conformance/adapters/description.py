@@ -1,0 +1,47 @@
+"""Description of a framework: what is known of it without importing it.
+
+Every framework's folder holds one. The suite's own process reads it to parse subjects, plan profiles and build
+environments, where the framework may not even be installed; the worker reads it before the framework is
+imported. So it is data alone, and imports nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Tuple
+
+#: A rule for some of a framework's releases: a version specifier, and requirements in pip's grammar.
+VersionRule = Tuple[str, Tuple[str, ...]]
+
+
+class Description(NamedTuple):
+    """A framework as the suite knows it before its import.
+
+    Attributes:
+        modes: The ways to carry a function out, the default first.
+        devices: The devices that it can be asked for, the default first; empty: the framework itself tells.
+        compiling: Those of the modes that compile a program for each shape and dtype.
+        slow: Those of the modes that compile a program for seconds.
+        formulations_in_modes: What the profile `full` asks of the modes behind the default one.
+        accelerator: The device beside the processor; empty for none.
+        accelerator_probe: A program that prints ``True`` where there is such a device.
+        distributions: Its names on the package index, in order of preference; empty: the folder's name.
+        compiled_distribution: The distribution that holds its compiled code, where that is another one.
+        extras: The extras that its distribution is installed with, as ``[cpu]``.
+        constraints: Limits on companions that its releases need and do not declare.
+        requirements: What a worker needs beside its releases.
+        wheels: Distributions that are taken as wheels only: built from source they would take hours.
+    """
+
+    modes: Tuple[str, ...] = ("eager",)
+    devices: Tuple[str, ...] = ("cpu",)
+    compiling: Tuple[str, ...] = ()
+    slow: Tuple[str, ...] = ()
+    formulations_in_modes: Tuple[str, ...] = ("functional",)
+    accelerator: str = ""
+    accelerator_probe: str = ""
+    distributions: Tuple[str, ...] = ()
+    compiled_distribution: str = ""
+    extras: str = ""
+    constraints: Tuple[VersionRule, ...] = ()
+    requirements: Tuple[VersionRule, ...] = ()
+    wheels: Tuple[str, ...] = ()

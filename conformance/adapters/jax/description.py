@@ -1,0 +1,16 @@
+"""JAX, without importing it."""
+
+from ..description import Description
+
+DESCRIPTION = Description(
+    modes=("jit", "eager", "vmap"),
+    devices=("cpu", "gpu", "tpu"),
+    compiling=("jit",),
+    formulations_in_modes=("functional", "composed"),  # JAX has no losses of its own
+    accelerator="gpu",
+    accelerator_probe="import jax; print(jax.default_backend() == 'gpu')",
+    compiled_distribution="jaxlib",
+    extras="[cpu]",
+    constraints=(("<0.4.26", ("numpy<2", "scipy<1.13")),),
+    wheels=("jaxlib",),  # JAX itself is Python alone, and before 0.4.14 there is nothing but its source
+)

@@ -1,0 +1,5 @@
+"""NumPy, without importing it."""
+
+from ..description import Description
+
+DESCRIPTION = Description(wheels=("numpy",))
