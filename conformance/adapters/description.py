@@ -1,8 +1,8 @@
 """Description of a framework: what is known of it without importing it.
 
-Every framework's folder holds one. The suite's own process reads it to parse subjects, plan profiles and build
-environments, where the framework may not even be installed; the worker reads it before the framework is
-imported. So it is data alone, and imports nothing else.
+Every framework's folder holds one. The suite's own process reads it to parse subjects, plan profiles and
+build environments, where the framework may not even be installed; the worker reads it before the framework
+is imported. So it is data alone, and imports nothing else.
 """
 
 from __future__ import annotations

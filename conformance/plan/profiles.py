@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from conformance.plan.requests import Wanted
 
 PROFILES = ("default", "full")
-#: Modes that compile for seconds are asked for this dtype alone, and not for every combination of options that
-#: a product of cases runs through.
+#: Modes that compile for seconds are asked for this dtype alone, and not for every combination of options
+#: that a product of cases runs through.
 SLOW_DTYPE = "float32"
 _DRIVER = Path("/dev/nvidiactl")
 
