@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from conformance import report
-from conformance.adapters.registry import FRAMEWORKS
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.checking import report as custom_report
