@@ -73,7 +73,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     by_hand = second and check.framework == "numpy" and source is None
     if by_hand:
         source = second_by_hand(check.operation, check.formulation)
-    elif source is None and check.framework in frameworks.WRITERS:
+    elif source is None and check.framework in framework_syntax.WRITERS:
         source = formulation(check.framework, check.operation, check.formulation, check.quantity != "value")
     if source is None:
         return None
