@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from conformance.caches import cache_directory
 from conformance.errors import RunError
 from conformance.execution import memory_tuning, scheduling
-from conformance.execution.message_queue import AHEAD, Inbox
 from conformance.execution.participants import Roster
 from conformance.execution.progress import Progress, Silent
 from conformance.execution.signals import interruptible
@@ -25,7 +24,7 @@ from conformance.execution.worker import Limits, Worker
 from conformance.execution.worker_group import Crew, compiles
 from conformance.execution.worker_slots import GLANCE, Turns
 from conformance.plan import profiles
-from conformance.plan.events import Answer, Ended, Hello, Message
+from conformance.plan.events import Answer, Ended, Hello, Message, MessageQueue
 from conformance.plan.selection import Settings, pick
 from conformance.results import journal
 from conformance.subjects.subject import Subject, select
@@ -39,7 +38,11 @@ if TYPE_CHECKING:
     from conformance.results.run import Run
 
 #: Messages that are journalled in one write.
-AT_HAND = 256
+MESSAGES_A_WRITE = 256
+#: Bytes of answers that wait for other subjects' from which on all but the last subject are held back.
+MAX_WAITING_ANSWER_BYTES = 1 << 27
+#: Judged groups after which freed memory is given back, which lies between what is still held: 70 MB.
+GROUPS_A_TRIM = 512
 
 
 def run(
@@ -129,7 +132,8 @@ class _Session:
         self.progress = progress
         self.wanted = wanted
         self.turns = turns
-        self.inbox = Inbox()
+        self.inbox = MessageQueue()
+        self.judged_groups = 0
         self.crews: dict[str, Crew] = {}
         self.roster = Roster()
         self.searches: dict[tuple[str, int], Search] = {}
@@ -266,7 +270,7 @@ class _Session:
                     message = self.inbox.get(timeout=0.2)
                 except queue.Empty:
                     continue
-            batch = [message, *self.inbox.at_hand(AT_HAND)]
+            batch = [message, *self.inbox.take_available(MESSAGES_A_WRITE)]
             self._record(batch)
             for one in batch:
                 if isinstance(one, Ended):
@@ -286,7 +290,9 @@ class _Session:
             return
         self.watched = now
         last = max(self.left, key=self.left.__getitem__, default="")
-        far = self.turns.unlimited and collector.held > AHEAD  # who is held has no turn to give to the last
+        far = (
+            self.turns.unlimited and collector.held > MAX_WAITING_ANSWER_BYTES
+        )  # who is held has no turn to give to the last
         for name, crew in self.crews.items():
             crew.hold(far and name != last)
             crew.watch(now)
@@ -325,6 +331,9 @@ class _Session:
     ) -> Callable[[Group, list[dict[str, Any]]], None]:
         def judged(group: Group, rows: list[dict[str, Any]]) -> None:
             references.drop(group)
+            self.judged_groups += 1
+            if self.judged_groups % GROUPS_A_TRIM == 0:
+                memory_tuning.let_go()
             group.release()
             self.progress.judged(rows)
             if "frontier" in group.case.tags and not self.interrupted:

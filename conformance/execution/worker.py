@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.adapters import protocol
-from conformance.execution import pipes, processes, sanitize, scheduling
-from conformance.execution.message_queue import Inbox
+from conformance.execution import pipes, processes, scheduling
 from conformance.execution.worker_slots import GLANCE, Turns
-from conformance.plan.events import Answer, Ended, Hello
+from conformance.plan.events import Answer, Ended, Hello, MessageQueue
+from conformance.results import sanitize
 from conformance.subjects.subject import Subject
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Worker:
     def __init__(
         self,
         subject: Subject,
-        inbox: Inbox,
+        inbox: MessageQueue,
         limits: Limits,
         environment: dict[str, str],
         turns: Turns | None = None,
@@ -267,7 +267,7 @@ class Worker:
 
     def _must_wait(self) -> bool:
         """Whether there is nothing to send now, and more may come."""
-        return (self._held or self._inbox.enough) if self._waiting else not self._closed
+        return (self._held or self._inbox.over_budget) if self._waiting else not self._closed
 
     def _handful(self) -> Iterator[bytes]:
         """The payloads of some requests that wait: they are sent from here on."""

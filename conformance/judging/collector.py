@@ -16,14 +16,13 @@ from conformance.cases import published_figures
 from conformance.cases.case import Case
 from conformance.cases.known import matches
 from conformance.cases.models import Known
-from conformance.execution.message_queue import weight
 from conformance.judging import formulation_relations, repeatability, verdict
 from conformance.judging.case_identities import Identities
 from conformance.judging.observation import Observation, digits, judge_in_steps, observe, sound_ones
 from conformance.judging.row_sums import row_sums
 from conformance.judging.verdict import Judgement
 from conformance.operations import OPERATIONS, Operation, Reference, Relation
-from conformance.plan.events import Answer
+from conformance.plan.events import Answer, message_bytes
 from conformance.plan.requests import Group, Plan
 from conformance.results import run
 from conformance.results.row_buffers import Row, Table
@@ -74,7 +73,7 @@ class Collector:
         group = answer.request.group
         answers = self._open.setdefault(group.index, {})
         answers[answer.subject, answer.request.index] = answer
-        self.held += weight(answer)
+        self.held += message_bytes(answer)
         if len(answers) < len(self.plan.expected(group)):
             return False
         self.finish(group)
@@ -91,7 +90,7 @@ class Collector:
         answers = sorted(
             self._open.pop(group.index).values(), key=lambda answer: (answer.request.index, answer.subject)
         )
-        self.held -= sum(map(weight, answers))
+        self.held -= sum(map(message_bytes, answers))
         rows: list[Row] = []
         for quantity in group.case.quantity_names():
             found = [observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.execution import memory_tuning
 from conformance.judging.exact_cache import Store
 from conformance.operations import Call, Reference, references
 from conformance.plan.requests import Group
@@ -19,8 +18,6 @@ from conformance.plan.requests import Group
 _AHEAD = 1 << 18
 #: Groups that are found together, and the bytes of their tensors: few, so that answers do not wait for long.
 _TOGETHER, _SMALL = 32, 1 << 16
-#: Groups after which freed memory is given back, which lies between what is still held: 70 MB.
-_JUDGED = 512
 
 
 class References:
@@ -94,8 +91,6 @@ class References:
         self._done.add(group.index)
         for found in self._memory.pop(group.index, {}).values():
             self._elements -= found.rounded.size
-        if len(self._done) % _JUDGED == 0:
-            memory_tuning.let_go()
 
     def close(self) -> None:
         """Writes what is new to the disk."""

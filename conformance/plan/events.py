@@ -1,17 +1,35 @@
-"""What a subject's worker tells the engine: who it is, its answers, that it has ended."""
+"""Messages from workers to the run, and the queue that carries them, with a byte budget (back pressure)."""
 
 from __future__ import annotations
 
+import queue
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conformance.plan.requests import Request
 
+#: Bytes of messages that nobody has taken from which on no more requests are sent.
+MAX_QUEUE_BYTES = 1 << 23
+#: Bytes that a message takes beside its arrays: Python's objects.
+MESSAGE_OVERHEAD_BYTES = 2000
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a request: outcomes by quantity and the arrays of those that returned."""
+    """Answer to a request.
+
+    Attributes:
+        subject: The name of the subject that answered.
+        request: The request.
+        outcomes: By quantity: `status`, and what belongs to it (`error`, `message`, `overwritten`).
+        arrays: By quantity, for those that returned: the array as stored (bfloat16 as uint16).
+        dtypes: By quantity: the wire dtype of its array.
+        warnings: The texts of the warnings that the call gave.
+        seconds: Processor seconds of the call.
+        body: The arrays' bytes as they came: what the journal keeps.
+        compilations: Programs that the worker's process has compiled so far.
+    """
 
     subject: str
     request: Request
@@ -20,13 +38,18 @@ class Answer:
     dtypes: dict[str, str]
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
-    body: bytes = b""  # the arrays as they came: what the journal keeps
-    compilations: int = 0  # of the whole process so far
+    body: bytes = b""
+    compilations: int = 0
 
 
 @dataclass(frozen=True)
 class Hello:
-    """A worker's first frame: the framework, its versions and hardware."""
+    """First message of a worker's process.
+
+    Attributes:
+        subject: The subject's name.
+        header: The framework, its version, the versions of its libraries, the hardware, formulations.
+    """
 
     subject: str
     header: dict[str, Any]
@@ -34,9 +57,54 @@ class Hello:
 
 @dataclass(frozen=True)
 class Ended:
-    """A worker that has answered, or given up, everything."""
+    """Last message of a worker: it has answered, or given up, everything.
+
+    Attributes:
+        subject: The subject's name.
+    """
 
     subject: str
 
 
 Message = Answer | Hello | Ended
+
+
+def message_bytes(message: Message) -> int:
+    """Bytes that a message takes in memory."""
+    return MESSAGE_OVERHEAD_BYTES + (len(message.body) if isinstance(message, Answer) else 0)
+
+
+class MessageQueue(queue.Queue[Message]):
+    """Queue of worker messages with a byte budget (back pressure).
+
+    Attributes:
+        bytes_waiting: Bytes of the messages that nobody has taken yet.
+    """
+
+    bytes_waiting = 0
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether senders should wait; what comes all the same is taken."""
+        return self.bytes_waiting > MAX_QUEUE_BYTES
+
+    def take_available(self, limit: int) -> list[Message]:
+        """The messages that have come in already, `limit` at most; waits for none."""
+        messages: list[Message] = []
+        while len(messages) < limit:
+            try:
+                messages.append(self.get_nowait())
+            except queue.Empty:
+                break
+        return messages
+
+    # The hooks by which the library lets a queue keep more than its items.
+
+    def _put(self, item: Message) -> None:
+        super()._put(item)
+        self.bytes_waiting += message_bytes(item)
+
+    def _get(self) -> Message:
+        item = super()._get()
+        self.bytes_waiting -= message_bytes(item)
+        return item

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.adapters import protocol
 from conformance.errors import RunError
-from conformance.execution import sanitize
 from conformance.plan.events import Answer, Hello
+from conformance.results import sanitize
 
 if TYPE_CHECKING:
     from conformance.plan.requests import Request

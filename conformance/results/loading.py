@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conformance.errors import RunError
-from conformance.execution import sanitize
 from conformance.results import run as results
+from conformance.results import sanitize
 from conformance.results.frame_files import Keep
 from conformance.results.run import FORMAT, FRAMES, Run
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from conformance.cases.loader import load_cases
-from conformance.execution import message_queue, session
-from conformance.execution.message_queue import Inbox, weight
+from conformance.execution import session
 from conformance.execution.worker import Limits, Worker
 from conformance.judging import collector
+from conformance.plan import events
 from conformance.plan import requests as plan
-from conformance.plan.events import Answer
+from conformance.plan.events import Answer, MessageQueue, message_bytes
 from conformance.subjects.subject import parse
 
 HOSTILE = Path(__file__).with_name("hostile.py")
@@ -47,27 +47,27 @@ def cases(tmp_path: Path) -> Path:
 def test_answers_that_nobody_takes_hold_the_requests_back(
     cases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full inbox stops what is sent; once it is emptied all the rest comes."""
-    monkeypatch.setattr(message_queue, "FULL", FULL)
+    """A full queue stops what is sent; once it is emptied all the rest comes."""
+    monkeypatch.setattr(events, "MAX_QUEUE_BYTES", FULL)
     requests = plan.make(load_cases([cases]), ["numpy"]).requests["numpy"]
-    box = Inbox()
-    worker = Worker(parse("numpy"), box, Limits(), {})
+    messages = MessageQueue()
+    worker = Worker(parse("numpy"), messages, Limits(), {})
     worker.start()
     worker.submit(requests)
     worker.close()
     before = -1
-    while before < box.held or not box.enough:  # until nothing more comes
-        before = box.held
+    while before < messages.bytes_waiting or not messages.over_budget:  # until nothing more comes
+        before = messages.bytes_waiting
         time.sleep(1.0)
-    assert FULL < box.held < FULL + IN_PIPES < CASES * SIZE * 4
+    assert FULL < messages.bytes_waiting < FULL + IN_PIPES < CASES * SIZE * 4
     answers = []
     while len(answers) < CASES:
-        message = box.get(timeout=60)
+        message = messages.get(timeout=60)
         answers += [message] if isinstance(message, Answer) else []
     assert [one.request for one in answers] == requests
     worker.join(60)
-    box.at_hand(10)
-    assert box.held == 0
+    messages.take_available(10)
+    assert messages.bytes_waiting == 0
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def test_a_fast_subject_waits_for_a_slow_one(
 
     Where one lives at a time nobody is held back: the other would wait for ever.
     """
-    monkeypatch.setattr(session, "AHEAD", most)
+    monkeypatch.setattr(session, "MAX_WAITING_ANSWER_BYTES", most)
     monkeypatch.setattr(session, "GLANCE", 0.0)  # looked at after every message, however busy the machine
-    monkeypatch.setattr(session, "AT_HAND", 0)
+    monkeypatch.setattr(session, "MESSAGES_A_WRITE", 0)
     if waits:
-        monkeypatch.setattr(message_queue, "FULL", FULL)
+        monkeypatch.setattr(events, "MAX_QUEUE_BYTES", FULL)
     held: list[int] = []
 
     class Seen(collector.Collector):
@@ -112,6 +112,6 @@ def test_a_fast_subject_waits_for_a_slow_one(
     assert run.complete
     assert run.frame["conforms"].tolist() == [True] * 2 * CASES
     assert held[-1] == 0
-    whole = CASES * (SIZE * 4 + weight(Answer("", None, {}, {}, {})))  # type: ignore[arg-type]
+    whole = CASES * (SIZE * 4 + message_bytes(Answer("", None, {}, {}, {})))  # type: ignore[arg-type]
     allowed = most + FULL + IN_PIPES
     assert (max(held) < allowed) if waits else (max(held) > whole / 2 > (1 << 18) + FULL + IN_PIPES)
