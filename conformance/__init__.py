@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conformance.api import run
     from conformance.checking.check import check
     from conformance.comparison.difference import diff
-    from conformance.operations.exact_api import Exact, exact
+    from conformance.judging.exact_api import Exact, exact
     from conformance.results.loading import load
     from conformance.results.run import Run
 
@@ -28,11 +28,11 @@ __version__ = "0.1.0"
 __all__ = ["Exact", "Run", "__version__", "check", "diff", "exact", "load", "run"]
 
 _HOMES = {
-    "Exact": "conformance.operations.exact_api",
+    "Exact": "conformance.judging.exact_api",
     "Run": "conformance.results.run",
     "check": "conformance.checking.check",
     "diff": "conformance.comparison.difference",
-    "exact": "conformance.operations.exact_api",
+    "exact": "conformance.judging.exact_api",
     "load": "conformance.results.loading",
     "run": "conformance.api",
 }

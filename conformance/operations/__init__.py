@@ -1,4 +1,4 @@
-"""The mathematics: one file an operation, each with its signature, exact value, exact gradient and bound."""
+"""Operations: a file each, with its signature, exact value and derivatives; `error_analysis/` bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from conformance.operations.base import (
     direction,
     upstream,
 )
-from conformance.operations.registry import OPERATIONS, Call, operation_named, reference, references
+from conformance.operations.exact_values import Call, reference, references
+from conformance.operations.registry import OPERATIONS, operation_named
 
 __all__ = [
     "OPERATIONS",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from conformance.arithmetic.balls import Ball, ball, decimal_text, scaled_power, sum_text
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
+from conformance.operations.error_analysis.model import ErrorBounds
 
 Arguments: TypeAlias = dict[str, object]
 InputKind = Literal["floating", "labels", "labels or probabilities"]
@@ -136,6 +137,7 @@ class Operation(ABC):
         parameters: Its keyword arguments.
         formulations: Every way to compute it that a framework may offer.
         relations: Identities between two of the formulations.
+        error_bounds: The absolute errors that may be made, element by element (see `error_analysis`).
     """
 
     name: ClassVar[str]
@@ -143,6 +145,7 @@ class Operation(ABC):
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     formulations: ClassVar[tuple[str, ...]]
     relations: ClassVar[tuple[Relation, ...]] = ()
+    error_bounds: ClassVar[ErrorBounds]
 
     @property
     def textbook(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from conformance.arithmetic.balls import INFINITY, NAN, ZERO, Ball, ball, product, wide
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, Relation
 from conformance.operations.binary_loss import Element, OverElements
+from conformance.operations.error_analysis import binary
 from conformance.operations.reductions import REDUCTION_PARAMETERS
 
 
@@ -35,6 +36,8 @@ class BinaryCrossEntropy(OverElements):
         Relation("log and log1p = functional", "composed", "functional", "the definition of the function"),
         Relation("log and log(1 - p) = functional", "manual", "functional", "the definition of the function"),
     )
+
+    error_bounds = binary.binary_cross_entropy
 
     def loss(self, element: Element) -> Ball:
         """See `OverElements`."""

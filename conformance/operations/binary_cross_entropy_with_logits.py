@@ -8,8 +8,9 @@ from conformance.arithmetic.balls import NAN, ONE, Ball, ball, product, total, w
 from conformance.operations.base import MODULE_IS_FUNCTIONAL, Input, Parameter, Relation
 from conformance.operations.binary_cross_entropy import complement
 from conformance.operations.binary_loss import Element, OverElements
+from conformance.operations.error_analysis import binary
 from conformance.operations.reductions import REDUCTION_PARAMETERS
-from conformance.operations.sigmoid import slope, softplus, softplus_tail, tail
+from conformance.operations.sigmoid import logistic_slope, softplus, softplus_tail, tail
 
 
 class BinaryCrossEntropyWithLogits(OverElements):
@@ -50,6 +51,8 @@ class BinaryCrossEntropyWithLogits(OverElements):
         Relation("manual = functional", "manual", "functional", "the definition of the function"),
     )
 
+    error_bounds = binary.binary_cross_entropy_with_logits
+
     def loss(self, element: Element) -> Ball:
         """See `OverElements`."""
         x, t = element.score, element.target
@@ -89,7 +92,7 @@ class BinaryCrossEntropyWithLogits(OverElements):
         _, first, second = self._parts(element)
         with wide():
             factor = first + second
-        return slope(element.score, factor)
+        return logistic_slope(element.score, factor)
 
     def _logit_slope(self, element: Element) -> Ball:
         """(1 - t) s(x) - q t s(-x), from the side where exp(-|x|) is a small correction."""

@@ -42,6 +42,7 @@ from conformance.operations.classes import (
     is_labels,
     label_divisor,
 )
+from conformance.operations.error_analysis import losses
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
 from conformance.operations.repeated_rows import distinct_rows, divisor_by_counts, reduced_by_counts
 from conformance.operations.row_cache import row_of
@@ -97,6 +98,7 @@ class CrossEntropy(OverClasses):
             "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
         ),
     )
+    error_bounds = losses.cross_entropy
 
     def check_shapes(self, arguments: Arguments) -> None:
         """See `Operation`: raises ArgumentError for what does not fit."""

@@ -17,6 +17,7 @@ from conformance.operations.base import (
     direction,
     unknown_quantity,
 )
+from conformance.operations.error_analysis import normalized
 
 
 class LogSoftmax(AlongAxis):
@@ -49,6 +50,7 @@ class LogSoftmax(AlongAxis):
             "exp, sum, divide and log gives what F.log_softmax gives: 003_b571dd78b6e0ff6f.txt",
         ),
     )
+    error_bounds = normalized.log_softmax
 
     @property
     def textbook(self) -> frozenset[str]:

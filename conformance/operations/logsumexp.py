@@ -20,6 +20,7 @@ from conformance.operations.base import (
     tensor,
     unknown_quantity,
 )
+from conformance.operations.error_analysis import normalized
 
 
 class LogSumExp(AlongAxis):
@@ -38,6 +39,7 @@ class LogSumExp(AlongAxis):
     relations = (
         Relation("log(sum(exp)) = logsumexp", "manual", "functional", "the definition of the function"),
     )
+    error_bounds = normalized.logsumexp
 
     def check_shapes(self, arguments: Arguments) -> None:
         """See `Operation`: raises ArgumentError for what does not fit."""

@@ -15,6 +15,7 @@ from conformance.operations.classes import (
     flat_labels,
     label_divisor,
 )
+from conformance.operations.error_analysis import losses
 from conformance.operations.reductions import reduced, times, upstream_factors
 from conformance.operations.repeated_rows import distinct_rows, divisor_by_counts, reduced_by_counts
 
@@ -45,6 +46,7 @@ class NllLoss(OverClasses):
             "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
         ),
     )
+    error_bounds = losses.nll_loss
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""

@@ -20,6 +20,7 @@ from conformance.operations.base import (
     integer,
     unknown_quantity,
 )
+from conformance.operations.error_analysis import elementwise
 
 
 class OneHot(Operation):
@@ -42,6 +43,7 @@ class OneHot(Operation):
             "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
         ),
     )
+    error_bounds = elementwise.one_hot
 
     def completed(self, arguments: Arguments) -> Arguments:
         """See `Operation`; -1 classes are counted."""

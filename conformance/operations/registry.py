@@ -1,45 +1,53 @@
-"""Registry of the operations, and references: exact values settled for a dtype, with their bounds."""
+"""Registry of the operations: each module of this room adds those that it defines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
-
-from conformance.arithmetic import FORMATS
-from conformance.arithmetic.balls import Ball
-from conformance.arithmetic.correct_rounding import Rounded, settle_together
-from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
-from conformance.operations import error_analysis
-from conformance.operations.base import Arguments, Operation, Reference, upstream
-from conformance.operations.binary_cross_entropy import BinaryCrossEntropy
-from conformance.operations.binary_cross_entropy_with_logits import BinaryCrossEntropyWithLogits
-from conformance.operations.cross_entropy import CrossEntropy
-from conformance.operations.log_sigmoid import LogSigmoid
-from conformance.operations.log_softmax import LogSoftmax
-from conformance.operations.logsumexp import LogSumExp
-from conformance.operations.nll_loss import NllLoss
-from conformance.operations.one_hot import OneHot
-from conformance.operations.sigmoid import Sigmoid
-from conformance.operations.softmax import Softmax
+from conformance.operations.base import Operation
+
+#: The order in which lists and reports name these; further operations follow by name.
+_ORDER = (
+    "sigmoid",
+    "log_sigmoid",
+    "softmax",
+    "log_softmax",
+    "logsumexp",
+    "one_hot",
+    "nll_loss",
+    "cross_entropy",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+)
+#: Modules of this room that define no operation, and import this one.
+_ABOVE = frozenset({"exact_values", "registry"})
+
+
+def _defined() -> Iterator[Operation]:
+    """An instance of every operation that a module beside this one defines."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.ispkg or module.name in _ABOVE:
+            continue
+        name = f"{__package__}.{module.name}"
+        for value in vars(importlib.import_module(name)).values():
+            here = inspect.isclass(value) and value.__module__ == name
+            if here and issubclass(value, Operation) and not inspect.isabstract(value):
+                yield value()
+
+
+def _position(operation: Operation) -> tuple[int, str]:
+    """Where the operation stands in lists."""
+    known = operation.name in _ORDER
+    return _ORDER.index(operation.name) if known else len(_ORDER), operation.name
+
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation
-    for operation in (
-        Sigmoid(),
-        LogSigmoid(),
-        Softmax(),
-        LogSoftmax(),
-        LogSumExp(),
-        OneHot(),
-        NllLoss(),
-        CrossEntropy(),
-        BinaryCrossEntropy(),
-        BinaryCrossEntropyWithLogits(),
-    )
+    operation.name: operation for operation in sorted(_defined(), key=_position)
 }
 
 
@@ -48,94 +56,3 @@ def operation_named(name: str) -> Operation:
     if name not in OPERATIONS:
         raise ArgumentError(f"there is no operation {name!r}; there are {', '.join(OPERATIONS)}")
     return OPERATIONS[name]
-
-
-def reference(
-    operation: str, arguments: Arguments, quantity: str, dtype: str, g: FloatArray | None = None
-) -> Reference:
-    """Exact value of a quantity, correctly rounded to `dtype`, with its bounds in ulps.
-
-    Args:
-        operation: The operation's name.
-        arguments: See `Call`.
-        quantity: `value`, `gradient:INPUT` or `second:INPUT` (along `direction`).
-        dtype: float16, bfloat16, float32 or float64.
-        g: See `Call`.
-
-    Raises:
-        ArgumentError: The operation does not accept the arguments.
-    """
-    (by_quantity,) = references([Call(operation, arguments, (quantity,), g)], dtype)
-    return by_quantity[quantity]
-
-
-@dataclass(frozen=True)
-class Call:
-    """Call of an operation, and the quantities that are asked for of it.
-
-    Attributes:
-        operation: The operation's name.
-        arguments: Tensors as float64 arrays that are already rounded to the dtype, labels as int64.
-        quantities: The quantities' names, in the order in which they are to be computed.
-        g: The upstream gradient, of the result's shape; `upstream` by default.
-    """
-
-    operation: str
-    arguments: Arguments
-    quantities: tuple[str, ...]
-    g: FloatArray | None = None
-
-
-@dataclass(frozen=True)
-class _AcceptedCall:
-    """A call that the operation accepts: its arguments have every parameter, and g is there."""
-
-    operation: Operation
-    arguments: Arguments
-    quantities: tuple[str, ...]
-    g: FloatArray
-
-    @classmethod
-    def of(cls, call: Call) -> _AcceptedCall:
-        operation = operation_named(call.operation)
-        operation.check_arguments(call.arguments)
-        complete = operation.completed(call.arguments)
-        g = upstream(operation.result_shape(complete)) if call.g is None else np.asarray(call.g, np.float64)
-        return cls(operation, complete, call.quantities, g)
-
-    def evaluations(self) -> list[Callable[[], Iterable[Ball]]]:
-        """For each quantity, what gives its balls at the current precision."""
-        return [partial(self.operation.balls, self.arguments, name, self.g) for name in self.quantities]
-
-    def reference(self, quantity: str, dtype: str, settled: Rounded) -> Reference:
-        """The quantity's exact value, as it has settled, with its bounds."""
-        error_bounds = getattr(error_analysis, self.operation.name)
-        bound, attainable = error_bounds(self.arguments, quantity, self.g, FORMATS[dtype])
-        shape = self.operation.quantity_shape(self.arguments, quantity)
-        high, ulp = settled.high.reshape(shape), settled.ulp.reshape(shape)
-        return Reference(
-            dtype=dtype,
-            rounded=settled.rounded.reshape(shape),
-            high=high,
-            low=settled.low.reshape(shape),
-            ulp=ulp,
-            bound=_in_ulps(bound, ulp, high),
-            attainable=_in_ulps(attainable, ulp, high),
-            outside=settled.outside,
-        )
-
-
-def references(calls: Sequence[Call], dtype: str) -> list[dict[str, Reference]]:
-    """What `reference` gives for each quantity of each call, by its name; all are settled together."""
-    accepted = [_AcceptedCall.of(call) for call in calls]
-    evaluations = [evaluate for call in accepted for evaluate in call.evaluations()]
-    settled = iter(settle_together(FORMATS[dtype], evaluations))
-    return [
-        {name: call.reference(name, dtype, next(settled)) for name in call.quantities} for call in accepted
-    ]
-
-
-def _in_ulps(error: FloatArray, ulp: FloatArray, exact: FloatArray) -> FloatArray:
-    """An absolute error in ulps; 0 where the exact value is nan or infinite."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(np.isfinite(exact), np.asarray(error, np.float64) / ulp, 0.0)

@@ -17,20 +17,12 @@ from conformance.arithmetic.balls import (
     total,
     wide,
 )
-from conformance.arithmetic.formats import FloatArray
-from conformance.operations.base import (
-    MODULE_IS_FUNCTIONAL,
-    Arguments,
-    Input,
-    Operation,
-    Relation,
-    direction,
-    tensor,
-    unknown_quantity,
-)
+from conformance.operations.base import MODULE_IS_FUNCTIONAL, Relation
+from conformance.operations.elementwise_operation import Elementwise
+from conformance.operations.error_analysis import elementwise
 
 
-class Sigmoid(Operation):
+class Sigmoid(Elementwise):
     """sigmoid(x), element by element; gradient g s (1 - s), both factors without cancellation,
     second derivative g v s (1 - s) (1 - 2 s).
 
@@ -39,39 +31,30 @@ class Sigmoid(Operation):
     """
 
     name = "sigmoid"
-    inputs = (Input("x", "floating"),)
     formulations = ("functional", "module", "manual")
     relations = (
         MODULE_IS_FUNCTIONAL,
         Relation("1 / (1 + exp(-x)) = sigmoid", "manual", "functional", "the definition of the function"),
     )
+    error_bounds = elementwise.sigmoid
 
-    def check_shapes(self, arguments: Arguments) -> None:
-        """See `Operation`: raises ArgumentError for what does not fit."""
-        return
+    def value(self, x: float) -> Ball:
+        """See `Elementwise`."""
+        return logistic(x)
 
-    def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
-        """The shape of the value."""
-        return tensor(arguments, "x").shape
+    def slope(self, x: float, factor: Ball) -> Ball:
+        """See `Elementwise`."""
+        return logistic_slope(x, factor)
 
-    def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> list[Ball]:
-        """See `Operation`."""
-        values = tensor(arguments, "x").ravel().tolist()
-        if quantity == "value":
-            return [logistic(x) for x in values]
-        if quantity == "gradient:x":
-            return [slope(x, ball(u)) for x, u in zip(values, g.ravel().tolist(), strict=True)]
-        if quantity == "second:x":
-            factors = second_factors(g, values)
-            return [_curvature(x, factor) for x, factor in zip(values, factors, strict=True)]
-        raise unknown_quantity(self.name, quantity)
-
-
-def second_factors(g: FloatArray, values: list[float]) -> list[Ball]:
-    """Upstream times direction, element by element: exact."""
-    along = direction((len(values),)).tolist()
-    with wide():
-        return [ball(u) * ball(v) for u, v in zip(g.ravel().tolist(), along, strict=True)]
+    def curvature(self, x: float, factor: Ball) -> Ball:
+        """factor * s (1 - s) (1 - 2 s), odd in x: 1 - 2 s is (exp(-|x|) - 1) / (exp(-|x|) + 1) above 0."""
+        if x != x:
+            return NAN
+        if math.isinf(x):
+            return ZERO
+        small = tail(x)
+        size = small * ball(-abs(x)).expm1() / (1 + small) ** 3
+        return product(factor, size if x > 0 else -size)
 
 
 def tail(x: float) -> Ball:
@@ -111,23 +94,12 @@ def softplus(x: float) -> Ball:
     return total(ball(x), rest) if x > 0 else rest
 
 
-def slope(x: float, upstream: Ball) -> Ball:
-    """upstream * s (1 - s), even in x."""
+def logistic_slope(x: float, factor: Ball) -> Ball:
+    """factor * s (1 - s), even in x."""
     if x != x:
         return NAN
     small = tail(x)
-    return product(upstream, small / (1 + small) ** 2)
-
-
-def _curvature(x: float, factor: Ball) -> Ball:
-    """factor * s (1 - s) (1 - 2 s), odd in x: 1 - 2 s is (exp(-|x|) - 1) / (exp(-|x|) + 1) above 0."""
-    if x != x:
-        return NAN
-    if math.isinf(x):
-        return ZERO
-    small = tail(x)
-    size = small * ball(-abs(x)).expm1() / (1 + small) ** 3
-    return product(factor, size if x > 0 else -size)
+    return product(factor, small / (1 + small) ** 2)
 
 
 def scaled_logistic(x: float, factor: Ball) -> Ball:

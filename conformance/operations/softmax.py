@@ -17,6 +17,7 @@ from conformance.operations.base import (
     direction,
     unknown_quantity,
 )
+from conformance.operations.error_analysis import normalized
 
 
 class Softmax(AlongAxis):
@@ -46,6 +47,7 @@ class Softmax(AlongAxis):
             "000_4dde878f34a0f263.txt, 003_b571dd78b6e0ff6f.txt",
         ),
     )
+    error_bounds = normalized.softmax
 
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.arithmetic import FORMATS
-from conformance.operations import OPERATIONS, error_analysis, upstream
+from conformance.operations import OPERATIONS, upstream
 
 INF, NAN = np.inf, np.nan
 HARD = np.array(
@@ -23,7 +23,7 @@ def pair(operation: str, quantity: str, dtype: str = "float32", **arguments: obj
     """Bound and attainable for the default upstream gradient, checked for sanity."""
     complete = OPERATIONS[operation].completed(arguments)
     g = upstream(OPERATIONS[operation].result_shape(complete))
-    bound, attainable = getattr(error_analysis, operation)(complete, quantity, g, FORMATS[dtype])
+    bound, attainable = OPERATIONS[operation].error_bounds(complete, quantity, g, FORMATS[dtype])
     name = quantity.removeprefix("gradient:")
     shape = g.shape if quantity == "value" else np.shape(arguments[name])
     assert bound.shape == attainable.shape == shape
@@ -171,7 +171,7 @@ def test_legacy_spellings_of_the_reduction(legacy: dict[str, object], reduction:
     for operation, inputs in calls.items():
         shape = {"none": labels.shape if operation in ("nll_loss", "cross_entropy") else probs.shape}
         g = np.ones(shape.get(reduction, ()))
-        function = getattr(error_analysis, operation)
+        function = OPERATIONS[operation].error_bounds
         for quantity in ("value", f"gradient:{next(iter(inputs))}"):
             old = function({**inputs, **legacy}, quantity, g, FORMATS["float32"])
             new = function({**inputs, "reduction": reduction}, quantity, g, FORMATS["float32"])
@@ -191,4 +191,4 @@ def test_a_quantity_that_is_none_is_an_error(operation: str) -> None:
     if operation.startswith("binary"):
         inputs["target"] = values
     with pytest.raises(ValueError, match="gradient:weight"):
-        getattr(error_analysis, operation)(inputs, "gradient:weight", ONE, FORMATS["float32"])
+        OPERATIONS[operation].error_bounds(inputs, "gradient:weight", ONE, FORMATS["float32"])

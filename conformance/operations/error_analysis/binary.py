@@ -11,11 +11,11 @@ from conformance.operations.error_analysis.elementwise import logistic, softplus
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
+    ErrorBounds,
     K,
     Mask,
     Pair,
     Rounding,
-    bounds,
     clean,
     floating,
     optional,
@@ -109,7 +109,7 @@ class Elements:
         return pair[0] + more, pair[1] + more
 
 
-@bounds
+@ErrorBounds
 def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """-t log p - (1 - t) log(1 - p): (k + 3) u of both terms.
 
@@ -144,7 +144,7 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
     raise unknown("binary_cross_entropy", quantity)
 
 
-@bounds
+@ErrorBounds
 def binary_cross_entropy_with_logits(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """(1 - t) softplus(x) + pos t softplus(-x): every term to (2 k + 4) u."""
     loss = Elements.of(arguments, "logits", model)

@@ -8,10 +8,10 @@ from conformance.operations.base import direction
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
+    ErrorBounds,
     K,
     Pair,
     Rounding,
-    bounds,
     floating,
     unknown,
 )
@@ -28,7 +28,7 @@ def softplus(x: Array) -> Array:
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 
-@bounds
+@ErrorBounds
 def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """s = 1 / (1 + exp(-x)): (k + 2) u s. Gradient g s (1 - s): (2 k + 6) u of itself, in both tails.
 
@@ -53,7 +53,7 @@ def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> P
     return error, error
 
 
-@bounds
+@ErrorBounds
 def log_sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """log s: (2 k + 2) u of itself. Gradient g (1 - s): (k + 6) u of itself; second: (2 k + 7) u."""
     x = floating(arguments, "x")
@@ -69,7 +69,7 @@ def log_sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) 
     return error, error
 
 
-@bounds
+@ErrorBounds
 def one_hot(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """Zeros and ones are representable in every dtype: no error at all."""
     if quantity != "value":

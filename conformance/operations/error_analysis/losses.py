@@ -12,10 +12,10 @@ from conformance.operations.base import direction
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
+    ErrorBounds,
     Mask,
     Pair,
     Rounding,
-    bounds,
     clean,
     floating,
     optional,
@@ -92,7 +92,7 @@ def from_class_rows(pair: Pair) -> Pair:
     return np.moveaxis(pair[0], -1, 1), np.moveaxis(pair[1], -1, 1)
 
 
-@bounds
+@ErrorBounds
 def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """Rows -w x: 2 u of themselves, 0 if ignored. Gradient -w g / W at the label: 2 u and the error of W."""
     x = class_rows(floating(arguments, "log_probs"))
@@ -116,7 +116,7 @@ def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> 
     return from_class_rows((error, error))
 
 
-@bounds
+@ErrorBounds
 def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """The errors of log_softmax at the labels, or weighted with class probabilities and summed."""
     x = class_rows(floating(arguments, "logits"))

@@ -119,21 +119,35 @@ def optional(arguments: Arguments, name: str) -> Array | None:
     return None if arguments.get(name) is None else floating(arguments, name)
 
 
-Bound = Callable[[Arguments, str, Array, FormatLike], Pair]
+class ErrorBounds:
+    """Bounds of one operation, made of a formula: no warnings, no nan, attainable <= bound.
 
+    The formula, which this decorates, takes the arguments, the quantity, the upstream gradient and the
+    rounding model; the absolute errors (bound, attainable) that it returns may be nan or infinite where the
+    exact value is.
+    """
 
-def bounds(function: Callable[[Arguments, str, Array, Rounding], Pair]) -> Bound:
-    """Makes a public bound of a formula: no warning from special values, no nan, attainable within bound."""
+    def __init__(self, formula: Callable[[Arguments, str, Array, Rounding], Pair]) -> None:
+        self._formula = formula
+        functools.update_wrapper(self, formula)
 
-    @functools.wraps(function)
-    def public(arguments: Arguments, quantity: str, g: Array, form: FormatLike) -> Pair:
+    def __call__(self, arguments: Arguments, quantity: str, g: Array, form: FormatLike) -> Pair:
+        """Absolute errors (bound, attainable), each of the quantity's shape and finite.
+
+        Args:
+            arguments: Completed arguments, rounded to the format.
+            quantity: `value`, `gradient:INPUT` or `second:INPUT`.
+            g: The upstream gradient, of the result's shape.
+            form: The format that is computed in.
+
+        Raises:
+            ValueError: There is no bound for this quantity.
+        """
         with np.errstate(all="ignore"):
             upstream = np.asarray(g, dtype=np.float64)
-            bound, attainable = function(arguments, quantity, upstream, Rounding.of(form))
+            bound, attainable = self._formula(arguments, quantity, upstream, Rounding.of(form))
             bound = clean(np.asarray(bound, dtype=np.float64))
             return bound, np.asarray(np.minimum(bound, clean(np.asarray(attainable, dtype=np.float64))))
-
-    return public
 
 
 def unknown(operation: str, quantity: str) -> ValueError:

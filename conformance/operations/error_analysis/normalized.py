@@ -8,10 +8,10 @@ from conformance.operations.base import direction
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
+    ErrorBounds,
     K,
     Pair,
     Rounding,
-    bounds,
     clean,
     floating,
     row_sum,
@@ -106,13 +106,13 @@ def _complement(rows: Rows, g: Array, g_error: Array, relative: Array, summed: A
     return lost + others_error + underflow + rounding
 
 
-@bounds
+@ErrorBounds
 def softmax(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """Along `axis`; Blanchard, Higham and Higham (2021), Theorem 4.3, sum p |z| for the spread."""
     return _along_axis("softmax", arguments, quantity, g, model)
 
 
-@bounds
+@ErrorBounds
 def log_softmax(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """Along `axis`: u |z| + error of the logarithm + u |y|."""
     return _along_axis("log_softmax", arguments, quantity, g, model)
@@ -147,7 +147,7 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
     return from_rows(pair, axis, x.shape)
 
 
-@bounds
+@ErrorBounds
 def logsumexp(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """Along `axis`: error of the logarithm + u |m + l|; the gradient is g softmax(x).
 

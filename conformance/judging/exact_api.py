@@ -14,8 +14,8 @@ from conformance.arithmetic.balls import Ball, accuracy, decimal_text, enclosure
 from conformance.arithmetic.correct_rounding import MAX_BITS, START_BITS, settle
 from conformance.arithmetic.formats import FORMATS, FloatArray, from_storage, to_storage
 from conformance.errors import ArgumentError
+from conformance.operations import operation_named
 from conformance.operations.base import Arguments, Operation
-from conformance.operations.registry import operation_named
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
