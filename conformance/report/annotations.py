@@ -1,5 +1,7 @@
 """The findings as GitHub's workflow commands: they appear beside the failing case's line in its YAML file.
 
+The suite's own cases are in no file of the repository: those appear beside the line that runs the suite.
+
 `python -m conformance.report.annotations reports/latest` prints them for a run that was written before.
 """
 
@@ -14,6 +16,7 @@ import pandas as pd
 from conformance.report.figures import VISIBLE
 from conformance.report.findings import Row
 from conformance.report.frames import light
+from conformance.report.locations import Location, Locations
 from conformance.report.sarif import grouped, message
 from conformance.report.summary import discrepancies
 from conformance.results.loading import load
@@ -24,17 +27,19 @@ MOST = 10  # GitHub shows no more errors of one step
 def commands(frame: pd.DataFrame) -> list[str]:
     """One `::error` command for each case and quantity with discrepancies, the worst first."""
     groups = grouped(frame[discrepancies(frame)])
-    lines = [_command(group) for group in groups[:MOST]]
+    locations = Locations()
+    lines = [_command(group, locations.of(group[0])) for group in groups[:MOST]]
     if len(groups) > MOST:
         lines.append(f"::warning title=loss conformance::{len(groups) - MOST} more are in the report")
     return lines
 
 
-def _command(group: list[Row]) -> str:
-    worst = group[0]
-    place = f"file={_property(str(worst['file']))},line={int(worst['line'])}," if worst["file"] else ""
-    title = _property(f"{worst['operation']} does not conform")
-    return f"::error {place}title={title}::{_data(message(group))}"
+def _command(group: list[Row], location: Location | None) -> str:
+    beside = ""
+    if location is not None and location.below:
+        beside = f"file={_property(location.uri)},line={location.line},"
+    title = _property(f"{group[0]['operation']} does not conform")
+    return f"::error {beside}title={title}::{_data(message(group))}"
 
 
 def _data(text: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from conformance.report.figures import count, names, shorten, ulps
 from conformance.report.findings import CASE, Row, ranked
+from conformance.report.locations import Location, Locations
 from conformance.report.overview import Story
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import look
@@ -21,12 +23,18 @@ MOST = 5_000  # results: what GitHub takes of one file
 def sarif(story: Story) -> str:
     """The story's discrepancies as errors and its known deviations as suppressed notes, as JSON text.
 
-    A result points at the line of the case in its YAML file; its fingerprint stays the same over runs.
+    A result points at the line of the case in its YAML file, or, where the reader's repository has no such
+    file, at the workflow that ran the suite; its fingerprint stays the same over runs.
     """
     frame = story.frame
     failing = frame["conforms"].eq(False).fillna(False).astype(bool) & frame["verdict"].ne("not run")
     known = failing & known_text(frame).ne("")
-    results = [*_results(frame[discrepancies(frame)], "error"), *_results(frame[known], "note")][:MOST]
+    errors, notes = grouped(frame[discrepancies(frame)]), grouped(frame[known])
+    locations = Locations()
+    results = [
+        *(_result(group, "error", locations) for group in errors[:MOST]),
+        *(_result(group, "note", locations) for group in notes[: max(0, MOST - len(errors))]),
+    ]
     rules = sorted({str(result["ruleId"]) for result in results})
     driver = {
         "name": "loss-conformance",
@@ -56,10 +64,6 @@ def _rule(name: str) -> dict[str, Any]:
     }
 
 
-def _results(rows: pd.DataFrame, level: str) -> list[dict[str, Any]]:
-    return [_result(group, level) for group in grouped(rows)]
-
-
 def grouped(rows: pd.DataFrame) -> list[list[Row]]:
     """The rows of each case and quantity, the worst first."""
     groups: dict[tuple[str, ...], list[Row]] = {}
@@ -68,7 +72,7 @@ def grouped(rows: pd.DataFrame) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _result(group: list[Row], level: str) -> dict[str, Any]:
+def _result(group: list[Row], level: str, locations: Locations) -> dict[str, Any]:
     worst = group[0]
     fingerprint = "|".join(str(worst[name]) for name in CASE)
     result: dict[str, Any] = {
@@ -77,16 +81,23 @@ def _result(group: list[Row], level: str) -> dict[str, Any]:
         "message": {"text": message(group)},
         "partialFingerprints": {"check/v1": hashlib.sha256(fingerprint.encode()).hexdigest()[:32]},
     }
-    if worst["file"]:
-        place = {
-            "artifactLocation": {"uri": str(worst["file"]).replace("\\", "/"), "uriBaseId": "%SRCROOT%"},
-            "region": {"startLine": max(1, int(worst["line"]))},
-        }
-        result["locations"] = [{"physicalLocation": place}]
+    location = locations.of(worst)
+    if location is not None:
+        result["locations"] = [_location(location, str(worst["case"]))]
     if level == "note":
         reason = shorten(str(worst["known"]), 1_000)
         result["suppressions"] = [{"kind": "inSource", "status": "accepted", "justification": reason}]
     return result
+
+
+def _location(location: Location, case: str) -> dict[str, Any]:
+    artifact = {"uri": quote(location.uri, safe="/:")}
+    if location.below:
+        artifact["uriBaseId"] = "%SRCROOT%"
+    return {
+        "physicalLocation": {"artifactLocation": artifact, "region": {"startLine": location.line}},
+        "logicalLocations": [{"fullyQualifiedName": shorten(case, 120)}],
+    }
 
 
 def message(group: list[Row]) -> str:

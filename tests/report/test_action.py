@@ -40,8 +40,10 @@ def run_step(name: str, folder: Path, **environment: str) -> subprocess.Complete
             "PYTHONPATH": paths,
             **files,
             **given,
+            "GITHUB_WORKSPACE": str(folder),
             **environment,
         },
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -101,12 +103,14 @@ class TestAction:
         assert run_step("Verdict", tmp_path, CODE="", FAIL="false").returncode == 2
 
     def test_summary_and_annotations(self, tmp_path: Path) -> None:
-        """The job summary is summary.md; the failing cases' lines are annotated."""
+        """The job summary is summary.md; of the suite's own cases the step that runs them is annotated."""
         run = fabricate(500)
         run.frame["message"] = ""
         run.save(tmp_path / "run")
         write(run, tmp_path / "run")
-        done = run_step("Summary and annotations", tmp_path, OUTPUT=str(tmp_path / "run"))
+        (tmp_path / "losses.yml").write_text("steps:\n  - uses: OWNER/loss-conformance@v0\n")
+        workflow = {"GITHUB_WORKFLOW_REF": "me/losses/losses.yml@refs/heads/main"}
+        done = run_step("Summary and annotations", tmp_path, OUTPUT=str(tmp_path / "run"), **workflow)
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "summary").read_text() == (tmp_path / "run" / "summary.md").read_text()
-        assert done.stdout.startswith("::error file=cases/seeds/softmax.yaml,line=")
+        assert done.stdout.startswith("::error file=losses.yml,line=2,title=")
