@@ -116,6 +116,11 @@ _TIME_LIMIT = click.option(
 @click.option(
     "--baseline", type=click.Path(), help="A stored run: fail on what got worse since, and on nothing else."
 )
+@click.option(
+    "--allow-removed",
+    is_flag=True,
+    help="With --baseline: do not fail where its checks are gone or unsupported now.",
+)
 @_FACTOR
 @click.option(
     "--exit-zero",
@@ -127,6 +132,7 @@ def run(
     output: str,
     strict: bool,
     baseline: str | None,
+    allow_removed: bool,
     factor: float,
     exit_zero: bool,
     **options: Any,
@@ -135,6 +141,8 @@ def run(
     from conformance import api
     from conformance.execution.terminal import console, progress
 
+    if allow_removed and baseline is None:
+        raise click.UsageError("--allow-removed says what a comparison accepts: name its --baseline")
     before = None
     if baseline is not None:
         from conformance.comparison.baseline import load_baseline
@@ -157,9 +165,9 @@ def run(
     report.terminal(result, console(), *stories)
     if before is None or result.environment.get("interrupted"):
         _finish(result, strict, exit_zero)
-    from conformance.comparison import difference as regression
+    from conformance.comparison.difference import diff as compare
 
-    difference = regression.diff(before, result, factor=factor)
+    difference = compare(before, result, factor=factor, removed="allow" if allow_removed else "fail")
     _finish_difference(difference, output, strict, exit_zero)
 
 
@@ -174,9 +182,9 @@ def run(
 @_FACTOR
 def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two runs check by check, by their directories."""
-    from conformance.comparison import difference as regression
+    from conformance.comparison.difference import diff as compare
 
-    _finish_difference(regression.diff(old, new, **options), output, strict)
+    _finish_difference(compare(old, new, **options), output, strict)
 
 
 @cli.command()

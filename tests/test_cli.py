@@ -77,6 +77,37 @@ cases:
 """
 
 
+BOTH = """\
+source: a test
+cases:
+  - {id: a, operation: sigmoid, inputs: {x: [1, 2]}, dtypes: [float32], why: a}
+  - {id: b, operation: softmax, inputs: {x: [1, 2]}, dtypes: [float32], why: b}
+"""
+
+
+class TestBaseline:
+    """A gate whose selection shrinks does not stay green."""
+
+    def test_checks_that_are_gone_fail_unless_they_are_allowed(self, tmp_path: Path) -> None:
+        (tmp_path / "both.yaml").write_text(BOTH)
+        words = ("run", "both.yaml", "--subject", "numpy", "--output")
+        assert call(*words, "baseline", cwd=tmp_path).returncode == 0
+        words = (*words, "out", "--baseline", "baseline")
+        assert call(*words, cwd=tmp_path).returncode == 0
+        fewer = call(*words, "--operation", "softmax", cwd=tmp_path)
+        assert fewer.returncode == 1
+        assert "checks of the baseline have no verdict now." in fewer.stdout
+        assert "warning: different settings: operations default, then softmax" in fewer.stdout
+        allowed = call(*words, "--operation", "softmax", "--allow-removed", cwd=tmp_path)
+        assert allowed.returncode == 0
+        assert "Nothing regressed." in allowed.stdout
+
+    def test_without_a_baseline_there_is_nothing_to_allow(self, tmp_path: Path) -> None:
+        done = call("run", "--allow-removed", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "name its --baseline" in done.stderr
+
+
 def ends_with(result: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets `conformance run` run nothing, and find this."""
     monkeypatch.setattr(api, "run", lambda *_, **__: result)

@@ -6,15 +6,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from conformance.comparison import changed_elements, files
 from conformance.comparison.changes import CHANGES, changed_rows
-from conformance.comparison.subject_matching import Pair, pair, warnings_about
+from conformance.comparison.circumstances import warnings_about
+from conformance.comparison.subject_matching import Pair, pair
 from conformance.errors import RunError
 from conformance.results import loading
 from conformance.results.run import Run
+
+#: What a gate makes of checks that the old run answered and the new one did not: it reports them, and fails
+#: where one that conformed is unsupported now; it fails on each; it allows all but those that were not run.
+Removed = Literal["report", "fail", "allow"]
 
 
 @dataclass
@@ -29,6 +35,7 @@ class Difference:
         pairs: The subjects that were compared.
         warnings: A line for whatever else differs: hardware, settings, an incomplete run.
         factor: How many times larger an error counts as changed.
+        removed: Whether the gate fails on checks that are gone, not run or unsupported now.
     """
 
     frame: pd.DataFrame
@@ -37,6 +44,7 @@ class Difference:
     pairs: list[Pair] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     factor: float = 2.0
+    removed: Removed = "report"
 
     def counts(self, kind: str = "check") -> dict[str, int]:
         """How many checks (or relations, by `kind`) changed in each way; every way is there."""
@@ -44,9 +52,24 @@ class Difference:
         return {change: int(counts.get(change, 0)) for change in CHANGES}
 
     def gating(self, strict: bool = False) -> pd.DataFrame:
-        """The rows that fail a gate: regressed, with `strict` also worse; none of a textbook formulation."""
-        fails = self.frame["change"].isin(["regressed", "worse"] if strict else ["regressed"])
-        return self.frame[fails & ~self.frame["textbook"].fillna(False).astype(bool)]
+        """The rows that fail the gate: regressed, with `strict` also worse, and by `removed` what is gone.
+
+        Nothing of a textbook formulation does.
+        """
+        frame = self.frame
+        fails = frame["change"].isin(["regressed", "worse"] if strict else ["regressed"])
+        if self.removed == "fail":
+            fails |= self._unanswered()
+        elif self.removed == "allow":
+            fails &= frame["verdict_new"].ne("unsupported")
+            fails |= self._unanswered() & frame["verdict_new"].eq("not run")
+        return frame[fails & ~frame["textbook"].fillna(False).astype(bool)]
+
+    def _unanswered(self) -> pd.Series[bool]:
+        """The checks that the old run answered and the new one did not: gone, not run or unsupported."""
+        frame = self.frame
+        gone = frame["kind"].eq("check") & frame["change"].eq("removed")
+        return gone & ~frame["verdict_old"].isin(["unsupported", "not run"])
 
     def exit_code(self, strict: bool = False) -> int:
         """1 where something fails the gate, else 0."""
@@ -77,6 +100,7 @@ def diff(
     factor: float = 2.0,
     pairs: Sequence[str] = (),
     elements: bool = True,
+    removed: Removed = "report",
 ) -> Difference:
     """Compares two runs, check by check and relation by relation.
 
@@ -91,6 +115,8 @@ def diff(
         pairs: ``OLD=NEW``, names of subjects to compare where the rule above does not tell.
         elements: Whether to name the element of each check that changed most, with bits and exact value,
             where the runs' observations are at hand.
+        removed: What the gate makes of checks that the old run answered and the new one did not: ``fail``:
+            it fails; ``allow``: it does not; ``report``: it fails where one that conformed is unsupported.
 
     Returns:
         The difference.
@@ -105,7 +131,7 @@ def diff(
     rows = changed_rows(before, after, matched, factor)
     if elements:
         changed_elements.fill(rows, before, after)
-    return Difference(rows, before, after, matched, warnings_about(before, after, matched), factor)
+    return Difference(rows, before, after, matched, warnings_about(before, after, matched), factor, removed)
 
 
 def _names_its_issue(case: str, source: str) -> bool:

@@ -107,6 +107,7 @@ class Story:
 
     sentence: str
     regressed: bool
+    unanswered: int
     versions: list[tuple[str, str, str]]
     counts: list[tuple[str, int, int]]
     textbook: int
@@ -133,11 +134,13 @@ def tell(difference: Drawable, limit: int = _PAGE) -> Story:
                 Section(change, shown, worst, len(rows), int(textbook.sum()), MEANINGS[change], cases)
             )
     gating = difference.gating()
+    unanswered = int(gating["change"].eq("removed").sum())
     regressed_textbook = int((frame["change"].eq("regressed") & frame["textbook"].fillna(False)).sum())
     environments = difference.old.environment, difference.new.environment
     return Story(
-        _sentence(len(gating), checks, relations),
+        _sentence(len(gating) - unanswered, unanswered, checks, relations),
         not gating.empty,
+        unanswered,
         _versions(difference),
         [(change, checks[change], relations[change]) for change in checks],
         regressed_textbook,
@@ -166,7 +169,7 @@ def one_a_case(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows.assign(entry=rows["case"].str.split("[").str[0]).duplicated(["kind", "entry"])]
 
 
-def _sentence(gating: int, checks: dict[str, int], relations: dict[str, int]) -> str:
+def _sentence(regressions: int, unanswered: int, checks: dict[str, int], relations: dict[str, int]) -> str:
     def of(change: str) -> int:
         return checks[change] + relations[change]
 
@@ -174,7 +177,11 @@ def _sentence(gating: int, checks: dict[str, int], relations: dict[str, int]) ->
         f"{of(change):,} {change}" for change in ("fixed", "worse", "better", "changed bits") if of(change)
     ]
     rest = f"; {', '.join(parts)}" if parts else ""
-    return f"{count(gating, 'regression')}{rest}." if gating else f"Nothing regressed{rest}."
+    failures = [count(regressions, "regression")] if regressions else []
+    if unanswered:
+        verb = "has" if unanswered == 1 else "have"
+        failures.append(f"{count(unanswered, 'check')} of the baseline {verb} no verdict now")
+    return f"{', '.join(failures) or 'Nothing regressed'}{rest}."
 
 
 def _versions(difference: Drawable) -> list[tuple[str, str, str]]:
@@ -242,6 +249,8 @@ def terminal(difference: Drawable, console: Console, strict: bool = False) -> No
     story = tell(difference, 0)
     style = "bold red" if difference.exit_code(strict) else "bold green"
     console.print(Text(story.sentence, style=style))
+    if story.unanswered:
+        console.print(Text("--allow-removed accepts checks that are gone or unsupported", style="dim"))
     for label, old, new in story.versions:
         console.print(Text(f"{label}: {old} -> {new}"))
     for warning in story.warnings:

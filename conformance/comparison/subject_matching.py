@@ -1,10 +1,9 @@
-"""Which subject of one run is compared with which of another, and what else differs between the runs."""
+"""Subject matching: which subject of one run is compared with which of another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from conformance.errors import RunError, SubjectError
 from conformance.results.run import Run
@@ -13,7 +12,13 @@ from conformance.subjects.subject import MODES, parse
 
 @dataclass(frozen=True)
 class Pair:
-    """Two subjects that are compared, by their names in either run, and the pair's own name."""
+    """Two subjects that are compared.
+
+    Attributes:
+        old: The subject's name in the earlier run.
+        new: The subject's name in the later run.
+        label: The pair's own name.
+    """
 
     old: str
     new: str
@@ -26,15 +31,15 @@ def pair(old: Run, new: Run, given: Sequence[str] = ()) -> list[Pair]:
     Raises RunError where a given name does not exist, where two subjects of one kind leave it open which
     belongs to which, or where nothing pairs at all.
     """
-    there = {side: list(run.environment.get("subjects", {})) for side, run in (("old", old), ("new", new))}
-    pairs = [_given(text, there) for text in given]
-    taken = {side: {getattr(one, side) for one in pairs} for side in there}
-    left = {side: [name for name in names if name not in taken[side]] for side, names in there.items()}
-    for name in [name for name in left["old"] if name in left["new"]]:
+    names = {side: list(run.environment.get("subjects", {})) for side, run in (("old", old), ("new", new))}
+    pairs = [_given(text, names) for text in given]
+    paired = {side: {getattr(pair, side) for pair in pairs} for side in names}
+    remaining = {side: [name for name in names[side] if name not in paired[side]] for side in names}
+    for name in [name for name in remaining["old"] if name in remaining["new"]]:
         pairs.append(Pair(name, name, name))
-        left["old"].remove(name)
-        left["new"].remove(name)
-    kinds = {side: _by_kind(run, left[side]) for side, run in (("old", old), ("new", new))}
+        remaining["old"].remove(name)
+        remaining["new"].remove(name)
+    kinds = {side: _by_kind(run, remaining[side]) for side, run in (("old", old), ("new", new))}
     for kind, olds in kinds["old"].items():
         news = kinds["new"].get(kind, [])
         if len(olds) == len(news) == 1:
@@ -47,21 +52,21 @@ def pair(old: Run, new: Run, given: Sequence[str] = ()) -> list[Pair]:
     if not pairs:
         raise RunError(
             "the runs share no subject: "
-            f"{', '.join(there['old']) or 'none'} and {', '.join(there['new']) or 'none'}; "
+            f"{', '.join(names['old']) or 'none'} and {', '.join(names['new']) or 'none'}; "
             "name what to compare with --pair OLD=NEW"
         )
     return pairs
 
 
-def _given(text: str, there: Mapping[str, Sequence[str]]) -> Pair:
+def _given(text: str, names: Mapping[str, Sequence[str]]) -> Pair:
     # Names hold == and may hold =: every way to cut the text is tried.
     for position, letter in enumerate(text):
         old, new = text[:position], text[position + 1 :]
-        if letter == "=" and old in there["old"] and new in there["new"]:
+        if letter == "=" and old in names["old"] and new in names["new"]:
             return Pair(old, new, old if old == new else f"{old} = {new}")
     raise RunError(
-        f"--pair {text}: as OLD=NEW, with OLD one of {', '.join(there['old'])} "
-        f"and NEW one of {', '.join(there['new'])}"
+        f"--pair {text}: as OLD=NEW, with OLD one of {', '.join(names['old'])} "
+        f"and NEW one of {', '.join(names['new'])}"
     )
 
 
@@ -83,38 +88,3 @@ def _mode(name: str) -> str:
     except SubjectError:
         return ""
     return subject.mode or MODES.get(subject.framework, ("",))[0]
-
-
-def warnings_about(old: Run, new: Run, pairs: Sequence[Pair]) -> list[str]:
-    """A line for whatever else differs between two runs: hardware, an unfinished run."""
-    lines = [
-        f"the {side} run is incomplete: what it lacks counts as {'added' if side == 'old' else 'removed'}"
-        for side, run in (("old", old), ("new", new))
-        if not run.complete
-    ]
-    for one in pairs:
-        before, after = old.environment["subjects"][one.old], new.environment["subjects"][one.new]
-        for line in _apart(before, after):
-            text = f"different hardware: {line}"
-            if text not in lines:
-                lines.append(text)
-    return lines
-
-
-def _apart(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    a, b = before.get("hardware") or {}, after.get("hardware") or {}
-    lines = []
-    if not a or not b:
-        return []
-    for name, what in (("cpu", "CPU"), ("cores", "cores"), ("gpu", "GPU")):
-        if a.get(name) != b.get(name):
-            lines.append(f"{what} {a.get(name, 'none')}, then {b.get(name, 'none')}")
-    gone, come = (sorted(set(x.get("flags", ())) - set(y.get("flags", ()))) for x, y in ((a, b), (b, a)))
-    if gone or come:
-        sides = [
-            f"only {side} has {' '.join(flags)}" for side, flags in (("old", gone), ("new", come)) if flags
-        ]
-        lines.append(f"CPU flags, which decide which kernels run: {'; '.join(sides)}")
-    if before.get("flushes_subnormals") != after.get("flushes_subnormals"):
-        lines.append("only one of them flushes subnormals to zero")
-    return lines

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 from runs import check, relation, run
 
 from conformance.cli import cli
 from conformance.comparison.changes import CHANGES
-from conformance.comparison.difference import Difference, diff
-from conformance.comparison.files import grouped
+from conformance.comparison.difference import Difference, Removed, diff
+from conformance.comparison.files import grouped, terminal
 from conformance.comparison.subject_matching import pair
 from conformance.errors import RunError
 from conformance.results.run import Run, load
@@ -156,6 +158,60 @@ def test_strict_gates_what_is_worse() -> None:
     assert (difference.exit_code(), difference.exit_code(strict=True)) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "codes"),
+    [
+        ([check(), check(case="gone")], [check()], (0, 1, 0)),
+        ([check("lossy", 90.0)], [check("unsupported", None)], (0, 1, 0)),
+        ([check()], [check("unsupported", None)], (1, 1, 0)),
+        ([check()], [check("unsupported", None, message="numpy has no formulation f of g")], (0, 1, 0)),
+        ([check()], [check("not run", None)], (0, 1, 1)),
+        ([check("unsupported", None), check(case="two")], [check(case="two")], (0, 0, 0)),
+        ([check("wrong", math.inf, textbook=True), check()], [check()], (0, 0, 0)),
+        ([check()], [check(), check("unsupported", None, case="new")], (0, 0, 0)),
+        ([check(), check(subject="jax")], [check()], (0, 1, 0)),
+        ([check(), check(case="gone")], [check("lossy", 90.0)], (1, 1, 1)),
+    ],
+    ids=[
+        "gone",
+        "refuses what it did wrong",
+        "refuses what it did right",
+        "the suite has it no longer",
+        "not run",
+        "was unsupported",
+        "textbook",
+        "new and unsupported",
+        "a subject is gone",
+        "gone beside a regression",
+    ],
+)
+def test_what_is_removed_gates_where_the_comparison_is_a_baseline_s(
+    old: list[dict[str, Any]], new: list[dict[str, Any]], codes: tuple[int, int, int]
+) -> None:
+    """By `diff`, by `run --baseline`, and with --allow-removed."""
+    modes: tuple[Removed, ...] = ("report", "fail", "allow")
+    assert tuple(diff(run(old), run(new), removed=mode).exit_code() for mode in modes) == codes
+
+
+@pytest.mark.parametrize(
+    ("gone", "sentence"),
+    [
+        ("a", "1 check of the baseline has no verdict now."),
+        ("ab", "2 checks of the baseline have no verdict now."),
+    ],
+)
+def test_what_is_gone_is_counted_and_the_option_named(gone: str, sentence: str, tmp_path: Path) -> None:
+    old = run([check(), *(check(case=name) for name in gone)])
+    difference = diff(old, run([check()]), removed="fail")
+    terminal(difference, Console(file=(shown := io.StringIO()), width=100))
+    assert shown.getvalue().splitlines()[:2] == [
+        sentence,
+        "--allow-removed accepts checks that are gone or unsupported",
+    ]
+    difference.save(tmp_path)
+    assert (tmp_path / "diff.md").read_text("utf-8").startswith(f"## ❌ {sentence}\n")
+
+
 def test_the_reverse_lists_the_same_checks() -> None:
     old = run([check("wrong", math.inf, case=name) for name in "abc"] + [check(case="d")])
     new = run([check(case=name) for name in "abc"] + [check(case="d")])
@@ -171,6 +227,36 @@ def test_other_hardware_is_named() -> None:
         "different hardware: CPU flags, which decide which kernels run: only old has avx512f",
     ]
     assert diff(old, old).warnings == []
+
+
+def test_other_settings_are_named(tmp_path: Path) -> None:
+    old, new = run([check()]), run([check()])
+    old.environment["settings"] = {"operations": ["softmax", "sigmoid"], "repeat": 1, "subjects": ["a"]}
+    new.environment["settings"] = {"operations": [], "repeat": 1, "subjects": [], "known": "mine.yaml"}
+    difference = diff(old, new)
+    assert difference.warnings == ["different settings: operations softmax sigmoid, then default"]
+    difference.save(tmp_path)
+    assert f"> ⚠️ {difference.warnings[0]}" in (tmp_path / "diff.md").read_text("utf-8")
+    terminal(difference, Console(file=(shown := io.StringIO()), width=100))
+    assert f"warning: {difference.warnings[0]}" in shown.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "warnings"),
+    [
+        (
+            {"capability": "AVX512", "mkldnn": True},
+            {"capability": "AVX2", "mkldnn": True},
+            ["different kernels of torch: capability AVX512, then AVX2"],
+        ),
+        ({"a": "1"}, {"a": "1", "b": ["2", "3"]}, ["different kernels of torch: b none, then 2 3"]),
+        ("avx2", "sse", ["different kernels of torch: avx2, then sse"]),
+        ({"a": "1"}, {"a": "1"}, []),
+        (None, {"a": "1"}, []),
+    ],
+)
+def test_other_kernels_are_named(before: Any, after: Any, warnings: list[str]) -> None:
+    assert diff(run([check()], kernels=before), run([check()], kernels=after)).warnings == warnings
 
 
 def test_an_incomplete_run_is_named() -> None:

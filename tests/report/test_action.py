@@ -89,7 +89,11 @@ class TestAction:
             *("--subject", "torch", "--subject", "jax:eager", "--dtype", "float32"),
             *("--baseline", "runs/main", "--output", "out dir"),
         ]
-        assert (tmp_path / "output").read_text() == "exit-code=0\n"
+        run_step("Run", tmp_path, BASELINE="runs/main", ALLOW_REMOVED="true", OUTPUT="out")
+        assert "--allow-removed" in (tmp_path / "arguments").read_text().splitlines()
+        assert run_step("Run", tmp_path, ALLOW_REMOVED="true", OUTPUT="out").returncode == 0
+        assert "--allow-removed" not in (tmp_path / "arguments").read_text().splitlines()
+        assert set((tmp_path / "output").read_text().splitlines()) == {"exit-code=0"}
 
     @pytest.mark.parametrize("code", ["0", "1", "2", "143"])
     def test_the_exit_code_survives(self, tmp_path: Path, code: str) -> None:
