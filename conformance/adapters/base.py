@@ -33,28 +33,16 @@ LAYOUTS = ("transposed", "strided", "reversed", "broadcast")
 #: What lies between the elements of a strided tensor of labels.
 NO_LABEL = -7
 
-#: The inputs of each operation: the positional arguments of the canonical signature, in order.
-INPUTS: Dict[str, Tuple[str, ...]] = {
-    "sigmoid": ("x",),
-    "log_sigmoid": ("x",),
-    "softmax": ("x",),
-    "log_softmax": ("x",),
-    "logsumexp": ("x",),
-    "one_hot": ("target",),
-    "nll_loss": ("log_probs", "target"),
-    "cross_entropy": ("logits", "target"),
-    "binary_cross_entropy": ("probs", "target"),
-    "binary_cross_entropy_with_logits": ("logits", "target"),
-}
-
 #: The arrays of a request that are no arguments: the upstream gradient, the direction of second derivatives.
 FLOWS = ("upstream", "direction")
 
-#: The parameters' defaults in the canonical signatures: at these they ask for nothing special.
+#: The parameters' defaults in the canonical signatures: at these they ask for nothing special. Arrays of
+#: other names are inputs, the positional arguments, in the order of the request.
 DEFAULTS: Dict[str, Any] = {
     "axis": -1,
     "weight": None,
     "pos_weight": None,
+    "where": None,
     "ignore_index": -100,
     "label_smoothing": 0.0,
     "reduction": "mean",
@@ -191,7 +179,7 @@ class Adapter:
         operation, formulation = request["operation"], request["formulation"]
         function = self.find(operation, formulation)
         signature = signature_of(function)
-        inputs = INPUTS.get(operation) or tuple(name for name in arrays if name not in FLOWS)
+        inputs = tuple(name for name in arrays if name not in DEFAULTS and name not in FLOWS)
         scalars = dict(request["parameters"])
         needed = {name for name, value in scalars.items() if value != DEFAULTS.get(name, _NO_DEFAULT)}
         if signature.ignore_index != DEFAULTS["ignore_index"] and has_ignored_label(scalars, arrays):

@@ -10,7 +10,7 @@ import pytest
 from adapters.conftest import FRAMEWORKS
 from adapters.driving import DTYPES, Client, Response
 
-from conformance.adapters.base import FORMULATIONS, INPUTS
+from conformance.adapters.base import DEFAULTS, FORMULATIONS
 from conformance.operations import OPERATIONS
 
 RANDOM = np.random.default_rng(7)
@@ -57,7 +57,8 @@ CALLS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 
 def quantities(operation: str, tensors: dict[str, Any]) -> list[str]:
     """The value and each gradient."""
-    floating = [name for name in INPUTS[operation] if np.asarray(tensors[name]).dtype.kind == "f"]
+    inputs = [item.name for item in OPERATIONS[operation].inputs]
+    floating = [name for name in inputs if np.asarray(tensors[name]).dtype.kind == "f"]
     return ["value", *(f"gradient:{name}" for name in floating)]
 
 
@@ -87,10 +88,16 @@ def _compare(got: Response, reference: Response, quantity: str, dtype: str, wher
     assert np.abs(found - exact).max() <= scale, f"{where} {dtype} {quantity}"
 
 
-def test_the_canonical_signatures_are_those_of_the_operations() -> None:
-    assert {
-        name: tuple(one.name for one in operation.inputs) for name, operation in OPERATIONS.items()
-    } == INPUTS
+def test_the_parameters_of_the_operations_are_known() -> None:
+    """By its name an array is a parameter or an input; a default asks for nothing that may be unsupported."""
+    for operation in OPERATIONS.values():
+        defaults = {parameter.name: parameter.default for parameter in operation.parameters}
+        tensors = {parameter.name for parameter in operation.parameters if parameter.kind == "tensor"}
+        assert tensors <= set(DEFAULTS), operation.name
+        assert {name: DEFAULTS[name] for name in defaults if name in DEFAULTS} == {
+            name: default for name, default in defaults.items() if name in DEFAULTS
+        }
+        assert not {item.name for item in operation.inputs} & set(DEFAULTS), operation.name
 
 
 @pytest.mark.parametrize(

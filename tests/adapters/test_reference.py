@@ -9,9 +9,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from conformance.adapters.base import INPUTS
 from conformance.adapters.bfloat16 import cast, narrow, widen
 from conformance.adapters.numpy import reference
+from conformance.operations import OPERATIONS
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(3, 4, 2)) * 2
@@ -74,12 +74,11 @@ def test_gradients_by_hand_are_those_of_the_value(
     value = np.asarray(function(*arrays, **parameters))
     upstream = RANDOM.normal(size=value.shape)
     gradients = function.gradient(upstream, *arrays, **parameters)
-    floating = {
-        name for name, array in zip(INPUTS[operation], arrays, strict=True) if array.dtype.kind == "f"
-    }
+    names = [item.name for item in OPERATIONS[operation].inputs]
+    floating = {name for name, array in zip(names, arrays, strict=True) if array.dtype.kind == "f"}
     assert set(gradients) == floating
     for name, gradient in gradients.items():
-        position = INPUTS[operation].index(name)
+        position = names.index(name)
         differences = _differences(function, arrays, position, parameters, upstream)
         assert gradient.shape == arrays[position].shape
         np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-7)
