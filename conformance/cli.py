@@ -303,13 +303,20 @@ def validate(paths: Sequence[str]) -> None:
 
 
 @cli.command()
-def schema() -> None:
-    """Prints the JSON schema of a case file."""
+@click.argument("kind", type=click.Choice(["cases", "known", "subjects"]), default="cases")
+def schema(kind: str) -> None:
+    """Prints the JSON schema of a case file, of known.yaml or of subjects.yaml, for editors."""
     import json
 
-    from conformance.cases.json_schema import schema as case_schema
+    from conformance.cases import json_schema
+    from conformance.subjects import subjects_file
 
-    click.echo(json.dumps(case_schema(), indent=2, sort_keys=True))
+    schemas = {
+        "cases": json_schema.schema,
+        "known": json_schema.known_schema,
+        "subjects": subjects_file.schema,
+    }
+    click.echo(json.dumps(schemas[kind](), indent=2, sort_keys=True))
 
 
 class _Interrupted(BaseException):

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"torch", "tensorflow", "jax"}
-SCHEMA = "conformance/schema.json"
+SCHEMAS = {"schema.json", "known.schema.json"}
 MODELINE = re.compile(r"# yaml-language-server: \$schema=(\S+)")
 
 
@@ -86,7 +86,9 @@ def test_wheel_carries_every_case_and_every_part_of_the_package(wheel: Path) -> 
     cases = {f"conformance/_cases/{path.relative_to('cases').as_posix()}" for path in tracked("cases")}
     code = {path.as_posix() for path in tracked("conformance")}
     assert cases
-    assert {name for name in names(wheel) if ".dist-info/" not in name} == cases | code | {SCHEMA}
+    assert {name for name in names(wheel) if ".dist-info/" not in name} == cases | code | {
+        f"conformance/{name}" for name in SCHEMAS
+    }
 
 
 def test_type_checkers_are_told_that_the_package_has_types(wheel: Path) -> None:
@@ -95,14 +97,15 @@ def test_type_checkers_are_told_that_the_package_has_types(wheel: Path) -> None:
     assert "Typing :: Typed" in metadata(wheel).get_all("Classifier")
 
 
-def test_the_schema_that_installed_case_files_name_is_installed(installed: Path) -> None:
+def test_the_schemas_that_installed_case_files_name_are_installed(installed: Path) -> None:
     """An editor that opens a case of the wheel completes and checks it, as in a checkout."""
     files = sorted((installed / "conformance" / "_cases").rglob("*.yaml"))
     for file in files:
         named = MODELINE.match(file.read_text(encoding="utf-8"))
         assert named is None or (file.parent / named[1]).is_file(), file
     assert any(MODELINE.match(file.read_text(encoding="utf-8")) for file in files)
-    assert (installed / SCHEMA).read_bytes() == (ROOT / "schema.json").read_bytes()
+    for name in SCHEMAS:
+        assert (installed / "conformance" / name).read_bytes() == (ROOT / name).read_bytes()
 
 
 def test_metadata_names_what_users_depend_on(wheel: Path) -> None:

@@ -1,4 +1,4 @@
-"""The JSON schema of a case file, made from the models, the operations and the generators.
+"""JSON schemas of a case file and of `known.yaml`, made from the models, the operations and the generators.
 
 Editors complete and check case files by it; what it cannot say (shapes that fit, figures that are right) is
 checked by `conformance validate`.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
+from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile, Deviation, DeviationFile
 from conformance.cases.tensors.generators import GENERATORS
 from conformance.cases.tensors.landmarks import NAMES
 from conformance.cases.variations import FIXED, LABEL, MAX_AXES
 from conformance.operations import OPERATIONS, Operation
+from conformance.yaml.keys import json_schema
 
 _TEMPLATE = "#/$defs/{model}"
 _TENSOR = {"$ref": "#/$defs/tensor"}
@@ -54,6 +55,13 @@ def schema() -> dict[str, Any]:
             **{f"keys_of_{name}": _keys(operation) for name, operation in OPERATIONS.items()},
         },
     }
+
+
+def known_schema() -> dict[str, Any]:
+    """The schema of a `known.yaml`."""
+    file = json_schema(DeviationFile, "The known deviations of the conformance suite's subjects")
+    file["$defs"][Deviation.__name__]["properties"]["operation"]["enum"] = list(OPERATIONS)
+    return file
 
 
 def _keys(operation: Operation) -> dict[str, Any]:

@@ -24,20 +24,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from conformance.errors import CaseError, SubjectError
 from conformance.subjects.subject import Subject, parse, with_pins
-from conformance.yaml.keys import read_keys
+from conformance.yaml.keys import json_schema, read_keys
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults
 from conformance.yaml.tree import List, Mapping, kind
 from conformance.yaml.tree import parse as parse_yaml
 
 
-class _File(BaseModel):
+class SubjectsFile(BaseModel):
+    """The top of a `subjects.yaml`: what is under test, and where each subject runs."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    subjects: list[object] = Field(min_length=1)
+    subjects: list[object] = Field(min_length=1, description="a list of {subject, name, ...}")
 
 
-class _Entry(BaseModel):
+class SubjectEntry(BaseModel):
+    """One subject: what is under test, and what starts it."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
     subject: str = Field(description="framework[==version][:mode][@device], as torch:compile")
@@ -68,6 +72,13 @@ class _Entry(BaseModel):
         return dataclasses.replace(subject, name=self.name or subject.name, **changes)
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of a `subjects.yaml`."""
+    file = json_schema(SubjectsFile, "The subjects of the conformance suite")
+    file["properties"]["subjects"]["items"] = SubjectEntry.model_json_schema()
+    return file
+
+
 def _path(python: str, folder: Path) -> str:
     """An interpreter's path: relative to the file, or, as a bare name, searched for on PATH."""
     if "/" in python or python.startswith("~"):
@@ -85,7 +96,7 @@ def load(path: str | Path) -> dict[str, Subject]:
         raise CaseError(f"{path}: cannot be read: {error.strerror}") from None
     subjects: dict[str, Subject] = {}
     if root is not None:
-        top, _ = read_keys(_File, root, faults)
+        top, _ = read_keys(SubjectsFile, root, faults)
         entries = root.entries.get("subjects")
         if top is not None and isinstance(entries, List):
             for node in entries.items:
@@ -97,7 +108,7 @@ def load(path: str | Path) -> dict[str, Subject]:
                         "a mapping with the key `subject`",
                     )
                     continue
-                entry, _ = read_keys(_Entry, node, faults)
+                entry, _ = read_keys(SubjectEntry, node, faults)
                 if entry is not None:
                     _add(subjects, entry, node, path, faults)
     if faults:
@@ -105,7 +116,9 @@ def load(path: str | Path) -> dict[str, Subject]:
     return subjects
 
 
-def _add(subjects: dict[str, Subject], entry: _Entry, node: Mapping, path: Path, faults: Faults) -> None:
+def _add(
+    subjects: dict[str, Subject], entry: SubjectEntry, node: Mapping, path: Path, faults: Faults
+) -> None:
     try:
         subject = entry.resolve(path.resolve().parent)
     except SubjectError as error:

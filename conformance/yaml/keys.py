@@ -22,6 +22,15 @@ class Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def json_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """The schema (draft 2020-12) of a file whose top is this model, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **model.model_json_schema(ref_template="#/$defs/{model}"),
+        "title": title,
+    }
+
+
 def read_keys(model: type[BaseModel], node: Mapping, faults: Faults) -> tuple[Any, frozenset[KeyPath]]:
     """A mapping as a model, or None after faults; and the paths of what is at fault."""
     try:

@@ -7,14 +7,17 @@ from collections import Counter
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from conformance.cases.case import Case
-from conformance.cases.discovery import corpus, files
-from conformance.cases.json_schema import schema
+from conformance.cases.discovery import KNOWN, corpus, files
+from conformance.cases.json_schema import known_schema, schema
 from conformance.cases.loader import load_cases
 from conformance.cases.tensors.values import size
 from conformance.cases.validation import validate
+from conformance.cli import cli
 from conformance.operations import OPERATIONS
+from conformance.subjects import subjects_file
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults
 from conformance.yaml.tree import parse, plain
@@ -79,10 +82,54 @@ class TestCorpus:
         ] == []
 
 
+SCHEMAS = {
+    "schema.json": (("schema",), schema),
+    "known.schema.json": (("schema", "known"), known_schema),
+    "subjects.schema.json": (("schema", "subjects"), subjects_file.schema),
+}
+
+
 class TestSchema:
-    def test_the_copy_in_the_repository_is_what_the_command_prints(self) -> None:
-        path = corpus().parent / "schema.json"
-        assert json.loads(path.read_text()) == schema()
+    @pytest.mark.parametrize("name", SCHEMAS)
+    def test_the_copy_in_the_repository_is_what_the_command_prints(self, name: str) -> None:
+        words, made = SCHEMAS[name]
+        printed = CliRunner().invoke(cli, words)
+        assert printed.exit_code == 0
+        assert (corpus().parent / name).read_text() == printed.stdout
+        assert json.loads(printed.stdout) == made()
+        jsonschema.Draft202012Validator.check_schema(made())
+
+    def test_known_deviations_follow_theirs_and_name_it(self) -> None:
+        path = corpus() / KNOWN
+        tree = parse(path.read_bytes(), Limits(), Faults(path.name))
+        assert tree is not None
+        jsonschema.Draft202012Validator(known_schema()).validate(plain(tree))
+        first = path.read_text().splitlines()[0]
+        assert first == "# yaml-language-server: $schema=../known.schema.json"
+
+    @pytest.mark.parametrize("change", [{"operation": "sofmax"}, {"odd": 1}, {"reason": ""}, {"cases": []}])
+    def test_that_of_known_deviations_refuses_what_loading_refuses(self, change: dict[str, object]) -> None:
+        tree = parse((corpus() / KNOWN).read_bytes(), Limits(), Faults(KNOWN))
+        assert tree is not None
+        entry = plain(tree)["known"][0]
+        validator = jsonschema.Draft202012Validator(known_schema())
+        assert validator.is_valid({"known": [entry]})
+        assert not validator.is_valid({"known": [{**entry, **change}]})
+
+    @pytest.mark.parametrize(
+        ("entry", "right"),
+        [
+            ({"subject": "torch"}, True),
+            ({"subject": "torch", "command": ["ssh", "host"], "environment": {"A": "1"}}, True),
+            ({"subject": "torch", "environment": {"A": 1}}, False),
+            ({"name": "mine"}, False),
+            ({"subject": "torch", "modes": "compile"}, False),
+        ],
+    )
+    def test_that_of_subjects(self, entry: dict[str, object], right: bool) -> None:
+        validator = jsonschema.Draft202012Validator(subjects_file.schema())
+        assert validator.is_valid({"subjects": [entry]}) is right
+        assert not validator.is_valid({"subjects": []})
 
     @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
     def test_every_file_follows_it(self, path) -> None:
