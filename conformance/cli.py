@@ -254,12 +254,12 @@ def _finish(result: Run, strict: bool, exit_zero: bool = False) -> NoReturn:
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
 def check(function: str, operation: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
-    from conformance.checking import check as custom
+    from conformance.checking.check import check as check_function
     from conformance.checking.report import print_check
     from conformance.execution.terminal import console, progress
 
     with progress() as shown:
-        result = custom.check(function, operation, progress=shown, **options)
+        result = check_function(function, operation, progress=shown, **options)
     print_check(result, console())
     _finish(result, False)
 

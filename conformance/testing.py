@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 
 from conformance.cases.loader import load_cases
-from conformance.checking import check as custom
+from conformance.checking import check as checking
+from conformance.checking.check_run import records
+from conformance.checking.user_module import Function
 from conformance.results.run import Run
 
 Check = tuple[str, str, str]  # case, dtype, quantity
 
 
 def checks(
-    function: custom.Function,
+    function: Function,
     operation: str,
     *,
     framework: str | None = None,
@@ -40,8 +42,8 @@ def checks(
     runs once, when the first of the tests does, however many are selected. Unsupported checks are skipped;
     those that the framework's own function fails alike are expected to fail, unless `strict`.
     """
-    found = _beside(function, Path(sys._getframe(1).f_code.co_filename).parent)
-    cases = custom.pick(load_cases([Path(path) for path in paths] or None), operation, "torch", tags)
+    located = _beside(function, Path(sys._getframe(1).f_code.co_filename).parent)
+    cases = checking.pick(load_cases([Path(path) for path in paths] or None), operation, "torch", tags)
     names: list[Check] = [
         (case.id, dtype, quantity)
         for case in cases
@@ -52,8 +54,8 @@ def checks(
 
     @cache
     def rows() -> Mapping[Check, Mapping[str, Any]]:
-        run = custom.check(
-            found,
+        run = checking.check(
+            located,
             operation,
             framework=framework,
             mode=mode,
@@ -65,7 +67,7 @@ def checks(
         )
         return _by_check(run, run.subject)
 
-    @pytest.mark.parametrize("check", [pytest.param(one, id="-".join(one)) for one in names])
+    @pytest.mark.parametrize("check", [pytest.param(check, id="-".join(check)) for check in names])
     def test(check: Check) -> None:
         judge(rows()[check], strict)
 
@@ -93,7 +95,7 @@ def judge(row: Mapping[str, Any], strict: bool = False) -> None:
     pytest.fail("\n".join(lines), pytrace=False)
 
 
-def _beside(function: custom.Function, folder: Path) -> custom.Function:
+def _beside(function: Function, folder: Path) -> Function:
     """A file that is there only beside the test file, by its whole path."""
     if not isinstance(function, str):
         return function
@@ -105,5 +107,5 @@ def _beside(function: custom.Function, folder: Path) -> custom.Function:
 
 def _by_check(run: Run, subject: str) -> dict[Check, dict[str, Any]]:
     frame = run.frame[run.frame["subject"] == subject]
-    rows = custom.records(frame)
+    rows = records(frame)
     return {(row["case"], row["dtype"], row["quantity"]): row for row in rows}

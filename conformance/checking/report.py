@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.checking.check_run import CheckRun
 from conformance.report.figures import count, shorten, ulps
 from conformance.report.reproduction.formulation_source import Source
 from conformance.report.reproduction.program import check_of, reproduce
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from conformance.checking.check import CheckRun
 
 SHOWN = 5
 _ORDER = ("crashed", "timed out", "wrong", "raised", "lossy", "not run")

@@ -1,12 +1,21 @@
-"""What a user's file says of itself without being run: the names it defines, the frameworks it imports."""
+"""A user's function: where it lies, what its file says without being run, and the subject that it makes."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from conformance.errors import SubjectError
+from conformance.subjects.subject import MODES, Subject, frameworks, installed, not_installed
+
+#: ``FILE_OR_MODULE:FUNCTION``, or a function that is defined at the top level of a file.
+Function = str | Callable[..., Any]
 
 #: A module that a file imports -> the framework that it speaks for.
 _SPEAKS_FOR = {
@@ -17,6 +26,64 @@ _SPEAKS_FOR = {
     "tensorflow": "tensorflow",
     "keras": "tensorflow",
 }
+
+
+def subjects(
+    function: Function, operation: str, framework: str | None, mode: str | None
+) -> tuple[Subject, Subject]:
+    """The user's function and its control as subjects; SubjectError where there is no such thing."""
+    where, environment = located(function)
+    source, _, name = where.rpartition(":")
+    if not source or not name:
+        raise SubjectError(f"{where!r} names no function: write FILE_OR_MODULE:FUNCTION, as my_loss.py:loss")
+    if source.endswith(".py") or os.sep in source or Path(source).is_file():
+        path = Path(source)
+        if not path.is_file():
+            raise SubjectError(f"{source}: no such file")
+        names = defines(path)
+        if name.split(".")[0] not in names and names:
+            raise SubjectError(f"{source} defines no {name}; it has {', '.join(sorted(names)[:12])}")
+        framework = framework or _only(imported_frameworks(path), source)
+        where, label = f"{path.resolve()}:{name}", f"{path.stem}.{name}"
+    else:
+        label = f"{source}.{name}"
+        framework = framework or "torch"
+    if framework not in frameworks():
+        raise SubjectError(
+            f"--framework {framework}: no adapter for it (there are {', '.join(frameworks())})"
+        )
+    if not installed(framework):
+        raise SubjectError(not_installed(framework))
+    if mode and framework in MODES and mode not in MODES[framework]:
+        raise SubjectError(f"--mode {mode}: {framework} has the modes {', '.join(MODES[framework])}")
+    control = Subject(f"{framework}:{mode}" if mode else framework, framework, mode=mode)
+    user = replace(control, name=label, function=where, operation=operation, environment=environment)
+    return user, control
+
+
+def located(function: Function) -> tuple[str, dict[str, str]]:
+    """FILE_OR_MODULE:FUNCTION of a function, and what its worker's environment needs to import it."""
+    if isinstance(function, str):
+        return function, {}
+    name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", None)
+    try:
+        file = inspect.getsourcefile(function)
+    except TypeError:
+        file = None
+    if not name or "<" in name or file is None or not Path(file).is_file():
+        raise SubjectError(
+            f"{function!r} cannot be imported by another process: define it at the top level of a file"
+        )
+    if module and "." in module:  # of a package: its file alone would lack its relatives
+        path = os.pathsep.join(entry for entry in (*sys.path, os.environ.get("PYTHONPATH", "")) if entry)
+        return f"{module}:{name}", {"PYTHONPATH": path}
+    return f"{file}:{name}", {}
+
+
+def _only(imported: Sequence[str], source: str) -> str:
+    if len(imported) > 1:
+        raise SubjectError(f"{source} imports {' and '.join(imported)}: say which one with --framework")
+    return imported[0] if imported else "numpy"
 
 
 def parsed(path: Path) -> ast.Module:
@@ -50,8 +117,8 @@ def defines(path: Path) -> set[str]:
 
 def imported_frameworks(path: Path) -> list[str]:
     """The frameworks that a file imports anywhere, in the order in which it does."""
-    found = (_SPEAKS_FOR.get(name.split(".")[0]) for name in _imported(parsed(path)))
-    return list(dict.fromkeys(name for name in found if name))
+    frameworks = (_SPEAKS_FOR.get(name.split(".")[0]) for name in _imported(parsed(path)))
+    return list(dict.fromkeys(framework for framework in frameworks if framework))
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.checking import check, report, user_module
+from conformance.checking import check, control, report, user_module
 from conformance.errors import RunError, SubjectError
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_labels_of_other_integers_that_it_refuses_are_unsupported(tmp_path: Path
 def test_function_given_itself_must_be_importable() -> None:
     with pytest.raises(SubjectError, match="top level"):
         check.check(lambda x: x, "sigmoid")
-    where, _ = check.located(check.pick)
+    where, _ = user_module.located(check.pick)
     assert where == "conformance.checking.check:pick"
 
 
@@ -172,7 +172,7 @@ def row(verdict: str, error: float | None, **more: object) -> dict[str, object]:
 def test_inherited_is_the_same_verdict_and_an_error_within_a_factor_of_two(
     mine: dict[str, object], its: dict[str, object], inherited: bool
 ) -> None:
-    check.inherit([mine], {("one", "float32", "value"): its}, "torch")
+    control.inherit([mine], {("one", "float32", "value"): its}, "torch")
     assert str(mine["known"]).startswith("inherited") == inherited
 
 

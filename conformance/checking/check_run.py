@@ -1,0 +1,66 @@
+"""Run of a user's function beside its control: whose checks count, and the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from conformance.checking.root_cause import Diagnosis
+from conformance.results.run import Run
+
+
+@dataclass
+class CheckRun(Run):
+    """The run of a user's function and its control.
+
+    Attributes:
+        subject: The function's name in the frame.
+        control: The name of the framework's own, in the frame.
+        strict: Whether what both fail alike counts too.
+        diagnosis: Where the function fails, in words; None where it does not.
+        where: The function as FILE_OR_MODULE:FUNCTION.
+    """
+
+    subject: str = ""
+    control: str = ""
+    strict: bool = False
+    diagnosis: Diagnosis | None = None
+    where: str = ""
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """The function's own checks."""
+        return self.frame[self.frame["subject"] == self.subject]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The checks that count against the function, None where a cell holds nothing."""
+        return records(self.discrepancies())
+
+    def inherited(self) -> pd.DataFrame:
+        """The function's checks that the control fails alike."""
+        own = self.own
+        return own[own["known"].str.startswith("inherited") & ~own["conforms"].fillna(True)]
+
+    def discrepancies(self) -> pd.DataFrame:
+        """The function's checks that do not conform; without `strict`, those it inherits left out."""
+        own = self.own
+        failed = ~own["conforms"].fillna(True)
+        return own[failed if self.strict else failed & (own["known"] == "")]
+
+    @property
+    def answered(self) -> int:
+        """The number of the function's checks that have a verdict other than `unsupported`."""
+        return int(self.own["conforms"].notna().sum())
+
+    @property
+    def exit_code(self) -> int:
+        """0: the function conforms; 1: it does not, or answered no check at all."""
+        return 0 if self.answered and super().exit_code == 0 else 1
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows, None where a cell holds nothing."""
+    rows: list[Any] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return rows
