@@ -1,14 +1,11 @@
-"""Writes docs/findings.md, an index, and docs/findings/: a page for each known deviation that a run met.
+"""docs/findings.md, an index, and docs/findings/: a page for each known deviation that a run met.
 
-    conformance run --profile full --output reports/full
-    python docs/make_findings.py reports/full
-
-A deviation that the run did not meet has no page. Discrepancies, which are not known, stand below the index.
+`make_pages.py` writes them. A deviation that the run did not meet has no page. Discrepancies, which are not
+known, stand below the index.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +17,6 @@ import numpy as np
 import pandas as pd
 from smallest import smallest
 
-import conformance
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.cases.models import Deviation, Known
@@ -37,14 +33,6 @@ MAX_INPUT_CHARACTERS = 240
 Finding = dict[str, Any]  # what the templates read
 
 
-def main() -> None:
-    """Reads the run and writes the pages."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("run", help="the directory of a complete run of the whole corpus, as reports/full")
-    pages = write(conformance.load(parser.parse_args().run), HERE)
-    print(f"{len(pages) - 1} findings in {pages[0]}")
-
-
 def write(run: Run, folder: Path) -> list[Path]:
     """Writes the index `findings.md` and the pages of `findings/` anew.
 
@@ -55,8 +43,6 @@ def write(run: Run, folder: Path) -> list[Path]:
     Returns:
         The index, then the pages.
     """
-    if not run.complete:
-        sys.exit(f"{run.directory}: the run is not complete")
     findings = findings_of(run, {case.id: case for case in load_cases()})
     index, directory = folder / "findings.md", folder / "findings"
     directory.mkdir(exist_ok=True)
@@ -232,7 +218,3 @@ def program(run: Run, case: Case, example: Mapping[str, Any]) -> str:
     """The reproduction in the framework alone."""
     arguments = case.with_upstream(str(example["dtype"]))
     return (reproduce(check_of(example, run.environment), arguments) or "").strip()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,12 +1,7 @@
-"""Makes docs/report.md's pictures of a run: `python docs/make_pictures.py reports/latest`.
-
-Needs Chromium with its driver, and what `loss-conformance[test]` installs. Writes docs/pictures/*.png
-and the run's name into docs/report.md and README.md.
-"""
+"""The pictures of a report, docs/pictures/*.png, by Chromium; `make_pages.py` has them taken."""
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -20,8 +15,6 @@ from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.options import Options  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-from conformance.results.run import load  # noqa: E402
 
 READY = "return document.documentElement.dataset.ready === 'true'"
 CHARTS = (
@@ -95,20 +88,3 @@ def take(file: Path, folder: Path) -> None:
                 session.save_screenshot(str(folder / f"{picture.name}.png"))
         finally:
             session.quit()
-
-
-def main() -> None:
-    """The pictures of the run that is named on the command line."""
-    directory = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "reports" / "latest")
-    environment = load(directory).environment
-    folder = ROOT / "docs" / "pictures"
-    folder.mkdir(exist_ok=True)
-    take(directory.resolve() / "report.html", folder)
-    subjects = ", ".join(f"{name} {one['version']}" for name, one in environment["subjects"].items())
-    run = f"`{environment['id']}` ({environment['started'][:10]}: {subjects})"
-    for page in (ROOT / "docs" / "report.md", ROOT / "README.md"):
-        page.write_text(re.sub(r"of run `\w+` \([^)]*\)", f"of run {run}", page.read_text()))
-
-
-if __name__ == "__main__":
-    main()

@@ -137,7 +137,8 @@ def section(one: Upgrade, difference: Difference) -> str:
         "",
         f"    {command}",
         "",
-        f"Exit code {difference.exit_code()}. Python {about[0]['python']} with NumPy {about[0]['numpy']}, "
+        f"Run on {difference.new.environment['started'][:10]}. Exit code {difference.exit_code()}. "
+        f"Python {about[0]['python']} with NumPy {about[0]['numpy']}, "
         f"and {about[1]['python']} with {about[1]['numpy']}. Checks: {shown}.",
         "",
     ]
