@@ -154,7 +154,6 @@ STANDARD_SECOND: dict[str, Second] = {
     "binary_cross_entropy_with_logits": with_logits,
 }
 BEST_SECOND: dict[str, Second] = {
-    **STANDARD_SECOND,
     "sigmoid": best_sigmoid,
     "softmax": best_softmax,
     "log_softmax": best_log_softmax,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bounds.arithmetic import Arithmetic
-from bounds.families import ARGUMENTS, DTYPES, Family, families
+from bounds.families import DTYPES, Family, families
 from bounds.judging import quantities, worst
-from bounds.standard import STANDARD
+from bounds.tables import ARGUMENTS, STANDARD
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bounds.arithmetic import Arithmetic
-from bounds.best import BEST
-from bounds.families import ARGUMENTS, Family, families
+from bounds.families import Family, families
 from bounds.judging import quantities, worst
-from bounds.standard import STANDARD
+from bounds.tables import ARGUMENTS, BEST, STANDARD
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 

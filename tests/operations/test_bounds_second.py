@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bounds.arithmetic import Arithmetic
-from bounds.families import ARGUMENTS, Family, families
+from bounds.families import Family, families
 from bounds.judging import worst
-from bounds.second import BEST_SECOND, STANDARD_SECOND, Second
+from bounds.second import Second
+from bounds.tables import ARGUMENTS, BEST_SECOND, STANDARD_SECOND
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 

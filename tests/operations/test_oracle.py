@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 from oracle import definition
-from oracle.calls import Call, random_calls
+from oracle.calls import Call
+from oracle.definition import random_calls
 from oracle.values import Array, number, to_float64, to_fraction
 
 CALLS = [

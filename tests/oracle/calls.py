@@ -1,9 +1,9 @@
-"""Random calls over all operations and parameters, the same for ever."""
+"""Makers of random calls, with which parameters and gradients come up by chance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,15 +26,6 @@ class Call:
     def __str__(self) -> str:
         inputs = ", ".join(f"np.array({x.tolist()}, dtype=np.{x.dtype})" for x in self.inputs)
         return f"exact({self.operation!r}, {inputs}, **{self.parameters})"
-
-
-def random_calls(count: int, seed: int) -> Iterator[Call]:
-    """As many calls, each operation in its turn."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    for i in range(count):
-        call = MAKERS[i % len(MAKERS)](rng)
-        factors = tuple(name for name in ("weight", "pos_weight") if name in call.parameters)
-        yield replace(call, gradients=call.gradients + factors)
 
 
 def one_of(rng: Rng, choices: Any) -> Any:
@@ -243,16 +234,15 @@ def binary_with_logits_call(rng: Rng) -> Call:
     )
 
 
-MAKERS: tuple[Callable[[Rng], Call], ...] = (
-    elementwise_call("sigmoid"),
-    elementwise_call("log_sigmoid"),
-    axis_call("softmax"),
-    axis_call("log_softmax"),
-    axis_call("logsumexp"),
-    one_hot_call,
-    nll_loss_call,
-    cross_entropy_call,
-    cross_entropy_call,
-    binary_call,
-    binary_with_logits_call,
-)
+MAKERS: dict[str, Callable[[Rng], Call]] = {
+    "sigmoid": elementwise_call("sigmoid"),
+    "log_sigmoid": elementwise_call("log_sigmoid"),
+    "softmax": axis_call("softmax"),
+    "log_softmax": axis_call("log_softmax"),
+    "logsumexp": axis_call("logsumexp"),
+    "one_hot": one_hot_call,
+    "nll_loss": nll_loss_call,
+    "cross_entropy": cross_entropy_call,
+    "binary_cross_entropy": binary_call,
+    "binary_cross_entropy_with_logits": binary_with_logits_call,
+}

@@ -7,49 +7,33 @@ upstream gradient of ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from merged_tables import merged, modules_of
 from mpmath import mp
 
-from oracle import losses, rows
+import oracle
+from oracle.calls import Call, Rng
 from oracle.values import Array
 
-VALUES: dict[str, Callable[..., Array]] = {
-    "sigmoid": losses.sigmoid,
-    "log_sigmoid": losses.log_sigmoid,
-    "softmax": rows.softmax,
-    "log_softmax": rows.log_softmax,
-    "logsumexp": rows.logsumexp,
-    "one_hot": rows.one_hot,
-    "nll_loss": losses.nll_loss,
-    "cross_entropy": losses.cross_entropy,
-    "binary_cross_entropy": losses.binary_cross_entropy,
-    "binary_cross_entropy_with_logits": losses.binary_cross_entropy_with_logits,
-}
+_MODULES = tuple(modules_of(oracle, without=("definition",)))
 
-GRADIENTS: dict[tuple[str, str], Callable[..., Array]] = {
-    ("sigmoid", "x"): losses.sigmoid_gradient,
-    ("log_sigmoid", "x"): losses.log_sigmoid_gradient,
-    ("softmax", "x"): rows.softmax_gradient,
-    ("log_softmax", "x"): rows.log_softmax_gradient,
-    ("logsumexp", "x"): rows.logsumexp_gradient,
-    ("nll_loss", "log_probs"): losses.nll_loss_gradient,
-    ("cross_entropy", "logits"): losses.cross_entropy_gradient,
-    ("cross_entropy", "target"): losses.cross_entropy_target_gradient,
-    ("binary_cross_entropy", "probs"): losses.binary_gradient(losses.bce_slope),
-    ("binary_cross_entropy", "target"): losses.binary_gradient(losses.bce_target_slope),
-    ("binary_cross_entropy_with_logits", "logits"): losses.binary_gradient(losses.logits_slope),
-    ("binary_cross_entropy_with_logits", "target"): losses.binary_gradient(losses.logits_target_slope),
-    ("nll_loss", "weight"): losses.nll_loss_weight_gradient,
-    ("cross_entropy", "weight"): losses.cross_entropy_weight_gradient,
-    ("binary_cross_entropy", "weight"): losses.factor_gradient("weight", losses.bce_term),
-    ("binary_cross_entropy_with_logits", "weight"): losses.factor_gradient("weight", losses.logits_term),
-    ("binary_cross_entropy_with_logits", "pos_weight"): losses.factor_gradient(
-        "pos_weight", losses.logits_pos_weight_slope
-    ),
-}
+VALUES: dict[str, Callable[..., Array]] = merged(_MODULES, "VALUES")
+GRADIENTS: dict[tuple[str, str], Callable[..., Array]] = merged(_MODULES, "GRADIENTS")
+MAKERS: dict[str, Callable[[Rng], Call]] = merged(_MODULES, "MAKERS")
+
+
+def random_calls(count: int, seed: int) -> Iterator[Call]:
+    """As many calls, the same for ever, each operation in its turn."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    makers = [*MAKERS.values(), MAKERS["cross_entropy"]]  # which has the most parameters
+    for i in range(count):
+        call = makers[i % len(makers)](rng)
+        factors = tuple(name for name in ("weight", "pos_weight") if name in call.parameters)
+        yield replace(call, gradients=call.gradients + factors)
 
 
 def value(operation: str, inputs: tuple[Array, ...], parameters: dict[str, Any]) -> Array:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from mpmath import exp, inf, log, mp, mpf
+from mpmath import inf, log, mp, mpf
 
+from oracle.activations import sigmoid_of
 from oracle.rows import Place, Row, log_softmax_of, log_softmax_pull, places_by_row
-from oracle.values import Array, each, number, zeros
+from oracle.values import Array, number, zeros
 
 
 def product(coefficient: mpf, factor: mpf) -> mpf:
@@ -236,11 +237,6 @@ def bce_target_slope(p: mpf, t: mpf, _: mpf) -> mpf:
     return logarithm(1 - p) - logarithm(p)
 
 
-def sigmoid_of(x: mpf) -> mpf:
-    """1 / (1 + exp(-x))."""
-    return 1 / (1 + exp(-x))
-
-
 def logits_term(x: mpf, t: mpf, pos: mpf) -> mpf:
     """-(pos t log s(x) + (1 - t) log(1 - s(x))), where 1 - s(x) = s(-x)."""
     return -product(pos * t, log(sigmoid_of(x))) - product(1 - t, log(sigmoid_of(-x)))
@@ -261,25 +257,25 @@ def logits_pos_weight_slope(x: mpf, t: mpf, _: mpf) -> mpf:
     return -product(t, log(sigmoid_of(x)))
 
 
-binary_cross_entropy = binary_loss(bce_term)
-binary_cross_entropy_with_logits = binary_loss(logits_term)
-
-
-def sigmoid(x: Array) -> Array:
-    """The sigmoid of each element."""
-    return each(sigmoid_of, x)
-
-
-def sigmoid_gradient(x: Array) -> Array:
-    """s' = s (1 - s)."""
-    return each(lambda v: sigmoid_of(v) * sigmoid_of(-v), x)
-
-
-def log_sigmoid(x: Array) -> Array:
-    """The logarithm of the sigmoid."""
-    return each(lambda v: log(sigmoid_of(v)), x)
-
-
-def log_sigmoid_gradient(x: Array) -> Array:
-    """(log s)' = 1 - s."""
-    return each(lambda v: sigmoid_of(-v), x)
+VALUES: dict[str, Callable[..., Array]] = {
+    "nll_loss": nll_loss,
+    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_loss(bce_term),
+    "binary_cross_entropy_with_logits": binary_loss(logits_term),
+}
+GRADIENTS: dict[tuple[str, str], Callable[..., Array]] = {
+    ("nll_loss", "log_probs"): nll_loss_gradient,
+    ("cross_entropy", "logits"): cross_entropy_gradient,
+    ("cross_entropy", "target"): cross_entropy_target_gradient,
+    ("binary_cross_entropy", "probs"): binary_gradient(bce_slope),
+    ("binary_cross_entropy", "target"): binary_gradient(bce_target_slope),
+    ("binary_cross_entropy_with_logits", "logits"): binary_gradient(logits_slope),
+    ("binary_cross_entropy_with_logits", "target"): binary_gradient(logits_target_slope),
+    ("nll_loss", "weight"): nll_loss_weight_gradient,
+    ("cross_entropy", "weight"): cross_entropy_weight_gradient,
+    ("binary_cross_entropy", "weight"): factor_gradient("weight", bce_term),
+    ("binary_cross_entropy_with_logits", "weight"): factor_gradient("weight", logits_term),
+    ("binary_cross_entropy_with_logits", "pos_weight"): factor_gradient(
+        "pos_weight", logits_pos_weight_slope
+    ),
+}

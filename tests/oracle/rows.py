@@ -129,3 +129,16 @@ def one_hot(target: Array, num_classes: int) -> Array:
     for i in np.ndindex(target.shape):
         out[(*i, int(target[i]))] = mpf(1)
     return out
+
+
+VALUES: dict[str, Callable[..., Array]] = {
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "logsumexp": logsumexp,
+    "one_hot": one_hot,
+}
+GRADIENTS: dict[tuple[str, str], Callable[..., Array]] = {
+    ("softmax", "x"): softmax_gradient,
+    ("log_softmax", "x"): log_softmax_gradient,
+    ("logsumexp", "x"): logsumexp_gradient,
+}
