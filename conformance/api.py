@@ -11,7 +11,7 @@ from conformance.execution import memory_tuning, session
 
 if TYPE_CHECKING:
     from conformance.execution.progress import Progress
-    from conformance.report import Story
+    from conformance.report import Overview
     from conformance.results.run import Run
 
 
@@ -35,7 +35,7 @@ def run(
     python: str | None = None,
     subjects_file: str | Path | None = None,
     progress: Progress | None = None,
-    on_story: Callable[[Story], object] | None = None,
+    on_overview: Callable[[Overview], object] | None = None,
     **hooks: Any,
 ) -> Run:
     """Runs cases through subjects, judges every check and, with `output`, writes the whole report there.
@@ -60,7 +60,7 @@ def run(
         python: The interpreter of the subjects that name none; of a pinned one the Python to build on.
         subjects_file: A ``subjects.yaml``: names, pins, interpreters, commands.
         progress: Is told how far the run is; None: nobody is.
-        on_story: Gets what the report says, once it is written.
+        on_overview: Gets what the report says, once it is written.
         **hooks: Further arguments of `conformance.execution.session.run`.
 
     Returns:
@@ -86,8 +86,8 @@ def run(
         difference = changes_since(earlier if baseline is None else baseline, result)
         memory_tuning.let_go()
         story = report.write(result, directory, difference=difference)
-        if on_story is not None:
-            on_story(story)
+        if on_overview is not None:
+            on_overview(story)
 
     options: dict[str, Any] = {
         "subjects": subjects,

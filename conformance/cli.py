@@ -14,7 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from conformance.comparison.difference import Difference
-    from conformance.report import Story
+    from conformance.report import Overview
     from conformance.results.run import Run
 
 _FACTOR = click.option(
@@ -149,12 +149,12 @@ def run(
 
         before = load_baseline(baseline, output)
     memory = options.pop("memory_limit")
-    stories: list[Story] = []
+    overviews: list[Overview] = []
     with progress() as shown:
         result = api.run(
             paths,
             output=output,
-            on_story=stories.append,
+            on_overview=overviews.append,
             memory=None if memory is None else memory << 20,
             progress=shown,
             baseline=before,
@@ -162,7 +162,7 @@ def run(
         )
     from conformance import report
 
-    report.terminal(result, console(), *stories)
+    report.terminal(result, console(), *overviews)
     if before is None or result.environment.get("interrupted"):
         _finish(result, strict, exit_zero)
     from conformance.comparison.difference import diff as compare

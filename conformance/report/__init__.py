@@ -11,14 +11,14 @@ from conformance.report.badge import badge
 from conformance.report.files import write_whole
 from conformance.report.findings import Row
 from conformance.report.html import page, prepare
-from conformance.report.overview import Story, tell
+from conformance.report.overview import Overview, overview_of
 from conformance.report.pages import render
 from conformance.report.protocol import DifferenceLike, RunLike
 from conformance.report.reproduction.program import check_of, reproduce
 from conformance.report.sarif import sarif
 from conformance.report.terminal import terminal
 
-__all__ = ["RunLike", "Story", "prepare", "terminal", "write"]
+__all__ = ["Overview", "RunLike", "prepare", "terminal", "write"]
 
 T = TypeVar("T", bound=RunLike)
 
@@ -28,7 +28,7 @@ def write(
     directory: Path,
     reproduction: Callable[[T, Row], str | None] | None = None,
     difference: DifferenceLike | None = None,
-) -> Story:
+) -> Overview:
     """Writes report.html, summary.md, badge.svg and results.sarif of a run into `directory`; what they tell.
 
     `reproduction` writes the program of one check, given its row; without it the cases' inputs and the
@@ -43,13 +43,13 @@ def write(
         except (ConformanceError, KeyError):  # a check whose inputs are no longer to be had
             return None
 
-    story = tell(run, snippet, difference)
+    overview = overview_of(run, snippet, difference)
     directory.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / "report.html", page(story))
-    write_whole(directory / "summary.md", render("summary.md", story=story))
-    write_whole(directory / "badge.svg", badge(story.summary))
-    write_whole(directory / "results.sarif", sarif(story))
-    return story
+    write_whole(directory / "report.html", page(overview))
+    write_whole(directory / "summary.md", render("summary.md", overview=overview))
+    write_whole(directory / "badge.svg", badge(overview.summary))
+    write_whole(directory / "results.sarif", sarif(overview))
+    return overview
 
 
 def _program(run: RunLike, row: Row) -> str | None:

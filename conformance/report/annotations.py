@@ -1,4 +1,4 @@
-"""The findings as GitHub's workflow commands: they appear beside the failing case's line in its YAML file.
+"""GitHub's workflow commands for the findings: they appear beside the failing case's line in its YAML file.
 
 The suite's own cases are in no file of the repository: those appear beside the line that runs the suite.
 
@@ -21,16 +21,16 @@ from conformance.report.sarif import grouped, message
 from conformance.report.summary import discrepancies
 from conformance.results.loading import load
 
-MOST = 10  # GitHub shows no more errors of one step
+MAX_ERRORS = 10  # what GitHub shows of one step
 
 
 def commands(frame: pd.DataFrame) -> list[str]:
     """One `::error` command for each case and quantity with discrepancies, the worst first."""
     groups = grouped(frame[discrepancies(frame)])
     locations = Locations()
-    lines = [_command(group, locations.of(group[0])) for group in groups[:MOST]]
-    if len(groups) > MOST:
-        lines.append(f"::warning title=loss conformance::{len(groups) - MOST} more are in the report")
+    lines = [_command(group, locations.of(group[0])) for group in groups[:MAX_ERRORS]]
+    if len(groups) > MAX_ERRORS:
+        lines.append(f"::warning title=loss conformance::{len(groups) - MAX_ERRORS} more are in the report")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Where each identity stops: the smallest logit gap at which its sides part, per sweep, dtype and subject."""
+"""Breakpoints: the smallest logit gap at which the sides of an identity part, by sweep, dtype and subject."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ Row = Mapping[Any, Any]
 
 @dataclass(frozen=True)
 class Gap:
-    """One breaking gap and the subjects that share it; `title` has the bits and the values on both sides."""
+    """Logit gap at which an identity breaks, and the subjects that share it.
+
+    Attributes:
+        gap: The gap in up to seven digits.
+        subjects: The subjects in which the identity breaks there.
+        title: The gap's bits, and the values on both sides of it.
+    """
 
     gap: str
     subjects: tuple[str, ...]
@@ -25,8 +31,17 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Stop:
-    """One identity on one sweep; `cells` has each dtype's gaps, the smallest first, none where it holds."""
+class Breakpoint:
+    """Breakpoints of one identity on one sweep.
+
+    Attributes:
+        relation: The identity's name.
+        operation: The operation.
+        left: The formulation on its left side.
+        right: The formulations on its right side.
+        case: The sweep's case.
+        cells: For each dtype the gaps at which it breaks, the smallest first; none where it holds.
+    """
 
     relation: str
     operation: str
@@ -37,48 +52,54 @@ class Stop:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Every subject in which it stops somewhere."""
+        """Every subject in which it breaks somewhere."""
         return tuple(dict.fromkeys(name for cell in self.cells for gap in cell for name in gap.subjects))
 
 
 @dataclass(frozen=True)
-class Stops:
-    """Identities that stop: those that the posts claim, and the others."""
+class Breakpoints:
+    """Breakpoints of a run.
+
+    Attributes:
+        dtypes: The columns, from narrow to wide.
+        claimed: The identities that the posts claim, in the posts' order.
+        others: All other identities.
+    """
 
     dtypes: tuple[str, ...]
-    claimed: tuple[Stop, ...]
-    others: tuple[Stop, ...]
+    claimed: tuple[Breakpoint, ...]
+    others: tuple[Breakpoint, ...]
 
     @property
-    def every(self) -> tuple[Stop, ...]:
+    def every(self) -> tuple[Breakpoint, ...]:
         """All of them, the posts' first."""
         return self.claimed + self.others
 
 
-def stops(breaks: pd.DataFrame, claimed: list[str]) -> Stops:
-    """The run's breaks as a table; `claimed` names the posts' identities in the order to show them."""
+def breakpoints(breaks: pd.DataFrame, claimed: list[str]) -> Breakpoints:
+    """The breakpoints of a run's breaks; `claimed` names the posts' identities in the order to show them."""
     broken = [row for row in breaks.to_dict("records") if not missing(row["breaks_at"])]
     dtypes = tuple(sorted({str(row["dtype"]) for row in broken}, key=dtype_order))
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in broken:
         names = row["relation"], row["operation"], row["left"], row.get("case", row["operation"])
         groups.setdefault(tuple(map(str, names)), []).append(row)
-    found = []
+    table = []
     for (relation, operation, left, case), rows in groups.items():
         cells = tuple(_gaps([row for row in rows if row["dtype"] == dtype]) for dtype in dtypes)
         right = tuple(dict.fromkeys(str(row["right"]) for row in rows))
-        found.append(Stop(relation, operation, left, right, case, cells))
-    order = {name: place for place, name in enumerate(claimed)}
-    ours = sorted((one for one in found if one.relation in order), key=lambda one: order[one.relation])
-    return Stops(dtypes, tuple(ours), tuple(one for one in found if one.relation not in order))
+        table.append(Breakpoint(relation, operation, left, right, case, cells))
+    order = {name: position for position, name in enumerate(claimed)}
+    of_posts = sorted((row for row in table if row.relation in order), key=lambda row: order[row.relation])
+    return Breakpoints(dtypes, tuple(of_posts), tuple(row for row in table if row.relation not in order))
 
 
 def _gaps(rows: list[Row]) -> tuple[Gap, ...]:
     gaps = []
-    for gap, own in groupby(sorted(rows, key=itemgetter("breaks_at")), key=itemgetter("breaks_at")):
-        alike = list(own)
-        subjects = tuple(dict.fromkeys(str(row["subject"]) for row in alike))
-        gaps.append(Gap(shown(gap), subjects, _title(alike[0])))
+    for gap, group in groupby(sorted(rows, key=itemgetter("breaks_at")), key=itemgetter("breaks_at")):
+        same_gap = list(group)
+        subjects = tuple(dict.fromkeys(str(row["subject"]) for row in same_gap))
+        gaps.append(Gap(shown(gap), subjects, _title(same_gap[0])))
     return tuple(gaps)
 
 

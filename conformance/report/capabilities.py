@@ -1,4 +1,4 @@
-"""What each subject has of its own, what it composes, and what it lacks."""
+"""Capabilities of each subject: what it has of its own, what it composes, and what it lacks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ import pandas as pd
 from conformance.report.figures import shorten
 
 NATIVE = frozenset({"functional", "module"})
+MAX_REASONS = 5
 
 
 @dataclass(frozen=True)
-class Support:
-    """One operation in one subject. `state` is `native`, `composed` or `lacks`."""
+class Capability:
+    """Capability of one subject in one operation.
+
+    Attributes:
+        state: `native`, `composed` or `lacks`.
+        has: The formulations of which every check ran.
+        partly: The formulations of which some checks are unsupported.
+        lacks: The formulations of which all checks are unsupported.
+        reasons: The distinct messages of unsupported checks, and how many checks have each.
+    """
 
     state: str
     has: tuple[str, ...]
     partly: tuple[str, ...]
     lacks: tuple[str, ...]
-    reasons: tuple[tuple[str, int], ...]  # the distinct messages of unsupported checks, and how many
+    reasons: tuple[tuple[str, int], ...]
 
     @property
     def label(self) -> str:
@@ -29,8 +38,12 @@ class Support:
         ]
 
 
-def support(frame: pd.DataFrame, subjects: list[str]) -> tuple[tuple[str, tuple[Support | None, ...]], ...]:
-    """Per operation one entry a subject; None where nothing was asked."""
+#: Each operation, with an entry a subject: None where nothing was asked.
+Capabilities = tuple[tuple[str, tuple[Capability | None, ...]], ...]
+
+
+def capabilities(frame: pd.DataFrame, subjects: list[str]) -> Capabilities:
+    """The capabilities of `subjects` in each operation of a run's frame."""
     data = frame[["operation", "formulation", "subject"]].assign(no=frame["verdict"].eq("unsupported"))
     share = data.groupby(["operation", "subject", "formulation"], sort=False)["no"].mean()
     refused = frame.loc[data["no"], ["operation", "subject", "message"]]
@@ -38,15 +51,15 @@ def support(frame: pd.DataFrame, subjects: list[str]) -> tuple[tuple[str, tuple[
     entries: dict[tuple[str, str], dict[str, float]] = {}
     for operation, subject, formulation, value in share.reset_index().itertuples(index=False):
         entries.setdefault((operation, subject), {})[formulation] = float(value)
-    told: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    messages: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for operation, subject, message, number in reasons.reset_index().itertuples(index=False):
-        told.setdefault((operation, subject), []).append((shorten(str(message), 200), int(number)))
+        messages.setdefault((operation, subject), []).append((shorten(str(message), 200), int(number)))
     operations = [str(name) for name in frame["operation"].unique()]
     return tuple(
         (
             operation,
             tuple(
-                _entry(entries.get((operation, subject)), told.get((operation, subject), []))
+                _entry(entries.get((operation, subject)), messages.get((operation, subject), []))
                 for subject in subjects
             ),
         )
@@ -54,7 +67,7 @@ def support(frame: pd.DataFrame, subjects: list[str]) -> tuple[tuple[str, tuple[
     )
 
 
-def _entry(shares: dict[str, float] | None, reasons: list[tuple[str, int]]) -> Support | None:
+def _entry(shares: dict[str, float] | None, reasons: list[tuple[str, int]]) -> Capability | None:
     if shares is None:
         return None
     has = tuple(name for name, share in shares.items() if share == 0)
@@ -62,4 +75,4 @@ def _entry(shares: dict[str, float] | None, reasons: list[tuple[str, int]]) -> S
     lacks = tuple(name for name, share in shares.items() if share == 1)
     ran = {*has, *partly}
     state = "native" if ran & NATIVE else "composed" if ran else "lacks"
-    return Support(state, has, partly, lacks, tuple(reasons[:5]))
+    return Capability(state, has, partly, lacks, tuple(reasons[:MAX_REASONS]))

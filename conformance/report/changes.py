@@ -1,4 +1,4 @@
-"""What changed since an earlier run: a difference's counts, and its rows that ask for attention first."""
+"""Changes since an earlier run: a difference's counts, and its rows that ask for attention first."""
 
 from __future__ import annotations
 
@@ -12,11 +12,26 @@ from conformance.report.verdicts import Look, look
 
 # The changes that are listed check by check; the others are counted.
 LISTED = ("regressed", "worse", "changed error", "fixed", "better")
+MAX_CHANGES = 50
 
 
 @dataclass(frozen=True)
 class Change:
-    """One check that changed, by its verdicts and errors in ulps before and after."""
+    """Check that changed.
+
+    Attributes:
+        change: The kind of change.
+        case: The check's case.
+        dtype: Its dtype.
+        formulation: Its formulation.
+        quantity: Its quantity.
+        subject: The subject's label in both runs.
+        operation: Its operation.
+        before: The verdict before; None where there was none.
+        after: The verdict now; None where there is none.
+        ulps_before: The error before, as text.
+        ulps_after: The error now, as text.
+    """
 
     change: str
     case: str
@@ -33,16 +48,27 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """Counts by change, textbook formulations apart, and the changed checks."""
+    """Changes between two runs.
 
-    previous: str  # the earlier run's name
+    Attributes:
+        previous: The earlier run's name.
+        started: When it started.
+        versions: Each subject whose version is another one: its label, the version before and now.
+        counts: How many checks changed, by kind of change, without textbook formulations.
+        textbook: The same of textbook formulations.
+        broken: How many relations broke that held.
+        changed: The changed checks that are listed.
+        more: How many changed checks are not in `changed`.
+    """
+
+    previous: str
     started: str
-    versions: tuple[tuple[str, str, str], ...]  # subject, before, after
+    versions: tuple[tuple[str, str, str], ...]
     counts: tuple[tuple[str, int], ...]
     textbook: tuple[tuple[str, int], ...]
-    broken: int  # relations that held
+    broken: int
     changed: tuple[Change, ...]
-    more: int  # changed checks that are not in `changed`
+    more: int
 
     @property
     def nothing(self) -> bool:
@@ -63,7 +89,7 @@ class Changes:
         return "; ".join([", ".join(parts), *versions]) + "."
 
 
-def changes(difference: DifferenceLike, limit: int = 50) -> Changes:
+def changes(difference: DifferenceLike, limit: int = MAX_CHANGES) -> Changes:
     """The changes of a difference, with at most `limit` rows."""
     frame = difference.frame
     textbook = frame["textbook"].fillna(False).astype(bool)
@@ -92,15 +118,15 @@ def changes(difference: DifferenceLike, limit: int = 50) -> Changes:
 
 def _versions(difference: DifferenceLike) -> tuple[tuple[str, str, str], ...]:
     """The subjects whose version is another one now."""
-    found = []
+    versions = []
     for pair in difference.pairs:
         before, after = (
             str((run.environment.get("subjects") or {}).get(name, {}).get("version") or "")
             for run, name in ((difference.old, pair.old), (difference.new, pair.new))
         )
         if before != after:
-            found.append((pair.label, before, after))
-    return tuple(found)
+            versions.append((pair.label, before, after))
+    return tuple(versions)
 
 
 def _change(row: Mapping[Any, Any]) -> Change:

@@ -1,4 +1,4 @@
-"""Equivalence between subjects, and the checks on which they agree and all lose."""
+"""Equivalence of subjects, pair by pair, and the checks on which all agree and all lose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ from conformance.report.figures import dtype_order, link, ulps
 
 @dataclass(frozen=True)
 class Pair:
-    """Two subjects over a set of shared checks. Distances in ulps of the result's dtype."""
+    """Distance of two subjects over the checks that both ran, of one operation and dtype or of all.
+
+    Attributes:
+        operation: The operation; empty over all.
+        dtype: The dtype; empty over all.
+        a: One subject.
+        b: The other subject.
+        checks: How many checks both ran.
+        identical: On how many of them they return the same bits.
+        largest: The largest distance in ulps of the result's dtype, as text.
+        beyond: On how many checks they differ by more than their bounds together.
+        worst_case: The case of the largest distance.
+    """
 
     operation: str
     dtype: str
@@ -82,8 +94,24 @@ def _sum(frame: pd.DataFrame) -> list[Pair]:
 
 
 @dataclass(frozen=True)
-class Lost:
-    """A check on which all subjects agree and all are far from the exact value, the farthest of its case."""
+class AgreedLoss:
+    """Check on which all subjects agree and all are far from the exact value, the farthest of its case.
+
+    Attributes:
+        operation: The check's operation.
+        quantity: Its quantity.
+        dtype: Its dtype.
+        case: Its case.
+        subjects: The subjects that agree, as text.
+        ulps: The error that they share.
+        attainable: The error of the best known algorithm, in ulps.
+        observed: What all return.
+        exact: The exact value.
+        source: The case's source.
+        link: The source's address, where it has one.
+        formulations: The formulations in which the case loses so.
+        dtypes: The dtypes in which it does.
+    """
 
     operation: str
     quantity: str
@@ -100,19 +128,19 @@ class Lost:
     dtypes: tuple[str, ...]
 
 
-def lost(frame: pd.DataFrame) -> tuple[Lost, ...]:
+def agreed_losses(frame: pd.DataFrame) -> tuple[AgreedLoss, ...]:
     """The checks that agree and lose, one for each operation, case and quantity, the farthest first."""
     if not len(frame):
         return ()
     rows = frame.sort_values("ulp_error", ascending=False, kind="stable")
     groups = rows.groupby(["operation", "case", "quantity"], sort=False)
-    return tuple(_lost(group) for _, group in groups)
+    return tuple(_agreed_loss(group) for _, group in groups)
 
 
-def _lost(group: pd.DataFrame) -> Lost:
+def _agreed_loss(group: pd.DataFrame) -> AgreedLoss:
     first = {str(name): value for name, value in group.iloc[0].to_dict().items()}
     subjects, source = first["subjects"], str(first["source"])
-    return Lost(
+    return AgreedLoss(
         operation=str(first["operation"]),
         quantity=str(first["quantity"]),
         dtype=str(first["dtype"]),

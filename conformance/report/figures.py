@@ -1,4 +1,4 @@
-"""Numbers and names as people read them."""
+"""Figures and names as people read them."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def ulps(value: float | None) -> str:
     return re.sub(r"e\+?0*", "e", f"{value:.1e}")
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
+def count(number: int, singular: str, plural: str | None = None) -> str:
     """A number with its noun: `1 check`, `2,000 checks`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def names(items: list[str]) -> str:
@@ -69,8 +69,8 @@ def link(source: str) -> str | None:
 
 def source_name(source: str) -> str:
     """A source as people cite it: an issue's address as `owner/repository#12`."""
-    found = re.match(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull)/(\d+)/?$", source)
-    return f"{found[1]}#{found[2]}" if found else source
+    issue = re.match(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull)/(\d+)/?$", source)
+    return f"{issue[1]}#{issue[2]}" if issue else source
 
 
 def dtype_order(dtype: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Findings: discrepancies one by one, known deviations by their reason, each with every subject's answer."""
+"""Findings: discrepancies by case, known deviations by reason, each with what every subject returned."""
 
 from __future__ import annotations
 
@@ -15,13 +15,29 @@ from conformance.report.verdicts import SEVERITY, Look, look
 
 CASE = ["operation", "case", "quantity"]
 CHECK = ["operation", "case", "formulation", "quantity", "dtype"]
+MAX_DISCREPANCIES = 100  # findings that the page holds
+MAX_REASONS = 200
 Row = Mapping[Any, Any]
 Snippet = Callable[[Row], str | None]  # a row of the frame -> its reproduction
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one subject returned on the check of a finding."""
+    """Answer of one subject to the check of a finding.
+
+    Attributes:
+        subject: The subject.
+        version: Its framework's version.
+        look: Its verdict.
+        observed: What it returned at its worst element.
+        ulps: The error there, as text.
+        bound: The bound there, in ulps.
+        attainable: The error there of the best known algorithm, in ulps.
+        worst_index: Where its worst element is.
+        message: What it said.
+        conforms: Whether it conforms; None where the verdict says nothing of that.
+        snippet: The program that shows it, where it fails and there is one.
+    """
 
     subject: str
     version: str
@@ -38,7 +54,31 @@ class Answer:
 
 @dataclass(frozen=True)
 class Finding:
-    """Checks that fail on one case, or for one known reason, shown by the worst of them."""
+    """Checks that fail on one case, or for one known reason, shown by the worst of them.
+
+    Attributes:
+        operation: The operation of all of them.
+        case: The worst check's case.
+        formulation: Its formulation.
+        quantity: Its quantity.
+        dtype: Its dtype.
+        subjects: The subjects in which checks fail.
+        exact: The exact value at the worst element.
+        reason: The known deviation's reason; empty for a discrepancy.
+        source: The reason's source, or the case's.
+        link: The source's address, where it has one.
+        file: The case's file.
+        line: Its line there.
+        why: Why the case is there.
+        checks: How many checks fail.
+        cases: On how many cases.
+        also: Every formulation and dtype in which a check fails.
+        worst: The worst verdict.
+        ulps: The worst check's error, as text.
+        observed: What it returned.
+        worst_index: Where its worst element is.
+        answers: What every subject returned on it.
+    """
 
     operation: str
     case: str
@@ -55,7 +95,7 @@ class Finding:
     why: str
     checks: int
     cases: int
-    also: tuple[tuple[str, str], ...]  # every formulation and dtype in which it fails
+    also: tuple[tuple[str, str], ...]
     worst: Look
     ulps: str
     observed: str
@@ -63,13 +103,15 @@ class Finding:
     answers: tuple[Answer, ...]
 
 
-def open_findings(frame: pd.DataFrame, snippet: Snippet, limit: int = 100) -> tuple[tuple[Finding, ...], int]:
+def open_findings(
+    frame: pd.DataFrame, snippet: Snippet, limit: int = MAX_DISCREPANCIES
+) -> tuple[tuple[Finding, ...], int]:
     """Discrepancies, a finding per operation, case and quantity, the worst first; and how many there are."""
     return _grouped(frame, frame[discrepancies(frame)], CASE, snippet, limit)
 
 
 def known_findings(
-    frame: pd.DataFrame, snippet: Snippet, limit: int = 200
+    frame: pd.DataFrame, snippet: Snippet, limit: int = MAX_REASONS
 ) -> tuple[tuple[Finding, ...], int]:
     """Known deviations, a finding per operation and reason, the worst first; and how many there are."""
     failing = frame["conforms"].eq(False).fillna(False).astype(bool) & known_text(frame).ne("")
@@ -87,7 +129,7 @@ def _grouped(
     answers: dict[tuple[str, ...], list[Row]] = {}
     for row in frame.merge(shown[CHECK].drop_duplicates(), on=CHECK).to_dict("records"):
         answers.setdefault(tuple(row[name] for name in CHECK), []).append(row)
-    found = tuple(
+    findings = tuple(
         _finding(
             row,
             answers[tuple(row[name] for name in CHECK)],
@@ -96,7 +138,7 @@ def _grouped(
         )
         for row in shown.to_dict("records")
     )
-    return found, len(first)
+    return findings, len(first)
 
 
 def ranked(rows: pd.DataFrame) -> pd.DataFrame:
@@ -141,8 +183,8 @@ def _finding(row: Row, check: list[Row], same: pd.DataFrame, snippet: Snippet) -
 
 def _reason(known: str, source: str) -> tuple[str, str]:
     """A known deviation's reason and its own source, which the run writes behind it in parentheses."""
-    found = re.fullmatch(r"(.*\S)\s*\(([^()\s]+)\)", known, re.DOTALL)
-    return (found[1], found[2]) if found else (known, source)
+    matched = re.fullmatch(r"(.*\S)\s*\(([^()\s]+)\)", known, re.DOTALL)
+    return (matched[1], matched[2]) if matched else (known, source)
 
 
 def _answer(row: Row, snippet: Snippet) -> Answer:

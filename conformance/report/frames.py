@@ -1,4 +1,4 @@
-"""A run's frames as the report reads them: NumPy's own types, which slice an order of magnitude faster."""
+"""Light frames, as the report reads a run: NumPy's own types, which slice an order of magnitude faster."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def _light(series: pd.Series) -> pd.Series:
         return series.astype(np.float64 if series.isna().any() else np.int64)
     if series.dtype == TEXT and not series.hasnans:
         return pd.Series(series.to_numpy(object), index=series.index, dtype=object, copy=False)
-    codes, found = pd.factorize(series)
-    texts = np.append(np.asarray(found, dtype=object), "")  # each text once, however many rows have it
+    codes, distinct = pd.factorize(series)
+    texts = np.append(np.asarray(distinct, dtype=object), "")  # each text once, however many rows have it
     return pd.Series(texts[codes], index=series.index, dtype=object)

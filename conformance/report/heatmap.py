@@ -1,4 +1,4 @@
-"""The heat map: operation by subject by dtype, the worst verdict of each cell and its ulps."""
+"""Heat map: the worst verdict of each operation, subject and dtype, and its error in ulps."""
 
 from __future__ import annotations
 
@@ -16,14 +16,26 @@ from conformance.report.verdicts import KNOWN, SEVERITY, Look, look
 
 @dataclass(frozen=True)
 class Cell:
-    """The worst of one operation, subject and dtype; known deviations and textbook formulations left out."""
+    """Cell of the heat map; known deviations and textbook formulations are left out of its worst verdict.
+
+    Attributes:
+        operation: The row.
+        subject: The column's subject.
+        dtype: The column's dtype.
+        look: The worst verdict, or that all is known.
+        ulps: The largest error of that verdict, as text; where all conform, the largest of all.
+        error: The same as a number, nan where there is none.
+        checks: How many checks the cell has.
+        known: How many of them are known deviations.
+        worst_case: The case of the worst check.
+    """
 
     operation: str
     subject: str
     dtype: str
     look: Look
     ulps: str
-    error: float  # what `ulps` says, nan where it says none
+    error: float
     checks: int
     known: int
     worst_case: str
@@ -40,19 +52,25 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Heat:
-    """Rows of cells in the order of `columns`; None where nothing was checked."""
+class Heatmap:
+    """Heat map.
+
+    Attributes:
+        columns: Subject and dtype of each column.
+        subjects: Each subject, and how many columns are its own.
+        rows: Each operation with its cells in the order of `columns`, None where nothing was checked.
+    """
 
     columns: tuple[tuple[str, str], ...]
-    subjects: tuple[tuple[str, int], ...]  # with the number of dtypes each spans
+    subjects: tuple[tuple[str, int], ...]
     rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
 
 
-def heat(frame: pd.DataFrame, subjects: list[str]) -> Heat:
+def heatmap(frame: pd.DataFrame, subjects: list[str]) -> Heatmap:
     """The heat map of a run's checks; columns follow `subjects`, dtypes go from narrow to wide."""
     keys = ["operation", "subject", "dtype"]
-    told = frame[[*keys, "case", "ulp_error", "conforms", "known", "verdict"]]
-    plain = told[~frame["textbook"].fillna(False).astype(bool)]
+    needed = frame[[*keys, "case", "ulp_error", "conforms", "known", "verdict"]]
+    plain = needed[~frame["textbook"].fillna(False).astype(bool)]
     data = plain[[*keys, "case", "ulp_error"]].assign(
         known=plain["conforms"].eq(False).fillna(False).astype(bool) & known_text(plain).ne(""),
         severity=plain["verdict"].map(SEVERITY).fillna(len(SEVERITY)).astype(int),
@@ -70,7 +88,7 @@ def heat(frame: pd.DataFrame, subjects: list[str]) -> Heat:
     rows = tuple(
         (operation, tuple(cells.get((operation, *column)) for column in columns)) for operation in operations
     )
-    return Heat(tuple(columns), tuple(span for span in spans if span[1]), rows)
+    return Heatmap(tuple(columns), tuple(span for span in spans if span[1]), rows)
 
 
 def _cells(data: pd.DataFrame, keys: list[str]) -> dict[tuple[str, str, str], Cell]:
@@ -82,8 +100,8 @@ def _cells(data: pd.DataFrame, keys: list[str]) -> dict[tuple[str, str, str], Ce
     worst = shown.sort_values(["severity", "finite"], kind="stable").drop_duplicates(keys, keep="last")
     # The largest error of the worst verdict; where all conform, the largest of all is the news.
     top = shown.groupby(keys, sort=False)["severity"].transform("max")
-    alike = shown[shown["severity"].eq(top) | top.le(SEVERITY["stable"])]
-    errors = alike.groupby(keys, sort=False)["ulp_error"].max().rename("error")
+    decisive = shown[shown["severity"].eq(top) | top.le(SEVERITY["stable"])]
+    errors = decisive.groupby(keys, sort=False)["ulp_error"].max().rename("error")
     table = counts.join(errors).join(worst.set_index(keys)[["verdict", "case"]])
     rows: list[dict[Hashable, Any]] = table.reset_index().to_dict("records")
     return {

@@ -1,4 +1,4 @@
-"""The page: one file that carries everything it needs, the libraries' text too.
+"""Page of a run: one file that carries everything it needs, the libraries' text too.
 
 The libraries are read from installed packages, no copy of theirs is in this repository: DataTables (MIT)
 comes inside `itables`, Vega and Vega-Lite (BSD-3-Clause) inside `vl-convert-python`.
@@ -17,7 +17,7 @@ import platformdirs
 
 from conformance.errors import RunError
 from conformance.report.files import write_whole
-from conformance.report.overview import Story
+from conformance.report.overview import Overview
 from conformance.report.pages import asset, compile_templates, render
 from conformance.report.stability_frontier import EDGES
 from conformance.report.table_data import carry, carry_columns
@@ -52,26 +52,26 @@ def _table() -> tuple[str, str]:
     return carry("datatables", script), style
 
 
-def page(story: Story) -> str:
-    """report.html of a story, with the table of all its checks."""
+def page(overview: Overview) -> str:
+    """report.html of an overview, with the table of all its checks."""
     table_script, table_style = _table()
     symbols = json.dumps({look.name: look.symbol for look in (*LOOKS, KNOWN)})
     data = [
         f'<script type="application/json" id="symbols">{symbols}</script>',
-        carry_columns("checks", story.frame),
+        carry_columns("checks", overview.frame),
         table_script,
         # One module of several files: they share their names, and nothing else of the page sees them.
         '<script type="module">\n' + "\n".join(asset(name) for name in SCRIPTS) + "</script>",
     ]
-    if len(story.sweep):
-        data[2:2] = [carry_columns("sweep", story.sweep), carry("edges", EDGES), carry("vega", vega())]
+    if len(overview.sweep):
+        data[2:2] = [carry_columns("sweep", overview.sweep), carry("edges", EDGES), carry("vega", vega())]
     return render(
         "report.html",
-        story=story,
+        overview=overview,
         legend=[*in_order(LOOKS), KNOWN],
         style=table_style + asset("report.css") + asset("table.css"),
         theme_script=asset("theme.js"),
-        version=dict(story.summary.facts).get("conformance", ""),
+        version=dict(overview.summary.facts).get("conformance", ""),
         data="\n".join(data),
     )
 

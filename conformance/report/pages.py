@@ -1,4 +1,4 @@
-"""Jinja templates, with everything escaped that comes from a run."""
+"""Templates (Jinja), with everything escaped that comes from a run."""
 
 from __future__ import annotations
 

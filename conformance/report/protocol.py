@@ -1,4 +1,4 @@
-"""What the report needs of a run: the frames and the environment, and nothing of how they were made."""
+"""Protocols of a run and of a difference: what the report needs of them, not how they were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the posts claim: the figures that they print, and their identities on their own inputs."""
+"""Published claims: the figures that the posts print, and their identities on the posts' own inputs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from typing import Any
 
 import pandas as pd
 
-from conformance.report.breakpoints import Stops, stops
+from conformance.report.breakpoints import Breakpoints, breakpoints
 from conformance.report.figures import missing, plain, ulps
 
 JUDGEMENTS = ("identical", "within bounds", "broken")
-_TOLD = ("relation", "operation", "left", "right", "judgement", "textbook", "distance", "subject", "dtype")
+_COLUMNS = ("relation", "operation", "left", "right", "judgement", "textbook", "distance", "subject", "dtype")
 
 
 @dataclass(frozen=True)
 class FigureAnswer:
-    """What one subject returns for a figure; `ways` are the formulations that confirm it."""
+    """Answer of one subject to a printed figure.
+
+    Attributes:
+        subject: The subject.
+        observed: What it returns; of an unconfirmed figure, by a formulation that does not confirm it.
+        confirmed: Whether every formulation confirms the figure.
+        ways: The formulations that confirm it.
+    """
 
     subject: str
     observed: str
@@ -26,7 +33,14 @@ class FigureAnswer:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that a post prints, its exact value, and what each subject returns."""
+    """Figure that a post prints.
+
+    Attributes:
+        cases: The cases that hold it.
+        printed: The figure as the post prints it.
+        exact: The exact value.
+        answers: What each subject returns.
+    """
 
     cases: tuple[str, ...]
     printed: str
@@ -45,14 +59,25 @@ class Figure:
 
 @dataclass(frozen=True)
 class Identity:
-    """An identity on one post's inputs, or on all other inputs: how often it holds, and how."""
+    """Identity on one post's inputs, or on all other inputs: how often it holds, and how.
+
+    Attributes:
+        name: The identity.
+        operation: The operation.
+        left: The formulations on its left side, as text.
+        right: Those on its right side.
+        textbook: Whether a textbook formulation is one of its sides.
+        counts: How many checks are identical, within bounds, and broken.
+        broken_in: The subjects and dtypes in which it breaks.
+        largest: The largest distance of its sides in ulps, as text.
+    """
 
     name: str
     operation: str
     left: str
     right: str
     textbook: bool
-    counts: tuple[int, int, int]  # identical, within bounds, broken
+    counts: tuple[int, int, int]
     broken_in: tuple[str, ...]
     largest: str
 
@@ -64,7 +89,13 @@ class Identity:
 
 @dataclass(frozen=True)
 class Post:
-    """One source with what it prints and claims."""
+    """Source of cases with what it prints and claims.
+
+    Attributes:
+        source: The source's name.
+        figures: The figures that it prints.
+        identities: The identities that it claims, on its own inputs.
+    """
 
     source: str
     figures: tuple[Figure, ...]
@@ -83,11 +114,17 @@ class Post:
 
 @dataclass(frozen=True)
 class Claims:
-    """Everything of the section."""
+    """Claims of all posts.
+
+    Attributes:
+        posts: The posts.
+        elsewhere: The identities on the inputs of no post.
+        breakpoints: Where the identities break.
+    """
 
     posts: tuple[Post, ...]
     elsewhere: tuple[Identity, ...]
-    stops: Stops
+    breakpoints: Breakpoints
 
 
 def claims(
@@ -108,17 +145,17 @@ def claims(
             posts.append(Post(source, figures, identities))
     elsewhere = _identities(relations[~source_of.isin(sources)]) if len(relations) else ()
     claimed = list(dict.fromkeys(identity.name for post in posts for identity in post.identities))
-    return Claims(tuple(posts), elsewhere, stops(breaks, claimed))
+    return Claims(tuple(posts), elsewhere, breakpoints(breaks, claimed))
 
 
 def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
     out = []
     for (shown, exact), rows in printed.groupby(["printed", "exact"], sort=False):
         answers = []
-        for subject, own in rows.groupby("subject", sort=False):
-            confirmed = own["confirmed"].fillna(False).astype(bool)
-            shown_row = own[~confirmed].iloc[0] if not confirmed.all() else own.iloc[0]
-            ways = tuple(str(name) for name in own.loc[confirmed, "formulation"])
+        for subject, answered in rows.groupby("subject", sort=False):
+            confirmed = answered["confirmed"].fillna(False).astype(bool)
+            shown_row = answered[~confirmed].iloc[0] if not confirmed.all() else answered.iloc[0]
+            ways = tuple(str(name) for name in answered.loc[confirmed, "formulation"])
             answers.append(
                 FigureAnswer(str(subject), str(shown_row["observed"]), bool(confirmed.all()), ways)
             )
@@ -130,7 +167,7 @@ def _figures(printed: pd.DataFrame) -> tuple[Figure, ...]:
 def _identities(relations: pd.DataFrame) -> tuple[Identity, ...]:
     groups: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     # Cells, not frames: of a hundred small groups each step of pandas would cost more than all their cells.
-    for name, operation, *cells in zip(*(relations[column].tolist() for column in _TOLD), strict=True):
+    for name, operation, *cells in zip(*(relations[column].tolist() for column in _COLUMNS), strict=True):
         groups.setdefault((name, operation), []).append(tuple(cells))
     return tuple(_identity(name, operation, rows) for (name, operation), rows in groups.items())
 
@@ -144,8 +181,8 @@ def _identity(name: str, operation: str, rows: list[tuple[Any, ...]]) -> Identit
         operation,
         " or ".join(dict.fromkeys(lefts)),
         " or ".join(dict.fromkeys(rights)),
-        all(one is True for one in textbook),
+        all(value is True for value in textbook),
         (identical, within, broken),
         tuple(dict.fromkeys(f"{subject} {dtype}" for word, subject, dtype in places if word == "broken")),
-        ulps(max((one for one in distances if not missing(one)), default=None)),
+        ulps(max((value for value in distances if not missing(value)), default=None)),
     )

@@ -1,4 +1,4 @@
-"""The findings for code-scanning views: SARIF 2.1.0, a result for each case and quantity that deviates."""
+"""SARIF 2.1.0 for code-scanning views: a result for each case and quantity that deviates."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ import pandas as pd
 from conformance.report.figures import count, names, shorten, ulps
 from conformance.report.findings import CASE, Row, ranked
 from conformance.report.locations import Location, Locations
-from conformance.report.overview import Story
+from conformance.report.overview import Overview
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import look
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-MOST = 5_000  # results: what GitHub takes of one file
+MAX_RESULTS = 5_000  # results: what GitHub takes of one file
 
 
-def sarif(story: Story) -> str:
-    """The story's discrepancies as errors and its known deviations as suppressed notes, as JSON text.
+def sarif(overview: Overview) -> str:
+    """The discrepancies of an overview as errors and its known deviations as suppressed notes, as JSON text.
 
     A result points at the line of the case in its YAML file, or, where the reader's repository has no such
     file, at the workflow that ran the suite; its fingerprint stays the same over runs.
     """
-    frame = story.frame
+    frame = overview.frame
     failing = frame["conforms"].eq(False).fillna(False).astype(bool) & frame["verdict"].ne("not run")
     known = failing & known_text(frame).ne("")
     errors, notes = grouped(frame[discrepancies(frame)]), grouped(frame[known])
     locations = Locations()
     results = [
-        *(_result(group, "error", locations) for group in errors[:MOST]),
-        *(_result(group, "note", locations) for group in notes[: max(0, MOST - len(errors))]),
+        *(_result(group, "error", locations) for group in errors[:MAX_RESULTS]),
+        *(_result(group, "note", locations) for group in notes[: max(0, MAX_RESULTS - len(errors))]),
     ]
     rules = sorted({str(result["ruleId"]) for result in results})
     driver = {
         "name": "loss-conformance",
-        "version": dict(story.summary.facts).get("conformance") or "0",
+        "version": dict(overview.summary.facts).get("conformance") or "0",
         "rules": [_rule(name) for name in rules],
     }
     run = {
         "tool": {"driver": driver},
         "results": results,
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": story.summary.state in ("conforms", "deviates")}],
-        "properties": {"run": story.summary.run_id, "sentence": story.summary.sentence},
+        "invocations": [{"executionSuccessful": overview.summary.state in ("conforms", "deviates")}],
+        "properties": {"run": overview.summary.run_id, "sentence": overview.summary.sentence},
     }
     return (
         json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The stability frontier in figures: the first logit gap at which each formulation leaves its bound."""
+"""Stability frontier: the first logit gap at which each formulation leaves its bound."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ EDGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Leaves:
-    """One line of the chart: `gap` is the first gap beyond the bound, empty where it never leaves it."""
+    """Line of the chart.
+
+    Attributes:
+        gap: The first gap at which its error is beyond the bound; empty where it never is.
+        worst: Its largest error in ulps, as text.
+    """
 
     gap: str
     worst: str
@@ -29,7 +34,14 @@ class Leaves:
 
 @dataclass(frozen=True)
 class Frontier:
-    """One case's lines: a row for each formulation and subject, a column for each dtype."""
+    """Frontier of one case.
+
+    Attributes:
+        case: The case.
+        operation: Its operation.
+        dtypes: The columns, from narrow to wide.
+        rows: Formulation, subject, and the line in each dtype; None where the subject lacks it.
+    """
 
     case: str
     operation: str

@@ -1,4 +1,4 @@
-"""The first screen: whether this stack conforms, in one sentence, and what the sentence rests on."""
+"""Summary of a run: whether this stack conforms, in one sentence, and what the sentence rests on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ MORE = ("versions", "hardware", "settings")
 
 @dataclass(frozen=True)
 class Subject:
-    """A subject of the run and what it ran on."""
+    """Subject of the run and what it ran on.
+
+    Attributes:
+        name: The subject as the run names it.
+        framework: Its framework.
+        version: The framework's version.
+        mode: How it runs: eager, jit, compile ...
+        device: Where it runs.
+        python: Its interpreter's version.
+        numpy: Its NumPy's version.
+        subnormals: `kept` or `flushed`; empty where the subject could not say.
+        facts: What `run.json` says of it besides.
+    """
 
     name: str
     framework: str
@@ -26,13 +38,36 @@ class Subject:
     device: str
     python: str
     numpy: str
-    subnormals: str  # "kept", "flushed", or empty where the subject could not say
+    subnormals: str
     facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The verdict on the whole run. `state` is `conforms`, `deviates`, `incomplete` or `empty`."""
+    """Verdict on a whole run.
+
+    Attributes:
+        state: `conforms`, `deviates`, `incomplete` or `empty`.
+        sentence: The verdict in a sentence.
+        detail: The numbers behind it, in another.
+        checks: How many checks the run has.
+        conforming: How many conform.
+        discrepancies: How many are discrepancies.
+        known: How many are known deviations.
+        textbook: How many failing ones are of textbook formulations.
+        unsupported: How many are unsupported.
+        verdicts: The verdicts that occur, in the order of tables.
+        counts: For each verdict, each subject's number of checks.
+        outcomes: For `discrepancy`, `known` and `textbook`, each subject's number of checks.
+        subjects: The run's subjects, in order.
+        facts: The run's own facts, by name.
+        shared: Device, Python and NumPy where all subjects share them.
+        differing: Those in which the subjects differ: the name, and each subject's.
+        machines: The processors and the operating system.
+        stale: The known deviations that deviate no longer.
+        unsteady: The subjects whose bits differ between repeats of a check.
+        run_id: The run's name.
+    """
 
     state: str
     sentence: str
@@ -44,15 +79,15 @@ class Summary:
     textbook: int
     unsupported: int
     verdicts: tuple[Look, ...]
-    counts: Mapping[str, Mapping[str, int]]  # verdict -> subject -> checks
-    outcomes: Mapping[str, Mapping[str, int]]  # discrepancy, known, textbook -> subject -> checks
+    counts: Mapping[str, Mapping[str, int]]
+    outcomes: Mapping[str, Mapping[str, int]]
     subjects: tuple[Subject, ...]
     facts: tuple[tuple[str, str], ...]
-    alike: tuple[str, ...]  # device, Python and NumPy where all subjects share them
-    apart: tuple[tuple[str, tuple[str, ...]], ...]  # where they differ: the name, and each subject's
+    shared: tuple[str, ...]
+    differing: tuple[tuple[str, tuple[str, ...]], ...]
     machines: tuple[str, ...]
-    stale: tuple[str, ...]  # known deviations that deviate no longer
-    unsteady: tuple[str, ...]  # subjects whose bits differ between repeats of a check
+    stale: tuple[str, ...]
+    unsteady: tuple[str, ...]
     run_id: str
 
 
@@ -90,7 +125,7 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         name: {subject.name: int((mask & frame["subject"].eq(subject.name)).sum()) for subject in subjects}
         for name, mask in failures.items()
     }
-    alike, apart = _shared(subjects)
+    shared, differing = _shared(subjects)
     return Summary(
         state=state,
         sentence=sentence,
@@ -106,8 +141,8 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         outcomes=outcomes,
         subjects=subjects,
         facts=_facts(environment),
-        alike=alike,
-        apart=apart,
+        shared=shared,
+        differing=differing,
         machines=_machines(environment),
         stale=tuple(str(line) for line in environment.get("stale_known") or ()),
         unsteady=tuple(
@@ -147,11 +182,11 @@ def _sentence(
         text = f"This stack does not conform: {count(gating, 'discrepancy', 'discrepancies')}, in {places}."
     elif state == "incomplete":
         missing = int(frame["verdict"].eq("not run").sum())
-        left = f", {count(missing, 'check')} not run" if missing else ""
-        text = f"This run is incomplete{left}: what ran conforms, the rest is unknown."
+        not_run = f", {count(missing, 'check')} not run" if missing else ""
+        text = f"This run is incomplete{not_run}: what ran conforms, the rest is unknown."
     else:
-        apart = "known deviations" if known.any() else "textbook formulations" if textbook.any() else ""
-        rest = f", {apart} apart." if apart else " on every check."
+        differing = "known deviations" if known.any() else "textbook formulations" if textbook.any() else ""
+        rest = f", {differing} apart." if differing else " on every check."
         text = f"This stack conforms: {stack} stay within the derived bounds{rest}"
     conforming = int(frame["conforms"].eq(True).fillna(False).sum())
     detail = (
@@ -214,28 +249,30 @@ def _shared(
         "Python": tuple(subject.python for subject in subjects),
         "NumPy": tuple(subject.numpy for subject in subjects),
     }
-    alike = [
+    shared = [
         values[0] if name == "device" else f"{name} {values[0]}"
         for name, values in columns.items()
         if len(set(values)) == 1 and values[0]
     ]
-    return tuple(alike), tuple((name, values) for name, values in columns.items() if len(set(values)) > 1)
+    return tuple(shared), tuple((name, values) for name, values in columns.items() if len(set(values)) > 1)
 
 
 def _machines(environment: Mapping[str, Any]) -> tuple[str, ...]:
     """The processors that the subjects ran on and the operating system, each once, in a few words."""
-    shared = environment.get("hardware") or {}
-    found = []
+    common = environment.get("hardware") or {}
+    machines = []
     for subject in (environment.get("subjects") or {}).values():
-        own = subject.get("hardware") or {}
-        cores = own.get("cores") or shared.get("cpus")
-        parts = [str(own.get(key)) for key in ("device", "gpu", "accelerator", "cpu") if own.get(key)]
+        hardware = subject.get("hardware") or {}
+        cores = hardware.get("cores") or common.get("cpus")
+        parts = [
+            str(hardware.get(key)) for key in ("device", "gpu", "accelerator", "cpu") if hardware.get(key)
+        ]
         parts = [part for part in parts if part != "cpu"] or parts  # the processor's name says as much
-        parts = parts or [str(shared.get("machine") or "")]
+        parts = parts or [str(common.get("machine") or "")]
         parts += [count(cores, "core")] if isinstance(cores, int) else []
-        found.append(", ".join(part for part in parts if part))
-    system = str(shared.get("system") or "").partition("-with-")[0]
-    return tuple(dict.fromkeys(name for name in [*found, system] if name))
+        machines.append(", ".join(part for part in parts if part))
+    system = str(common.get("system") or "").partition("-with-")[0]
+    return tuple(dict.fromkeys(name for name in [*machines, system] if name))
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The table's data as the page carries it: columns with dictionaries, packed so that markup cannot end it."""
+"""Columns with dictionaries, as the page carries its table: packed so that markup cannot end them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def columns(frame: pd.DataFrame) -> tuple[dict[str, Any], bytes]:
     the texts `inf` and `-inf`. A missing boolean becomes the empty text, as in the CSV file. A column's
     `width` is the number of bytes of its codes, whole numbers with the lowest byte first.
     """
-    found = [_column(str(name), frame[name]) for name in frame.columns]
-    about = {"rows": len(frame), "columns": [column for column, _ in found]}
-    return about, b"".join(codes for _, codes in found)
+    packed_columns = [_column(str(name), frame[name]) for name in frame.columns]
+    about = {"rows": len(frame), "columns": [column for column, _ in packed_columns]}
+    return about, b"".join(codes for _, codes in packed_columns)
 
 
 def carry_columns(name: str, frame: pd.DataFrame) -> str:
@@ -36,19 +36,19 @@ def _column(name: str, series: pd.Series) -> tuple[dict[str, Any], bytes]:
     number = pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series)
     if pd.api.types.is_bool_dtype(series):
         series = series.map({True: "True", False: "False"}).astype(object).where(series.notna(), "")
-    codes, found = pd.factorize(series, use_na_sentinel=not number)
-    values = _numbers(found) if number else [str(word) for word in found]
+    codes, distinct = pd.factorize(series, use_na_sentinel=not number)
+    values = _numbers(distinct) if number else [str(word) for word in distinct]
     width = next(width for width in _WIDTHS if len(values) <= 1 << 8 * width)
     about = {"name": name, "kind": "number" if number else "text", "width": width, "values": values}
     return about, codes.astype(f"<u{width}").tobytes()
 
 
-def _numbers(found: Any) -> list[float | int | str | None]:
-    array = np.asarray(found)
+def _numbers(distinct: Any) -> list[float | int | str | None]:
+    array = np.asarray(distinct)
     values: list[float | int | str | None] = array.tolist()
-    for place in np.flatnonzero(~np.isfinite(array)):
-        one = array[place]
-        values[place] = None if np.isnan(one) else "inf" if one > 0 else "-inf"
+    for position in np.flatnonzero(~np.isfinite(array)):
+        special = array[position]
+        values[position] = None if np.isnan(special) else "inf" if special > 0 else "-inf"
     return values
 
 

@@ -1,4 +1,4 @@
-"""The story in about thirty lines for the terminal that ran it: in colour, or plain when piped."""
+"""Terminal summary of a run in about thirty lines: in colour, or plain when piped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.report.figures import count, shorten
-from conformance.report.overview import Story, tell
+from conformance.report.overview import Overview, overview_of
 from conformance.report.protocol import RunLike
 from conformance.report.verdicts import KNOWN, Look
 
@@ -28,7 +28,9 @@ STYLES = {
 }
 #: The tag of the cases that come from the four posts.
 SEED = "seed"
-SENTENCE = {
+MAX_FINDINGS = 5
+MAX_IDENTITIES = 3
+SENTENCE_STYLES = {
     "conforms": "bold green",
     "deviates": "bold red",
     "incomplete": "bold yellow",
@@ -36,15 +38,15 @@ SENTENCE = {
 }
 
 
-def terminal(run: RunLike, console: Console, story: Story | None = None) -> None:
+def terminal(run: RunLike, console: Console, overview: Overview | None = None) -> None:
     """Prints a run: verdict, a map of operations and subjects, the posts' figures, the worst findings.
 
     A run of cases with printed figures alone (`conformance run cases/seeds`) shows every figure as well.
-    `story` is the run's, where it has been told already.
+    `overview` is the run's, where it is there already.
     """
     if not run.frame.empty and run.frame["tags"].str.split(";").map(lambda tags: SEED in tags).all():
         console.print(figures_table(run))
-    print_story(story or tell(run), console)
+    print_overview(overview or overview_of(run), console)
 
 
 def figures_table(run: RunLike) -> Table:
@@ -58,28 +60,30 @@ def figures_table(run: RunLike) -> Table:
         cells = [str(source)[:3], shorten(str(case), 34)]
         cells += [shorten(str(rows[name].iloc[0]), 22) for name in ("printed", "exact")]
         for subject in subjects:
-            own = rows[rows["subject"] == subject]
-            if own.empty:
+            cells_there = rows[rows["subject"] == subject]
+            if cells_there.empty:
                 cells.append("·")
-            elif own["confirmed"].all():
-                cells.append(f"✓ {shorten(str(own['observed'].iloc[0]), 12)} ×{len(own)}")
+            elif cells_there["confirmed"].all():
+                cells.append(f"✓ {shorten(str(cells_there['observed'].iloc[0]), 12)} ×{len(cells_there)}")
             else:
-                first = own[~own["confirmed"].astype(bool)].iloc[0]
+                first = cells_there[~cells_there["confirmed"].astype(bool)].iloc[0]
                 cells.append(f"✗ {shorten(str(first['observed']), 12)} {first['formulation']}")
         table.add_row(*(escape(cell) for cell in cells))
     return table
 
 
-def print_story(story: Story, console: Console) -> None:
-    """Prints a story that was told already."""
-    summary = story.summary
-    console.print(Text(summary.sentence, style=SENTENCE[summary.state]))
+def print_overview(overview: Overview, console: Console) -> None:
+    """Prints the overview of a run."""
+    summary = overview.summary
+    console.print(Text(summary.sentence, style=SENTENCE_STYLES[summary.state]))
     console.print(Text(summary.detail, style="dim"))
-    if story.changes:
-        console.print(Text(f"Since run {story.changes.previous}: {story.changes.sentence}", style="bold"))
-    console.print(_map(story))
-    _claims(story, console)
-    for finding in story.findings[:5]:
+    if overview.changes:
+        console.print(
+            Text(f"Since run {overview.changes.previous}: {overview.changes.sentence}", style="bold")
+        )
+    console.print(_map(overview))
+    _claims(overview, console)
+    for finding in overview.findings[:MAX_FINDINGS]:
         line = Text.assemble(
             (f"{finding.worst.symbol} {finding.worst.name}", STYLES.get(finding.worst.name, "")),
             " ",
@@ -88,15 +92,15 @@ def print_story(story: Story, console: Console) -> None:
             f"{shorten(finding.exact, 14)}, observed {shorten(finding.observed or '–', 14)}",
         )
         console.print(line, overflow="ellipsis", no_wrap=True)
-    more = story.findings_total - len(story.findings[:5])
+    more = overview.findings_total - len(overview.findings[:MAX_FINDINGS])
     if more > 0:
         console.print(Text(f"… and {count(more, 'check')} more with discrepancies", style="dim"))
-    if story.lost:
-        first = story.lost[0]
+    if overview.agreed_losses:
+        first = overview.agreed_losses[0]
         console.print(
             Text.assemble(
                 ("Agree, and lose: ", "bold yellow"),
-                count(len(story.lost), "check"),
+                count(len(overview.agreed_losses), "check"),
                 f"; the farthest {shorten(first.case, 40)} ",
                 f"({first.operation}, {first.dtype}): all return {shorten(first.observed, 14)}, ",
                 f"exact {shorten(first.exact, 14)}",
@@ -104,25 +108,25 @@ def print_story(story: Story, console: Console) -> None:
         )
 
 
-def _map(story: Story) -> Table:
+def _map(overview: Overview) -> Table:
     """Operation by subject: the worst verdict over the dtypes, with the largest error that earned it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("operation")
-    for subject in story.summary.subjects:
+    for subject in overview.summary.subjects:
         table.add_column(escape(f"{subject.name} {subject.version}".strip()))
-    order = {verdict: place for place, verdict in enumerate(STYLES)}
-    for operation, cells in story.heat.rows:
+    order = {verdict: position for position, verdict in enumerate(STYLES)}
+    for operation, cells in overview.heatmap.rows:
         row: list[Text] = []
-        for name in story.subjects:
-            own = [cell for cell in cells if cell is not None and cell.subject == name]
-            ran = [cell for cell in own if cell.look.conforms is not None] or own
+        for name in overview.subjects:
+            cells_there = [cell for cell in cells if cell is not None and cell.subject == name]
+            ran = [cell for cell in cells_there if cell.look.conforms is not None] or cells_there
             if not ran:
                 row.append(Text("·", style="dim"))
                 continue
             worst = max(
                 ran, key=lambda cell: (order.get(cell.look.name, 99), cell.error == cell.error, cell.error)
             )
-            row.append(_symbol(worst.look, worst.ulps, any(cell.known for cell in own)))
+            row.append(_symbol(worst.look, worst.ulps, any(cell.known for cell in cells_there)))
         table.add_row(Text(operation), *row)
     return table
 
@@ -132,29 +136,29 @@ def _symbol(look: Look, ulps: str, known: bool) -> Text:
     return Text(f"{look.symbol} {look.name}{error}{' †' if known else ''}", style=STYLES.get(look.name, ""))
 
 
-def _claims(story: Story, console: Console) -> None:
-    figures = [figure for post in story.claims.posts for figure in post.figures]
+def _claims(overview: Overview, console: Console) -> None:
+    figures = [figure for post in overview.claims.posts for figure in post.figures]
     if figures:
         confirmed = sum(figure.confirmed for figure in figures)
-        identities = [identity for post in story.claims.posts for identity in post.identities]
+        identities = [identity for post in overview.claims.posts for identity in post.identities]
         broken = [identity.name for identity in identities if not identity.holds]
         claim = (
             f"; identities broken on the posts' inputs: {', '.join(dict.fromkeys(broken))}" if broken else ""
         )
-        held = (
+        kept = (
             f"; {count(len(identities), 'identity', 'identities')} hold" if identities and not broken else ""
         )
         console.print(
             Text(
                 f"The posts: {confirmed} of {count(len(figures), 'printed figure')} "
-                f"confirmed by every subject{held}{claim}"
+                f"confirmed by every subject{kept}{claim}"
             )
         )
     shown: set[str] = set()
-    for stop in story.claims.stops.every:
-        if stop.relation in shown or len(shown) == 3:
+    for identity_break in overview.claims.breakpoints.every:
+        if identity_break.relation in shown or len(shown) == MAX_IDENTITIES:
             continue
-        shown.add(stop.relation)
-        gaps = zip(story.claims.stops.dtypes, stop.cells, strict=True)
+        shown.add(identity_break.relation)
+        gaps = zip(overview.claims.breakpoints.dtypes, identity_break.cells, strict=True)
         where = ", ".join(f"{dtype} {cell[0].gap}" for dtype, cell in gaps if cell)
-        console.print(Text(f"{shorten(stop.relation, 50)} stops at a logit gap of {where}"))
+        console.print(Text(f"{shorten(identity_break.relation, 50)} stops at a logit gap of {where}"))

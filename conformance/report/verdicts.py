@@ -1,4 +1,4 @@
-"""The verdicts as they are shown: a symbol beside the colour, so that no one needs to see the colour."""
+"""Looks of the verdicts: a symbol beside the colour, so that nobody needs to see the colour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Look:
-    """How one verdict is drawn. `conforms` is None where the verdict says nothing about conformance."""
+    """Look of a verdict.
+
+    Attributes:
+        name: The verdict.
+        symbol: One sign, for everywhere.
+        conforms: Whether the verdict conforms; None where it says nothing of that.
+        meaning: The verdict in words.
+    """
 
     name: str
     symbol: str
@@ -21,7 +28,7 @@ class Look:
         return "v-" + self.name.replace(" ", "-")
 
 
-# From best to worst: the place in this list is the severity.
+# From best to worst: the position in this list is the severity.
 LOOKS: tuple[Look, ...] = (
     Look("unsupported", "–", None, "the subject has no such operation, formulation, parameter or dtype"),
     Look("not run", "·", None, "the run ended before this check"),
@@ -36,14 +43,14 @@ LOOKS: tuple[Look, ...] = (
     Look("crashed", "◆", False, "the subject's process died on it"),
 )
 LOOK: dict[str, Look] = {look.name: look for look in LOOKS}
-SEVERITY: dict[str, int] = {look.name: place for place, look in enumerate(LOOKS)}
+SEVERITY: dict[str, int] = {look.name: severity for severity, look in enumerate(LOOKS)}
 # What a heat map's cell shows where every deviation in it is documented.
 KNOWN = Look("known", "◇", None, "a documented deviation, with its reason and source")
 
 
 def in_order(looks: Iterable[Look]) -> list[Look]:
     """Verdicts as tables list them: the conforming, the failing, and last those that say nothing."""
-    return sorted(looks, key=lambda one: (one.conforms is None, SEVERITY.get(one.name, len(LOOKS))))
+    return sorted(looks, key=lambda look: (look.conforms is None, SEVERITY.get(look.name, len(LOOKS))))
 
 
 def look(verdict: str) -> Look:

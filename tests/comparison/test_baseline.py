@@ -15,7 +15,7 @@ import conformance
 from conformance.comparison.baseline import changes_since
 from conformance.comparison.difference import diff
 from conformance.execution import memory_tuning
-from conformance.report import Story
+from conformance.report import Overview
 from conformance.results import frame_files
 
 CASES = """
@@ -84,12 +84,12 @@ def test_where_no_run_lies_nothing_changed(tmp_path: Path) -> None:
 def test_a_run_is_compared_with_the_one_that_lies_where_it_is_written(tmp_path: Path) -> None:
     file, output = tmp_path / "cases.yaml", tmp_path / "out"
     file.write_text(CASES)
-    stories: list[Story] = []
-    first = conformance.run([file], subjects=["numpy"], output=output, on_story=stories.append)
-    again = conformance.run([file], subjects=["numpy"], output=output, on_story=stories.append)
+    overviews: list[Overview] = []
+    first = conformance.run([file], subjects=["numpy"], output=output, on_overview=overviews.append)
+    again = conformance.run([file], subjects=["numpy"], output=output, on_overview=overviews.append)
     file.write_text(CASES.replace("[1, 2]", "[1, 3]"))
-    conformance.run([file], subjects=["numpy"], output=output, on_story=stories.append)
-    none, same, other = (story.changes for story in stories)
+    conformance.run([file], subjects=["numpy"], output=output, on_overview=overviews.append)
+    none, same, other = (story.changes for story in overviews)
     assert none is None
     assert same is not None
     assert same.previous == first.environment["id"] != again.environment["id"]

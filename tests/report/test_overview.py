@@ -13,7 +13,7 @@ from conformance.comparison.difference import diff
 from conformance.report import terminal
 from conformance.report.changes import changes
 from conformance.report.figures import link, names, shorten, source_name, ulps
-from conformance.report.overview import Story, tell
+from conformance.report.overview import Overview, overview_of
 from conformance.report.verdicts import SEVERITY
 from conformance.results.run import Run
 
@@ -25,9 +25,9 @@ def run() -> Run:
 
 
 @pytest.fixture(scope="module")
-def story(run: Run) -> Story:
+def overview(run: Run) -> Overview:
     """Its story."""
-    return tell(run)
+    return overview_of(run)
 
 
 def only(run: Run, **columns: str) -> Run:
@@ -41,16 +41,18 @@ def only(run: Run, **columns: str) -> Run:
 class TestSentence:
     """One sentence says whether the stack conforms."""
 
-    def test_names_the_subjects_that_deviate(self, run: Run, story: Story) -> None:
+    def test_names_the_subjects_that_deviate(self, run: Run, overview: Overview) -> None:
         """The number of discrepancies is the run's own."""
         number = len(run.discrepancies())
-        assert story.summary.state == "deviates"
-        assert story.summary.sentence.startswith(f"This stack does not conform: {number} discrepancies, in ")
-        assert story.summary.discrepancies == number
+        assert overview.summary.state == "deviates"
+        assert overview.summary.sentence.startswith(
+            f"This stack does not conform: {number} discrepancies, in "
+        )
+        assert overview.summary.discrepancies == number
 
     def test_conforms_where_nothing_deviates(self, run: Run) -> None:
         """All versions are named."""
-        summary = tell(only(run, verdict="exact")).summary
+        summary = overview_of(only(run, verdict="exact")).summary
         assert summary.state == "conforms"
         assert "torch 2.13.0" in summary.sentence
         assert summary.sentence.endswith("on every check.")
@@ -58,7 +60,7 @@ class TestSentence:
     def test_known_deviations_are_set_apart(self, run: Run) -> None:
         """What is documented does not fail, and is not hidden."""
         frame = run.frame[run.frame["verdict"].eq("exact") | run.frame["known"].ne("")]
-        summary = tell(Run(frame, run.environment, {})).summary
+        summary = overview_of(Run(frame, run.environment, {})).summary
         assert summary.state == "conforms"
         assert summary.sentence.endswith("known deviations apart.")
         assert summary.known == len(run.known()) > 0
@@ -68,7 +70,7 @@ class TestSentence:
         frame = run.frame[run.frame["verdict"].eq("exact")].reset_index(drop=True)
         frame.loc[0, ["verdict", "observed"]] = ["not run", ""]
         frame.loc[0, "conforms"] = False
-        summary = tell(Run(frame, {**run.environment, "complete": False}, {})).summary
+        summary = overview_of(Run(frame, {**run.environment, "complete": False}, {})).summary
         assert (summary.state, summary.discrepancies) == ("incomplete", 0)
         assert "1 check not run" in summary.sentence
 
@@ -76,16 +78,21 @@ class TestSentence:
 class TestMap:
     """The heat map shows the worst of each cell."""
 
-    def test_every_cell_is_there(self, story: Story) -> None:
+    def test_every_cell_is_there(self, overview: Overview) -> None:
         """Operations by subjects by dtypes."""
-        assert len(story.heat.rows) == 10
-        assert len(story.heat.columns) == 16
-        assert [dtype for _, dtype in story.heat.columns[:4]] == ["float16", "bfloat16", "float32", "float64"]
+        assert len(overview.heatmap.rows) == 10
+        assert len(overview.heatmap.columns) == 16
+        assert [dtype for _, dtype in overview.heatmap.columns[:4]] == [
+            "float16",
+            "bfloat16",
+            "float32",
+            "float64",
+        ]
 
-    def test_the_worst_verdict_wins(self, run: Run, story: Story) -> None:
+    def test_the_worst_verdict_wins(self, run: Run, overview: Overview) -> None:
         """A cell with a crash shows the crash."""
         row = run.frame[run.frame["verdict"].eq("crashed")].iloc[0]
-        cells = dict(story.heat.rows)[row["operation"]]
+        cells = dict(overview.heatmap.rows)[row["operation"]]
         cell = next(
             c for c in cells if c is not None and (c.subject, c.dtype) == (row["subject"], row["dtype"])
         )
@@ -95,59 +102,61 @@ class TestMap:
     def test_textbook_formulations_do_not_colour_it(self, run: Run) -> None:
         """Where only `naive` fails, the map shows what the library does."""
         naive = run.frame[run.frame["textbook"] | run.frame["verdict"].eq("exact")]
-        story = tell(Run(naive, run.environment, {}))
-        looks = {cell.look.name for _, cells in story.heat.rows for cell in cells if cell}
+        overview = overview_of(Run(naive, run.environment, {}))
+        looks = {cell.look.name for _, cells in overview.heatmap.rows for cell in cells if cell}
         assert looks == {"exact"}
 
 
 class TestClaims:
     """The posts: figures, identities, and where they stop."""
 
-    def test_each_post_has_its_figures(self, story: Story) -> None:
+    def test_each_post_has_its_figures(self, overview: Overview) -> None:
         """Every subject's answer is there, by as many ways as it was asked in."""
-        assert [post.source[:3] for post in story.claims.posts] == ["000", "001", "002", "003"]
-        figure = story.claims.posts[0].figures[0]
+        assert [post.source[:3] for post in overview.claims.posts] == ["000", "001", "002", "003"]
+        figure = overview.claims.posts[0].figures[0]
         answer = figure.of("torch")
         assert figure.confirmed
         assert answer is not None
         assert answer.ways == ("functional", "module")
 
-    def test_stops_are_listed_by_dtype(self, story: Story) -> None:
+    def test_stops_are_listed_by_dtype(self, overview: Overview) -> None:
         """The gap of each dtype, with the subjects that share it and its bits."""
-        stop = story.claims.stops.claimed[0]
-        assert stop.relation == "softmax + log = log_softmax"
-        gap = stop.cells[0][0]
+        breakpoint_ = overview.claims.breakpoints.claimed[0]
+        assert breakpoint_.relation == "softmax + log = log_softmax"
+        gap = breakpoint_.cells[0][0]
         assert (gap.gap, gap.subjects) == ("17.328", ("numpy", "torch", "tensorflow", "jax"))
         assert (17.328).hex() in gap.title
 
-    def test_other_identities_are_summed_up(self, story: Story) -> None:
+    def test_other_identities_are_summed_up(self, overview: Overview) -> None:
         """Broken ones name where."""
-        broken = [one for one in story.claims.elsewhere if not one.holds]
-        assert [one.name for one in broken] == ["softmax + log = log_softmax"]
+        broken = [loss for loss in overview.claims.elsewhere if not loss.holds]
+        assert [loss.name for loss in broken] == ["softmax + log = log_softmax"]
         assert "torch float32" in broken[0].broken_in
 
 
 class TestFindings:
     """Findings show the worst first, and what every subject returned."""
 
-    def test_counts_are_the_runs(self, run: Run, story: Story) -> None:
+    def test_counts_are_the_runs(self, run: Run, overview: Overview) -> None:
         """No discrepancy and no known deviation is lost by grouping."""
-        assert sum(one.checks for one in story.findings) == len(run.discrepancies())
-        assert sum(one.checks for one in story.known) == len(run.known())
+        assert sum(loss.checks for loss in overview.findings) == len(run.discrepancies())
+        assert sum(loss.checks for loss in overview.known) == len(run.known())
 
-    def test_the_worst_comes_first(self, story: Story) -> None:
+    def test_the_worst_comes_first(self, overview: Overview) -> None:
         """A crash before an error before a wrong value."""
-        assert story.findings[0].worst.name == "crashed"
+        assert overview.findings[0].worst.name == "crashed"
 
-    def test_the_reason_has_its_own_source(self, story: Story) -> None:
+    def test_the_reason_has_its_own_source(self, overview: Overview) -> None:
         """The link in a known deviation's reason is the finding's link."""
-        (one,) = [f for f in story.known if f.operation == "binary_cross_entropy_with_logits"]
-        assert one.link == "https://github.com/pytorch/pytorch/issues/195529"
-        assert one.reason.endswith("for target 0")
+        (loss,) = [f for f in overview.known if f.operation == "binary_cross_entropy_with_logits"]
+        assert loss.link == "https://github.com/pytorch/pytorch/issues/195529"
+        assert loss.reason.endswith("for target 0")
 
-    def test_agree_and_lose(self, story: Story) -> None:
+    def test_agree_and_lose(self, overview: Overview) -> None:
         """The check on which all agree is there, with the exact value."""
-        assert [(one.case, one.observed) for one in story.lost] == [("cross-entropy-000", "0.0")]
+        assert [(loss.case, loss.observed) for loss in overview.agreed_losses] == [
+            ("cross-entropy-000", "0.0")
+        ]
 
 
 class TestChanges:
@@ -169,7 +178,7 @@ class TestChanges:
         later = {**subjects, "torch": {**subjects["torch"], "version": "2.14.0"}}
         frame = new.reset_index(drop=True)
         after = Run(frame, {**run.environment, "subjects": later}, run.frames)
-        since = tell(after, difference=diff(run, after, elements=False)).changes
+        since = overview_of(after, difference=diff(run, after, elements=False)).changes
         assert since is not None
         assert dict(since.counts) == {"regressed": 1, "removed": 1}
         assert since.versions == (("torch", "2.13.0", "2.14.0"),)

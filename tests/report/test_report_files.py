@@ -29,7 +29,7 @@ from conformance.report.annotations import commands
 from conformance.report.badge import badge
 from conformance.report.files import write_whole
 from conformance.report.frames import light
-from conformance.report.overview import tell
+from conformance.report.overview import overview_of
 from conformance.report.sarif import sarif
 from conformance.report.table_data import carry, columns, pack
 from conformance.results.run import Run
@@ -150,7 +150,7 @@ class TestWrite:
         plain = fabricate(500)
         plain.frame["message"] = ""
         plain.save(tmp_path)
-        loaded, kept = tell(load(tmp_path)).summary, tell(plain).summary
+        loaded, kept = overview_of(load(tmp_path)).summary, overview_of(plain).summary
         assert (loaded.detail, loaded.counts, loaded.state) == (kept.detail, kept.counts, kept.state)
 
 
@@ -247,7 +247,7 @@ class TestBadge:
     @pytest.mark.parametrize(("complete", "says"), [(True, "discrepancies"), (False, "discrepancies")])
     def test_is_an_image_with_a_name(self, complete: bool, says: str) -> None:
         """It is well-formed, and its accessible name is its text."""
-        root = ElementTree.fromstring(badge(tell(fabricate(500, complete=complete)).summary))
+        root = ElementTree.fromstring(badge(overview_of(fabricate(500, complete=complete)).summary))
         assert says in str(root.get("aria-label"))
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         assert f"{texts[0]}: {texts[1]}" == root.get("aria-label")
@@ -256,10 +256,10 @@ class TestBadge:
         """What is known, of a textbook formulation or unsupported is no conforming check."""
         run = fabricate(2_000)
         frame = run.frame.drop(index=run.discrepancies().index)
-        story = tell(Run(frame, run.environment, run.frames))
-        assert story.summary.state == "conforms"
+        overview = overview_of(Run(frame, run.environment, run.frames))
+        assert overview.summary.state == "conforms"
         conforming = int(frame["conforms"].fillna(False).sum())
-        assert f">{conforming:,} checks conform<" in badge(story.summary)
+        assert f">{conforming:,} checks conform<" in badge(overview.summary)
         assert conforming < len(frame)
 
 
@@ -352,7 +352,7 @@ class TestCasesOfTheSuite:
         workflow(repository, monkeypatch)
         (repository / "sub").mkdir()
         monkeypatch.chdir(repository / "sub")
-        (log,) = json.loads(sarif(tell(run)))["runs"]
+        (log,) = json.loads(sarif(overview_of(run)))["runs"]
         for result in log["results"]:
             (location,) = result["locations"]
             artifact = location["physicalLocation"]["artifactLocation"]
@@ -364,7 +364,7 @@ class TestCasesOfTheSuite:
     def test_elsewhere_the_installed_file_is_shown(self, run: Run, repository: Path) -> None:
         """By its whole address, which no viewer takes for a path of the repository."""
         frame = light(run.frame).assign(file="cases/extreme/nan.yaml", line=7)
-        (log,) = json.loads(sarif(replace(tell(run), frame=frame)))["runs"]
+        (log,) = json.loads(sarif(replace(overview_of(run), frame=frame)))["runs"]
         for result in log["results"]:
             place = result["locations"][0]["physicalLocation"]
             assert place["artifactLocation"] == {"uri": (corpus() / "extreme/nan.yaml").as_uri()}
@@ -383,7 +383,7 @@ class TestSarif:
     def test_points_at_the_case(self, run: Run, repository: Path) -> None:
         """Each result has a rule, a level, a message, and the line of its case."""
         case_file(repository, run)
-        log = json.loads(sarif(tell(run)))
+        log = json.loads(sarif(overview_of(run)))
         (one,) = log["runs"]
         rules = {rule["id"] for rule in one["tool"]["driver"]["rules"]}
         assert one["results"]
@@ -396,7 +396,7 @@ class TestSarif:
 
     def test_known_deviations_are_suppressed(self, run: Run) -> None:
         """A discrepancy is an error; what is known is a note with its reason."""
-        (one,) = json.loads(sarif(tell(run)))["runs"]
+        (one,) = json.loads(sarif(overview_of(run)))["runs"]
         levels = {result["level"]: result for result in one["results"]}
         assert set(levels) == {"error", "note"}
         assert "suppressions" not in levels["error"]
@@ -405,7 +405,7 @@ class TestSarif:
     def test_fingerprints_are_unique_and_stay(self, run: Run) -> None:
         """The same deviation has the same fingerprint in the next run, and no other has it."""
         first, second = (
-            json.loads(sarif(tell(one)))["runs"][0]["results"] for one in (run, fabricate(2_000))
+            json.loads(sarif(overview_of(one)))["runs"][0]["results"] for one in (run, fabricate(2_000))
         )
         prints = [result["partialFingerprints"]["check/v1"] for result in first]
         assert len(set(prints)) == len({(r["ruleId"], r["message"]["text"]) for r in first})

@@ -2,15 +2,15 @@
 
 const ANSWERS = ["subject", "framework_version", "verdict", "observed", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
 
-// Letters that the heading and the answers show: what is longer is told below them, whole.
-const LIMITS = { case: 200, message: 2000 };
+// Letters that the heading and the answers show: what is longer stands below them, whole.
+const MAX_LETTERS = { case: 200, message: 2000 };
 
 // Said already: above the table, or in it.
-const TOLD = new Set([...ANSWERS, "case", "operation", "formulation", "quantity", "dtype", "exact", "worst_index", "framework"]);
+const SHOWN_ABOVE = new Set([...ANSWERS, "case", "operation", "formulation", "quantity", "dtype", "exact", "worst_index", "framework"]);
 
 function factRows(row) {
-  const cut = (name) => checks.text(name, row).length > LIMITS[name];
-  return checks.names.filter((name) => (!TOLD.has(name) || cut(name)) && checks.text(name, row) !== "").map((name) => make("div", {},
+  const cut = (name) => checks.text(name, row).length > MAX_LETTERS[name];
+  return checks.names.filter((name) => (!SHOWN_ABOVE.has(name) || cut(name)) && checks.text(name, row) !== "").map((name) => make("div", {},
     make("dt", {}, name.replaceAll("_", " ")), make("dd", { class: "text num" }, checks.text(name, row))));
 }
 
@@ -27,7 +27,7 @@ function answerTable(row) {
   const body = siblings(row).map((other) => make("tr", other === row ? { class: "self" } : {}, ...ANSWERS.map((name) => {
     const cell = make("td", { class: "text" });
     cell.append(name === "verdict" ? verdictBadge(checks.text(name, other))
-      : checks.columns.get(name).kind === "number" ? shortNumber(checks.number(name, other)) : checks.text(name, other).slice(0, LIMITS.message));
+      : checks.columns.get(name).kind === "number" ? shortNumber(checks.number(name, other)) : checks.text(name, other).slice(0, MAX_LETTERS.message));
     return cell;
   })));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What every subject returned" },
@@ -35,9 +35,9 @@ function answerTable(row) {
 }
 
 function exactLine(row) {
-  const [exact, place] = ["exact", "worst_index"].map((name) => checks.text(name, row));
+  const [exact, index] = ["exact", "worst_index"].map((name) => checks.text(name, row));
   if (exact === "") return "";
-  return make("p", {}, make("span", { class: "quiet" }, `exact value${place ? ` at ${place}` : ""} `), make("code", { class: "text" }, exact));
+  return make("p", {}, make("span", { class: "quiet" }, `exact value${index ? ` at ${index}` : ""} `), make("code", { class: "text" }, exact));
 }
 
 function drawDetails() {
@@ -48,7 +48,7 @@ function drawDetails() {
   }
   const row = rowOf(checks, view.check);
   const title = row < 0 ? "This run has no such check" : checks.text("case", row);
-  dialog.querySelector("h2").textContent = title.slice(0, LIMITS.case);
+  dialog.querySelector("h2").textContent = title.slice(0, MAX_LETTERS.case);
   const body = dialog.querySelector(".body");
   if (row < 0) body.replaceChildren(make("p", { class: "text" }, view.check.slice(0, 400)));
   else {

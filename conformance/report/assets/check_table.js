@@ -6,7 +6,6 @@ const SHOWN_NARROW = ["verdict", "case", "subject", "dtype", "ulp_error"];
 const WIDTHS = { case: 10.2, operation: 9.2, formulation: 7, quantity: 7.7, dtype: 5.2, subject: 6.4, verdict: 9.1, observed: 6,
   exact: 5.7, ulp_error: 4.6, ulp_bound: 4.6, ulp_attainable: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
 const WIDTHS_NARROW = { case: 8 };
-const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
 
 let checks = null;
 let table = null;
@@ -58,12 +57,12 @@ function drawCell(name, row) {
   return node;
 }
 
-// Pins of one framework differ at their ends: the column of subjects is as wide as the longest of them.
+// Pins of a framework differ at their ends: the column of subjects is as wide as the longest of them.
 function widthOf(name) {
-  const own = (narrow.matches && WIDTHS_NARROW[name]) || (WIDTHS[name] ?? 6.5);
-  if (name !== "subject") return own;
+  const width = (narrow.matches && WIDTHS_NARROW[name]) || (WIDTHS[name] ?? 6.5);
+  if (name !== "subject") return width;
   const longest = Math.max(...checks.columns.get(name).values.map((text) => text.length));
-  return Math.min(Math.max(own, 1.4 + 0.48 * longest), 14);
+  return Math.min(Math.max(width, 1.4 + 0.48 * longest), 14);
 }
 
 function columnDefinitions() {
@@ -78,16 +77,16 @@ function columnDefinitions() {
 }
 
 const orderOf = (sort) => sort.filter(([name]) => drawnColumns.includes(name)).map(([name, way]) => [drawnColumns.indexOf(name), way]);
-const shownOrder = () => table.order().filter(([, way]) => way).map(([place, way]) => [drawnColumns[place], way]);
+const shownOrder = () => table.order().filter(([, way]) => way).map(([index, way]) => [drawnColumns[index], way]);
 const sameOrder = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
-// The library draws the rows in sight and asks the engine above for them; only the columns shown exist for it.
+// The library draws the rows in sight and asks the column store for them; only the columns shown exist for it.
 function buildTable() {
-  const place = document.getElementById("checks-table-place");
+  const holder = document.getElementById("checks-table-place");
   table?.destroy(true);
   drawnColumns = shownColumns();
   const element = make("table", { class: "checks-table", id: "checks-table" });
-  place.replaceChildren(element);
+  holder.replaceChildren(element);
   table = new DataTable(element, {
     serverSide: true,
     ajax: (request, answer) => {
@@ -117,7 +116,7 @@ function buildTable() {
     const sort = shownOrder();
     if (!sameOrder(sort, view.sort.filter(([name]) => drawnColumns.includes(name)))) change({ sort: sort.length ? sort : hidden });
   });
-  const body = place.querySelector(".dt-scroll-body");
+  const body = holder.querySelector(".dt-scroll-body");
   body?.setAttribute("tabindex", "0");
   body?.setAttribute("role", "region");
   body?.setAttribute("aria-label", "Checks");
@@ -191,8 +190,8 @@ function buildControls() {
     type: "search", id: "search", placeholder: "Search texts", "aria-label": "Search the texts of every column", autocomplete: "off",
     oninput: () => { clearTimeout(timer); timer = setTimeout(() => change({ q: search.value }, false), 80); },
   });
-  const view_ = document.getElementById("checks-view");
-  view_.append(
+  const container = document.getElementById("checks-view");
+  container.append(
     make("div", { class: "controls" }, search, ...facetNames().map((name) => popover(name, name)),
       popover("columns", "columns", { class: "facet end" })),
     make("div", { class: "controls tools" },

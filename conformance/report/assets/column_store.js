@@ -1,7 +1,7 @@
 // The checks as columns: filters, text search and order over codes, so that 20,000 rows take milliseconds.
 
-const SEVERITY = ["unsupported", "not run", "exact", "faithful", "accurate", "stable", "lossy", "wrong", "raised",
-  "timed out", "crashed"];
+const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
+const VERDICTS = Object.keys(SYMBOLS); // from best to worst
 const DTYPES = ["float16", "bfloat16", "float32", "float64"];
 const OUTCOMES = ["discrepancy", "known", "textbook", "conforms", "no verdict"];
 
@@ -52,22 +52,22 @@ class Checks {
   // Per row a bit mask of the facets that refuse it; bit 31 is the text search.
   refusals(filters, query) {
     const out = new Uint32Array(this.count);
-    Object.entries(filters).forEach(([name, wanted], place) => {
+    Object.entries(filters).forEach(([name, wanted], index) => {
       if (!this.columns.has(name)) return;
       const { codes } = this.columns.get(name);
       const yes = this.matches(name, wanted);
-      const bit = 1 << place;
+      const bit = 1 << index;
       for (let row = 0; row < this.count; row += 1) if (!yes[codes[row]]) out[row] |= bit;
     });
     for (const word of query.toLowerCase().split(/\s+/).filter(Boolean)) {
-      const found = this.search(word);
-      for (let row = 0; row < this.count; row += 1) if (!found[row]) out[row] |= 1 << 31;
+      const hits = this.search(word);
+      for (let row = 0; row < this.count; row += 1) if (!hits[row]) out[row] |= 1 << 31;
     }
     return out;
   }
 
   search(word) {
-    const found = new Uint8Array(this.count);
+    const hits = new Uint8Array(this.count);
     for (const name of this.names) {
       const column = this.columns.get(name);
       if (column.kind !== "text") continue;
@@ -75,9 +75,9 @@ class Checks {
       const yes = Uint8Array.from(this.words.get(name), (value) => Number(value.includes(word)));
       if (!yes.includes(1)) continue;
       const { codes } = column;
-      for (let row = 0; row < this.count; row += 1) found[row] |= yes[codes[row]];
+      for (let row = 0; row < this.count; row += 1) hits[row] |= yes[codes[row]];
     }
-    return found;
+    return hits;
   }
 
   // The rows of a view in order, and for each facet how many rows each of its values would show.
@@ -89,8 +89,8 @@ class Checks {
   }
 
   tally(name, selection) {
-    const own = selection.names.indexOf(name);
-    const allowed = own < 0 ? 0 : (1 << own) >>> 0;
+    const bit = selection.names.indexOf(name);
+    const allowed = bit < 0 ? 0 : (1 << bit) >>> 0;
     const { codes, values } = this.columns.get(name);
     const counts = new Uint32Array(values.length);
     for (let row = 0; row < this.count; row += 1) {
@@ -117,9 +117,9 @@ class Checks {
       const digits = name === "observed" || name === "exact" ? Float64Array.from(values, sizeOf) : null;
       const before = (a, b) => (digits && digits[a] !== digits[b] ? (digits[a] < digits[b] ? -1 : 1) : compare(name, values[a], values[b]));
       const sorted = values.map((value, code) => code).sort(before);
-      const place = new Float64Array(column.values.length);
-      sorted.forEach((code, position) => { place[code] = column.values[code] === "" ? NaN : position; });
-      ranks = Float64Array.from(column.codes, (code) => place[code]);
+      const positions = new Float64Array(column.values.length);
+      sorted.forEach((code, position) => { positions[code] = column.values[code] === "" ? NaN : position; });
+      ranks = Float64Array.from(column.codes, (code) => positions[code]);
     }
     this.ranks.set(name, ranks);
     return ranks;
@@ -150,22 +150,22 @@ function sizeOf(text) {
 }
 
 function compare(name, a, b) {
-  if (name === "verdict") return SEVERITY.indexOf(a) - SEVERITY.indexOf(b);
+  if (name === "verdict") return VERDICTS.indexOf(a) - VERDICTS.indexOf(b);
   if (name === "dtype") return DTYPES.indexOf(a) - DTYPES.indexOf(b);
   if (name === "outcome") return OUTCOMES.indexOf(a) - OUTCOMES.indexOf(b);
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-// One row's permanent name, the same in every run that has the check.
+// A row's permanent name, the same in every run that has the check.
 const KEY = ["case", "dtype", "formulation", "quantity", "subject"];
 const keyOf = (checks, row) => KEY.map((name) => encodeURIComponent(checks.text(name, row))).join("/");
 
 function rowOf(checks, key) {
   const parts = key.split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
   if (parts.length !== KEY.length) return -1;
-  const wanted = KEY.map((name, place) => {
+  const wanted = KEY.map((name, index) => {
     const column = checks.columns.get(name);
-    return [column.codes, column.values.indexOf(parts[place])];
+    return [column.codes, column.values.indexOf(parts[index])];
   });
   for (let row = 0; row < checks.count; row += 1) if (wanted.every(([codes, code]) => codes[row] === code)) return row;
   return -1;

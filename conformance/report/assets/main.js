@@ -1,6 +1,6 @@
 // The page's start: the static page is there already, everything here adds to it.
 
-async function copyText(text, told) {
+async function copyText(text, confirmation) {
   try {
     await navigator.clipboard.writeText(text);
   } catch { // an old browser, or one that gives no clipboard to files
@@ -11,7 +11,7 @@ async function copyText(text, told) {
     document.execCommand("copy");
     area.remove();
   }
-  say(told);
+  say(confirmation);
 }
 
 function startCopyButtons() {
@@ -27,9 +27,9 @@ function startCopyButtons() {
 
 function failed(error) {
   console.error(error);
-  const place = document.getElementById("checks-loading");
-  place.hidden = false;
-  place.textContent = `The table could not be drawn (${error.message}). The same rows are in results.csv, beside this file.`;
+  const notice = document.getElementById("checks-loading");
+  notice.hidden = false;
+  notice.textContent = `The table could not be drawn (${error.message}). The same rows are in results.csv, beside this file.`;
 }
 
 startCopyButtons();

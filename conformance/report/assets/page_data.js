@@ -18,13 +18,13 @@ async function unpackColumns(name) {
   const [data, response] = await Promise.all([unpackJson(name), unpack(`${name}-codes`)]);
   const codes = await response.arrayBuffer();
   let start = 0;
-  for (const one of data.columns) {
-    const end = start + data.rows * one.width;
-    one.codes = new CODES[one.width](codes.slice(start, end));
+  for (const column of data.columns) {
+    const end = start + data.rows * column.width;
+    column.codes = new CODES[column.width](codes.slice(start, end));
     start = end;
-    if (one.kind !== "number") continue;
-    const values = one.values.map((value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value));
-    one.values = Array.from(one.codes, (code) => values[code]);
+    if (column.kind !== "number") continue;
+    const values = column.values.map((value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value));
+    column.values = Array.from(column.codes, (code) => values[code]);
   }
   return data;
 }

@@ -1,4 +1,4 @@
-// The stability frontier: one chart a dtype (Vega-Lite), drawn when it comes near the screen.
+// The stability frontier: a chart for each dtype (Vega-Lite), drawn when it comes near the screen.
 
 // Okabe and Ito's colours, which the colour-blind can tell apart; lighter on dark.
 const LIGHT = { functional: "#0072b2", module: "#2f9bd6", composed: "#00805e", one_hot: "#9a6b00", naive: "#d55e00", manual: "#a8457f" };
@@ -13,14 +13,13 @@ let edges = null;
 let drawn = [];
 let pending = 0;
 
-const column = (name) => sweep.columns.find((one) => one.name === name);
-const valueOf = (one, row) => (one.kind === "text" ? one.values[one.codes[row]] : one.values[row]);
+const valueOf = (column, row) => (column.kind === "text" ? column.values[column.codes[row]] : column.values[row]);
 const unique = (values) => [...new Set(values)];
 
 function sweepRows() {
   const names = ["case", "operation", "formulation", "dtype", "subject", "gap", "ulp_error", "ulp_bound", "ulp_attainable"];
-  const columns_ = names.map((name) => [name, column(name)]);
-  return Array.from({ length: sweep.rows }, (_, row) => Object.fromEntries(columns_.map(([name, one]) => [name, valueOf(one, row)])))
+  const columns = names.map((name) => sweep.columns.find((column) => column.name === name));
+  return Array.from({ length: sweep.rows }, (_, row) => Object.fromEntries(columns.map((column) => [column.name, valueOf(column, row)])))
     .filter((row) => row.gap > 0);
 }
 
@@ -36,7 +35,7 @@ function theme() {
 function logAxis(title, type, domain) {
   const [low, high] = domain.map(Math.log10);
   const step = Math.max(1, Math.round((high - low) / 6));
-  const powers = Array.from({ length: 400 }, (_, place) => place - 200).filter((power) => power >= low && power <= high && power % step === 0);
+  const powers = Array.from({ length: 400 }, (_, index) => index - 200).filter((power) => power >= low && power <= high && power % step === 0);
   return { type: "quantitative", scale: { type: "log", nice: false, domain }, title,
     axis: { grid: type === "y", values: powers.map((power) => 10 ** power),
       labelExpr: "datum.value >= 100000 || datum.value < 0.01 ? replace(format(datum.value, '.0e'), '+', '') : format(datum.value, '~g')" } };
@@ -61,7 +60,7 @@ function chartSpec(rows, dtype, width, subjects) {
   const colour = { field: "formulation", type: "nominal", legend: null,
     scale: { domain: Object.keys(LIGHT), range: Object.values(isDark() ? DARK : LIGHT) } };
   const dash = { field: "subject", type: "nominal", legend: null,
-    scale: { domain: subjects, range: subjects.map((_, place) => DASHES[place % DASHES.length]) } };
+    scale: { domain: subjects, range: subjects.map((_, index) => DASHES[index % DASHES.length]) } };
   const limit = (field, strokeDash) => ({
     mark: { type: "line", color: inks.ink, strokeDash, strokeWidth: 2, interpolate: "monotone" },
     encoding: { x, y: { field, aggregate: "max", ...yAxis } },
@@ -128,32 +127,33 @@ const chartKey = () => JSON.stringify([view.chart, ...["operation", "dtype", "su
 async function drawFrontier() {
   const turn = (pending += 1);
   const rows = sweepRows();
-  const place = document.getElementById("frontier-view");
+  const container = document.getElementById("frontier-view");
   const cases = unique(rows.map((row) => row.case)).filter((name) => rows.some((row) => row.case === name && allowed("operation", row.operation)));
-  place.hidden = cases.length === 0;
+  container.hidden = cases.length === 0;
   if (!cases.length) return;
   const telling = FIRST.map((name) => rows.find((row) => row.operation === name && cases.includes(row.case))?.case).find(Boolean);
   const chosen = cases.includes(view.chart) ? view.chart : telling ?? cases[0];
-  const own = rows.filter((row) => row.case === chosen);
-  const subjects = unique(own.map((row) => row.subject));
-  const formulations = unique(own.map((row) => row.formulation));
-  const select_ = make("select", { id: "chart-case", onchange: (event) => change({ chart: event.target.value }) },
+  const caseRows = rows.filter((row) => row.case === chosen);
+  const subjects = unique(caseRows.map((row) => row.subject));
+  const formulations = unique(caseRows.map((row) => row.formulation));
+  const chooser = make("select", { id: "chart-case", onchange: (event) => change({ chart: event.target.value }) },
     ...cases.map((name) => make("option", { value: name, selected: name === chosen }, `${rows.find((row) => row.case === name).operation}: ${name}`)));
   const focused = document.activeElement?.closest("#frontier-view") ? document.activeElement : null;
-  const held = focused && [focused.id, focused.value, focused.dataset.kind];
+  const focusKey = focused && [focused.id, focused.value, focused.dataset.kind];
   const charts = make("div", { class: "charts" });
-  place.replaceChildren(make("div", { class: "controls" }, make("label", { class: "sweep" }, "Sweep ", select_),
+  container.replaceChildren(make("div", { class: "controls" }, make("label", { class: "sweep" }, "Sweep ", chooser),
     make("p", { class: "keys" }, line("currentColor", [7, 4]), " bound ", line("currentColor", [1.5, 3]), " attainable"),
     make("fieldset", {}, make("legend", {}, "formulation"), ...formulations.map((name) => legendBox("formulation", name,
-      formulations.filter((one) => allowed("formulation", one)), line(inkOf(name), [1, 0])))),
+      formulations.filter((value) => allowed("formulation", value)), line(inkOf(name), [1, 0])))),
     make("fieldset", {}, make("legend", {}, "subject"), ...subjects.map((name, at) => legendBox("subject", name,
-      subjects.filter((one) => allowed("subject", one)), line("currentColor", DASHES[at % DASHES.length]))))), charts);
-  if (held) [...place.querySelectorAll("input, select")].find((one) => (held[0] ? one.id === held[0] : one.value === held[1] && one.dataset.kind === held[2]))?.focus();
+      subjects.filter((value) => allowed("subject", value)), line("currentColor", DASHES[at % DASHES.length]))))), charts);
+  if (focusKey) [...container.querySelectorAll("input, select")]
+    .find((box) => (focusKey[0] ? box.id === focusKey[0] : box.value === focusKey[1] && box.dataset.kind === focusKey[2]))?.focus();
   for (const old of drawn) old.finalize();
   drawn = [];
   const width = Math.max(240, (charts.clientWidth - (charts.clientWidth > 720 ? 32 : 0)) / (charts.clientWidth > 720 ? 2 : 1) - 2);
   for (const dtype of DTYPES.filter((name) => allowed("dtype", name))) {
-    const shown = own.filter((row) => row.dtype === dtype && allowed("formulation", row.formulation) && allowed("subject", row.subject));
+    const shown = caseRows.filter((row) => row.dtype === dtype && allowed("formulation", row.formulation) && allowed("subject", row.subject));
     if (!shown.length || turn !== pending) continue;
     const holder = make("div", {});
     charts.append(make("figure", {}, make("figcaption", {}, dtype), holder));
@@ -165,8 +165,8 @@ async function drawFrontier() {
 
 async function startFrontier() {
   if (!document.getElementById("data-sweep")) return;
-  const place = document.getElementById("frontier-view");
-  place.hidden = false;
+  const container = document.getElementById("frontier-view");
+  container.hidden = false;
   const start = async () => {
     [sweep, edges] = await Promise.all([unpackColumns("sweep"), unpackJson("edges"), unpackModule("vega")]);
     let shown = chartKey();
@@ -185,5 +185,5 @@ async function startFrontier() {
     near.disconnect();
     start().catch(failed);
   }, { rootMargin: "600px" });
-  near.observe(place);
+  near.observe(container);
 }

@@ -104,19 +104,19 @@ function filterSections() {
   const names = ["operation", "dtype", "subject", "formulation", "quantity", "verdict"];
   for (const element of document.querySelectorAll("[data-operation], [data-subject]")) {
     element.hidden = names.some((name) => {
-      const own = element.dataset[name];
+      const values = element.dataset[name];
       const wanted = view.filters[name];
-      return own !== undefined && wanted !== undefined && !own.split("|").some((value) => wanted.includes(value));
+      return values !== undefined && wanted !== undefined && !values.split("|").some((value) => wanted.includes(value));
     });
   }
   for (const rest of document.querySelectorAll(".rest")) {
     if (names.some((name) => view.filters[name])) rest.open = true; // what a filter leaves is seen
-    rest.hidden = ![...rest.children].some((one) => one.matches("[data-operation]:not([hidden])"));
+    rest.hidden = ![...rest.children].some((part) => part.matches("[data-operation]:not([hidden])"));
   }
   for (const cell of document.querySelectorAll(".heat .cell")) {
-    const own = new URLSearchParams(cell.hash.slice(1));
+    const filters = new URLSearchParams(cell.hash.slice(1));
     const wanted = ["operation", "subject", "dtype"].filter((name) => view.filters[name]);
-    const match = wanted.every((name) => view.filters[name].includes(own.get(name)));
+    const match = wanted.every((name) => view.filters[name].includes(filters.get(name)));
     cell.classList.toggle("off", wanted.length > 0 && !match);
     cell.classList.toggle("on", wanted.length === 3 && match);
   }

@@ -1,4 +1,4 @@
-"""A formulation's source text with all that it needs, taken from the adapters: what ran is what is shown.
+"""Source text of a formulation with all that it needs, taken from the adapters: what ran is what is shown.
 
 The adapters' modules are read, not imported: the parent may lack the framework.
 """
@@ -13,14 +13,18 @@ from functools import cache
 from pathlib import Path
 
 ADAPTERS = Path(__file__).resolve().parents[2] / "adapters"
-Place = tuple[str, str]  # a module of the adapters, and a name that it defines
+QualifiedName = tuple[str, str]  # a module of the adapters, and a name that it defines
 
 
 @dataclass(frozen=True)
 class Source:
-    """A formulation as source: the imports and definitions that `expression` needs, each a statement's text.
+    """Formulation as source text.
 
-    `of_class`: the expression is a class, to be built from the parameters and called on the inputs.
+    Attributes:
+        imports: The imports that it needs, a statement each.
+        definitions: The definitions that it needs, a statement each, in an order in which they can run.
+        expression: The function, or the class where `of_class`.
+        of_class: Whether the expression is built from the parameters and then called on the inputs.
     """
 
     imports: tuple[str, ...]
@@ -31,7 +35,14 @@ class Source:
 
 @dataclass
 class _Module:
-    """A module of the adapters: what it defines, what it imports from elsewhere, and from its own package."""
+    """Module of the adapters.
+
+    Attributes:
+        name: Its dotted name below the adapters.
+        defines: The statement that defines each name.
+        imports: The statement that imports each name from elsewhere.
+        relative: The module and name of the adapters behind each relative import; None: the module itself.
+    """
 
     name: str
     defines: dict[str, ast.stmt] = field(default_factory=dict)
@@ -113,12 +124,12 @@ def _entry(table: ast.expr | None, *keys: str) -> ast.expr | None:
     for key in keys:
         if not isinstance(table, ast.Dict):
             return None
-        found = [
+        matches = [
             v
             for k, v in zip(table.keys, table.values, strict=True)
             if isinstance(k, ast.Constant) and k.value == key
         ]
-        table = found[0] if found else None
+        table = matches[0] if matches else None
     return table
 
 
@@ -129,8 +140,8 @@ class _Collector:
         self.gradient = gradient
         self.imports: dict[str, None] = {}
         self.modules: list[str] = []
-        self._wanted: list[Place] = []
-        self._done: dict[Place, str] = {}
+        self._wanted: list[QualifiedName] = []
+        self._done: dict[QualifiedName, str] = {}
 
     def take(self, module: _Module, node: ast.expr) -> ast.expr:
         """The expression without annotations and the package's own names; what it needs is noted."""
@@ -152,11 +163,11 @@ class _Collector:
     def definitions(self) -> Iterator[str]:
         """The definitions' texts, in an order in which they can run."""
         order = list(dict.fromkeys(self._ranked("base", "bfloat16", *self.modules)))
-        places = sorted(
+        definitions = sorted(
             self._done,
-            key=lambda place: (order.index(place[0]), list(_read(place[0]).defines).index(place[1])),
+            key=lambda name: (order.index(name[0]), list(_read(name[0]).defines).index(name[1])),
         )
-        return (self._done[place] for place in places)
+        return (self._done[definition] for definition in definitions)
 
     def _ranked(self, *names: str) -> Iterator[str]:
         """Modules, those that others import first."""
@@ -179,8 +190,8 @@ class _Collector:
                 owner = next(
                     (
                         other
-                        for other, one in module.relative.values()
-                        if one is None and name in _read(other).defines
+                        for other, original in module.relative.values()
+                        if original is None and name in _read(other).defines
                     ),
                     None,
                 )
@@ -188,7 +199,7 @@ class _Collector:
                     self._wanted.append((owner, name))
 
 
-def _defined(module: str, name: str) -> Place:
+def _defined(module: str, name: str) -> QualifiedName:
     """Where a name that a module offers is defined."""
     owner = _read(module)
     if name not in owner.defines and name in owner.relative:
@@ -208,23 +219,23 @@ class _Definition:
 @cache
 def _definition(module: str, name: str, gradient: bool) -> _Definition:
     """What a module defines by a name, for all formulations that need it."""
-    found = _read(module)
-    cleaned = _Clean(found, gradient).visit(ast.parse(ast.unparse(found.defines[name])).body[0])
+    source = _read(module)
+    cleaned = _Clean(source, gradient).visit(ast.parse(ast.unparse(source.defines[name])).body[0])
     return _Definition(ast.unparse(ast.fix_missing_locations(cleaned)), _free(cleaned))
 
 
 def _free(node: ast.AST) -> tuple[str, ...]:
     """Names that are read and neither parameters nor assigned inside, nor the node's own."""
     bound, seen = set(), dict[str, None]()
-    for one in ast.walk(node):
-        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
-            seen[one.id] = None
-        elif isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-            bound.add(one.id)
-        elif isinstance(one, ast.arg):
-            bound.add(one.arg)
-        elif isinstance(one, (ast.FunctionDef, ast.ClassDef)):
-            bound.add(one.name)
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
+            seen[inner.id] = None
+        elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            bound.add(inner.id)
+        elif isinstance(inner, ast.arg):
+            bound.add(inner.arg)
+        elif isinstance(inner, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(inner.name)
     return tuple(name for name in seen if name not in bound)
 
 
@@ -239,7 +250,8 @@ class _Clean(ast.NodeTransformer):
         node.returns = None
         node.body = _without_docstring(node.body)
         if not self.gradient:
-            node.decorator_list = [one for one in node.decorator_list if "gradient" not in ast.unparse(one)]
+            kept = [call for call in node.decorator_list if "gradient" not in ast.unparse(call)]
+            node.decorator_list = kept
         return self.generic_visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:

@@ -1,4 +1,4 @@
-"""How a program is written in each framework: tensors, the call in its mode, the gradient, the print."""
+"""Syntax of each framework: how tensors, the call in its mode, the gradient and the print are written."""
 
 from __future__ import annotations
 
@@ -8,18 +8,43 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tensor:
-    """A named array: `values` is an expression for nested lists, or for a flat list of the given shape."""
+    """Tensor that a program defines.
+
+    Attributes:
+        name: Its name.
+        values: An expression for nested lists, or for a flat list where `shape` is given.
+        shape: The shape of a flat list.
+        integers: The dtype of labels; empty for what has the check's dtype.
+        needs: The import that `values` needs; empty for none.
+    """
 
     name: str
     values: str
     shape: tuple[int, ...] | None
-    integers: str  # the dtype of labels; empty for what has the check's own
+    integers: str
     needs: str
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a program needs, framework by framework alike; `call` is the expression of the value."""
+    """Program in parts, before any framework's syntax.
+
+    Attributes:
+        imports: Statements that the definitions need.
+        tensors: The tensors that it defines.
+        inputs: The names of those that the operation takes.
+        definitions: Functions of the adapters.
+        call: The expression of the value.
+        wrt: The input of a derivative; empty for the value.
+        upstream: Whether a tensor `upstream` is defined.
+        dtype: The check's dtype.
+        mode: The subject's mode.
+        device: The subject's device; empty for the framework's own choice.
+        index: The worst element's; empty for the whole array.
+        function: The expression of the function that `call` calls.
+        second: Whether the derivative of <gradient, direction> is meant, not the gradient.
+        cast: Whether integers are compared in the dtype, as one_hot's.
+    """
 
     imports: list[str]
     tensors: list[Tensor]
@@ -33,8 +58,8 @@ class Program:
     device: str
     index: tuple[int, ...]
     function: str
-    second: bool = False  # the derivative of <gradient, direction>, not the gradient
-    cast: bool = False  # one_hot's integers are compared in the dtype
+    second: bool = False
+    cast: bool = False
 
     @property
     def names(self) -> str:
@@ -43,7 +68,7 @@ class Program:
         return ", ".join([*self.inputs, *flows])
 
     @property
-    def place(self) -> str:
+    def subscript(self) -> str:
         """The worst element's index as a subscript; the whole array where there is none."""
         return f"[{', '.join(map(str, self.index))}]" if self.index else ""
 
@@ -78,10 +103,10 @@ def _torch(program: Program) -> tuple[list[str], str]:
         lines += [f"result = {call}" + (f".to(torch.{program.dtype})" if program.cast else "")]
     cpu = ".cpu()" if program.device else ""
     if program.dtype == "bfloat16":  # NumPy, whose digits the report shows, has no such type
-        shown = f"result{program.place}"
+        shown = f"result{program.subscript}"
         lines += [f'print(f"{{{shown}.item():g}}")' if program.index else f"print({shown}.tolist())"]
     else:
-        lines += [f"print(result.detach(){cpu}.numpy(){program.place})"]
+        lines += [f"print(result.detach(){cpu}.numpy(){program.subscript})"]
     return ["import torch"], "\n".join(lines)
 
 
@@ -115,7 +140,7 @@ def _tensorflow(program: Program) -> tuple[list[str], str]:
         lines += [f"result = {program.call}"]
     # A tensor's numpy() is a scalar already where it has no dimension.
     shown = f"tf.cast(result, tf.{program.dtype})" if program.cast else "tf.convert_to_tensor(result)"
-    lines += [f"print({shown}.numpy(){program.place})"]
+    lines += [f"print({shown}.numpy(){program.subscript})"]
     return ["import tensorflow as tf"], "\n".join(lines)
 
 
@@ -161,7 +186,7 @@ def _jax(program: Program) -> tuple[list[str], str]:
         f"result = compute({program.names})",
     ]
     shown = f"result.astype(jnp.{program.dtype})" if program.cast else "result"
-    lines += [f"print(np.asarray({shown}){program.place})"]
+    lines += [f"print(np.asarray({shown}){program.subscript})"]
     return ["import jax", "import jax.numpy as jnp", "import numpy as np"], "\n".join(lines)
 
 
@@ -186,7 +211,7 @@ def _numpy(program: Program) -> tuple[list[str], str]:
     narrow = ".astype(np.float16)" if program.dtype == "float16" else ""
     if program.cast:
         narrow = ".astype(np.float32)" if half else f".astype(np.{program.dtype})"
-    lines += [f"print(np.asarray(result){narrow}{program.place})"]
+    lines += [f"print(np.asarray(result){narrow}{program.subscript})"]
     return ["import numpy as np"], "\n".join(lines)
 
 

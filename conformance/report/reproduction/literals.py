@@ -1,4 +1,4 @@
-"""Inputs as Python literals that mean the same bits everywhere."""
+"""Literals of Python that mean the same bits everywhere."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
 
-LONGEST = 400  # elements: more are packed
-LONGEST_PACKED = 40_000  # letters: more would be no text to copy
-_BYTES = LONGEST_PACKED * 4 // 5  # what so many letters of base 85 hold
-_RATIO = 1032  # zlib makes nothing shorter than by this factor
-KINDS: dict[str, Callable[[str], object]] = {
+MAX_LISTED_ELEMENTS = 400  # elements: more are packed
+MAX_PACKED_LETTERS = 40_000  # letters: more would be no text to copy
+_MAX_PACKED_BYTES = MAX_PACKED_LETTERS * 4 // 5  # what so many letters of base 85 hold
+_MAX_ZLIB_RATIO = 1032  # zlib makes nothing shorter than by this factor
+SCALARS: dict[str, Callable[[str], object]] = {
     "float16": np.float16,
     "bfloat16": lambda text: ml_dtypes.bfloat16(float(text)),
     "float32": np.float32,
@@ -37,7 +37,7 @@ def number(value: float, dtype: str) -> str:
     ):  # a short decimal may round beyond the largest number: it is not the value
         for digits in range(1, 10):
             short = repr(float(f"{value:.{digits}g}"))
-            if dtype in KINDS and float(KINDS[dtype](short)) == value:  # type: ignore[arg-type]
+            if dtype in SCALARS and float(SCALARS[dtype](short)) == value:  # type: ignore[arg-type]
                 return short
     return repr(value)
 
@@ -51,7 +51,7 @@ def nested(array: Array, dtype: str) -> str:
 
 def packed(array: Array) -> tuple[str, str] | None:
     """A large array as an expression for its flat list, and its import; None where that is too large."""
-    if array.size * 4 > _BYTES * _RATIO:
+    if array.size * 4 > _MAX_PACKED_BYTES * _MAX_ZLIB_RATIO:
         return None
     code = "d" if array.dtype.kind == "f" else "q"
     if code == "d" and np.array_equal(array, array.astype(np.float32), equal_nan=True):
@@ -67,10 +67,10 @@ def packed(array: Array) -> tuple[str, str] | None:
 @lru_cache(maxsize=2)  # The programs of a case have the same tensors.
 def _compressed(data: bytes) -> bytes | None:
     """The data compressed; None, without reading on, once that is longer than what may be written."""
-    stream, found = zlib.compressobj(), bytearray()
+    stream, compressed = zlib.compressobj(), bytearray()
     for start in range(0, len(data), 1 << 16):
-        found += stream.compress(data[start : start + (1 << 16)])
-        if len(found) > _BYTES:
+        compressed += stream.compress(data[start : start + (1 << 16)])
+        if len(compressed) > _MAX_PACKED_BYTES:
             return None
-    found += stream.flush()
-    return bytes(found) if len(found) <= _BYTES else None
+    compressed += stream.flush()
+    return bytes(compressed) if len(compressed) <= _MAX_PACKED_BYTES else None

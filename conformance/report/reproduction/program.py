@@ -1,4 +1,4 @@
-"""One check as a program that imports the framework alone, and prints what the report says."""
+"""Program of one check: it imports the framework alone, and prints what the report says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,22 @@ VMAP = {"torch": "torch.func.vmap", "jax": "jax.vmap"}
 
 @dataclass(frozen=True)
 class Check:
-    """What names a check, and what the report says of it."""
+    """Check of a report, with what the report says of it.
+
+    Attributes:
+        operation: Its operation.
+        formulation: Its formulation.
+        quantity: Its quantity.
+        dtype: Its dtype.
+        framework: The subject's framework.
+        mode: The subject's mode; empty for the framework's own.
+        device: The subject's device; empty for the framework's own choice.
+        case: Its case.
+        worst_index: Where its worst element is; empty for the whole array.
+        observed: What the subject returned there.
+        exact: The exact value there.
+        message: What the subject said.
+    """
 
     operation: str
     formulation: str
@@ -44,18 +59,18 @@ class Check:
 def check_of(row: Mapping[str, object], environment: Mapping[str, object] | None = None) -> Check:
     """The check of a row of a run's frame; its mode is the subject's, or the environment's default."""
     subject = str(row["subject"])
-    found = re.fullmatch(r"(\w+)(?:==[^:@]+)?(?::(\w+))?(?:@(.+))?", subject)
+    named = re.fullmatch(r"(\w+)(?:==[^:@]+)?(?::(\w+))?(?:@(.+))?", subject)
     described = (environment or {}).get("subjects")
-    own = described.get(subject, {}) if isinstance(described, Mapping) else {}
-    mode = (found[2] if found else "") or own.get("mode") or ""
-    device = (found[3] if found else "") or ""
+    description = described.get(subject, {}) if isinstance(described, Mapping) else {}
+    mode = (named[2] if named else "") or description.get("mode") or ""
+    device = (named[3] if named else "") or ""
     texts = {name: _text(row.get(name)) for name in ("operation", "formulation", "quantity", "dtype", "case")}
     return Check(
         **texts,
-        framework=found[1] if found else "",
+        framework=named[1] if named else "",
         mode=str(mode),
         device=str(device),
-        worst_index=tuple(int(place) for place in re.findall(r"\d+", _text(row.get("worst_index")))),
+        worst_index=tuple(int(index) for index in re.findall(r"\d+", _text(row.get("worst_index")))),
         observed=_text(row.get("observed")),
         exact=_text(row.get("exact")),
         message=_text(row.get("message")),
@@ -77,7 +92,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         source = formulation(check.framework, check.operation, check.formulation, check.quantity != "value")
     if source is None:
         return None
-    names = [one.name for one in OPERATIONS[check.operation].inputs]
+    names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
     tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
     flow = tensors.pop("upstream", None)
     if check.quantity != "value":
@@ -162,7 +177,7 @@ def _tensor(name: str, value: literals.Array, dtype: str) -> Tensor | None:
     integers = "" if value.dtype.kind == "f" else value.dtype.name
     if not value.size and value.ndim > 1:  # nested lists say nothing of the axes behind an empty one
         return Tensor(name, "[]", value.shape, integers, "")
-    if value.size <= literals.LONGEST:
+    if value.size <= literals.MAX_LISTED_ELEMENTS:
         return Tensor(name, literals.nested(value, dtype), None, integers, "")
     packed = literals.packed(value)
     return None if packed is None else Tensor(name, packed[0], value.shape, integers, packed[1])
@@ -178,23 +193,23 @@ def _call(source: Source, inputs: list[str], keywords: dict[str, ast.expr]) -> t
     if source.of_class:
         made = ast.Call(expression, [], named)
         return [], ast.unparse(ast.fix_missing_locations(ast.Call(made, positional, [])))
-    before = []
+    statements = []
     function = expression
     if isinstance(expression, ast.Call):
-        before = [f"function = {ast.unparse(ast.fix_missing_locations(expression))}"]
+        statements = [f"function = {ast.unparse(ast.fix_missing_locations(expression))}"]
         function = ast.Name("function", ast.Load())
-    return before, ast.unparse(ast.fix_missing_locations(ast.Call(function, positional, named)))
+    return statements, ast.unparse(ast.fix_missing_locations(ast.Call(function, positional, named)))
 
 
 def _inlined(function: ast.Lambda, positional: list[ast.expr], keywords: dict[str, ast.expr]) -> ast.expr:
     """The body of a lambda with its parameters replaced by what it is called with."""
-    parameters = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+    parameters = [parameter.arg for parameter in (*function.args.posonlyargs, *function.args.args)]
     values: dict[str, ast.expr] = {}
     defaults = function.args.defaults
     values.update(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))
-    for one, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+    for parameter, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
         if default is not None:
-            values[one.arg] = default
+            values[parameter.arg] = default
     values.update(zip(parameters, positional, strict=False))
     values.update(keywords)
 
