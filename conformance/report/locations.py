@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conformance.cases.discovery import corpus
+from conformance.report.figures import missing
 
 Row = Mapping[str, object]
 #: What a workflow's line says that runs the suite.
@@ -49,7 +50,9 @@ class Locations:
 
     def of(self, row: Row) -> Location | None:
         """The line that a row of `results.csv` is shown at; None where there is no file to show."""
-        file, line = str(row["file"]), max(1, int(str(row["line"] or 1)))
+        file, number = str(row["file"]), row["line"]
+        # A frame in which some rows have no line holds floats, nan where there is none.
+        line = 1 if missing(number) or not number else max(1, int(float(str(number))))
         if not file:
             return None
         path = Path.cwd() / file
