@@ -7,6 +7,7 @@ case file is at fault; 130 and 143 interrupted by SIGINT and SIGTERM.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,8 +27,10 @@ _INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="loss-conformance")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Judges softmax, cross-entropy and binary losses of PyTorch, TensorFlow and JAX against exact values."""
+    context.obj = time.monotonic()
 
 
 def _selection(command: Any) -> Any:
@@ -164,11 +167,12 @@ def run(
 
     report.terminal(result, console(), *overviews)
     if before is None or result.environment.get("interrupted"):
-        _finish(result, strict, exit_zero)
+        _finish(result, output, strict, exit_zero)
     from conformance.comparison.difference import diff as compare
 
     difference = compare(before, result, factor=factor, removed="allow" if allow_removed else "fail")
-    _finish_difference(difference, output, strict, exit_zero)
+    difference.save(output)
+    _finish_difference(difference, (f"{output}/diff.html", f"{output}/report.html"), strict, exit_zero)
 
 
 @cli.command()
@@ -184,7 +188,9 @@ def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two runs check by check, by their directories."""
     from conformance.comparison.difference import diff as compare
 
-    _finish_difference(compare(old, new, **options), output, strict)
+    difference = compare(old, new, **options)
+    difference.save(output)
+    _finish_difference(difference, (f"{output}/diff.html",), strict)
 
 
 @cli.command()
@@ -210,24 +216,33 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
     with progress() as shown:
         result, difference = upgrading.upgrade(old, new, output=output, progress=shown, **options)
     if difference is None:
-        _finish(result, strict)
+        _finish(result, output, strict)
     else:
-        _finish_difference(difference, None, strict)
+        _finish_difference(difference, (f"{output}/diff.html", f"{output}/report.html"), strict)
 
 
 def _finish_difference(
-    difference: Difference, output: str | None, strict: bool, exit_zero: bool = False
+    difference: Difference, pages: Sequence[str], strict: bool, exit_zero: bool = False
 ) -> NoReturn:
     from conformance.comparison.files import terminal
     from conformance.execution.terminal import console
 
-    if output is not None:
-        difference.save(output)
     terminal(difference, console(), strict)
+    _name(pages)
     sys.exit(int(not difference.new.whole) if exit_zero else difference.exit_code(strict))
 
 
-def _finish(result: Run, strict: bool, exit_zero: bool = False) -> NoReturn:
+def _name(pages: Sequence[str]) -> None:
+    """The last line: where the report lies, and the seconds that the command took."""
+    from conformance.report.figures import names, seconds
+
+    click.echo(
+        f"Report: {names(list(pages))}, after {seconds(time.monotonic() - click.get_current_context().obj)}"
+    )
+
+
+def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> NoReturn:
+    _name((f"{output}/report.html",))
     interrupted = _INTERRUPTED.get(str(result.environment.get("interrupted", "")))
     if interrupted is not None:
         click.echo("interrupted: finish it with `conformance run --resume` and the same --output", err=True)
@@ -252,16 +267,16 @@ def _finish(result: Run, strict: bool, exit_zero: bool = False) -> NoReturn:
 )
 @_TIME_LIMIT
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
-def check(function: str, operation: str, **options: Any) -> None:
+def check(function: str, operation: str, output: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
     from conformance.checking.check import check as check_function
     from conformance.checking.report import print_check
     from conformance.execution.terminal import console, progress
 
     with progress() as shown:
-        result = check_function(function, operation, progress=shown, **options)
+        result = check_function(function, operation, output=output, progress=shown, **options)
     print_check(result, console())
-    _finish(result, False)
+    _finish(result, output, False)
 
 
 @cli.command()
@@ -299,7 +314,7 @@ def validate(paths: Sequence[str]) -> None:
     from conformance.cases.validation import validate as validate_cases
 
     cases = validate_cases([Path(path) for path in paths] or None)
-    click.echo(f"{len(cases)} cases are valid")
+    click.echo("1 case is valid" if len(cases) == 1 else f"{len(cases)} cases are valid")
 
 
 @cli.command()

@@ -85,6 +85,33 @@ cases:
 """
 
 
+class TestLastLine:
+    """Each command that writes a report says where it lies, and how long it took."""
+
+    def test_names_the_pages_and_the_seconds(self, tmp_path: Path) -> None:
+        (tmp_path / "both.yaml").write_text(BOTH)
+        ran = call("run", "both.yaml", "--subject", "numpy", "--output", "out", cwd=tmp_path)
+        assert self.said(ran) == "out/report.html"
+        assert re.match(r"This stack conforms: numpy \S+ stays within the derived bounds", ran.stdout)
+        assert self.said(call("diff", "out", "out", "--output", "d", cwd=tmp_path)) == "d/diff.html"
+        words = ("run", "both.yaml", "--subject", "numpy", "--output", "again", "--baseline", "out")
+        assert self.said(call(*words, cwd=tmp_path)) == "again/diff.html and again/report.html"
+
+    def said(self, done: subprocess.CompletedProcess[str]) -> str:
+        line = re.fullmatch(r"Report: (.*), after \d+(\.\d)? s", done.stdout.splitlines()[-1])
+        assert line is not None, done.stdout
+        return line[1]
+
+
+@pytest.mark.parametrize(
+    ("operations", "line"), [("softmax", "1 case is valid"), ("both", "2 cases are valid")]
+)
+def test_the_valid_cases_are_counted(operations: str, line: str, tmp_path: Path) -> None:
+    entries = BOTH.splitlines(keepends=True)
+    (tmp_path / "f.yaml").write_text("".join(entries if operations == "both" else entries[:-1]))
+    assert call("validate", "f.yaml", cwd=tmp_path).stdout == f"{line}\n"
+
+
 class TestBaseline:
     """A gate whose selection shrinks does not stay green."""
 

@@ -187,7 +187,8 @@ def _sentence(
     else:
         differing = "known deviations" if known.any() else "textbook formulations" if textbook.any() else ""
         rest = f", {differing} apart." if differing else " on every check."
-        text = f"This stack conforms: {stack} stay within the derived bounds{rest}"
+        stays = "stays" if len(subjects) == 1 else "stay"
+        text = f"This stack conforms: {stack} {stays} within the derived bounds{rest}"
     conforming = int(frame["conforms"].eq(True).fillna(False).sum())
     detail = (
         f"{conforming:,} of {count(int(ran.sum()), 'check')} conform; "

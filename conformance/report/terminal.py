@@ -146,7 +146,9 @@ def _claims(overview: Overview, console: Console) -> None:
             f"; identities broken on the posts' inputs: {', '.join(dict.fromkeys(broken))}" if broken else ""
         )
         kept = (
-            f"; {count(len(identities), 'identity', 'identities')} hold" if identities and not broken else ""
+            f"; {count(len(identities), 'identity holds', 'identities hold')}"
+            if identities and not broken
+            else ""
         )
         console.print(
             Text(
