@@ -31,7 +31,8 @@ from selenium.webdriver.remote.webdriver import WebDriver  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 from conformance.report import write  # noqa: E402
-from conformance.results.run import Run, load  # noqa: E402
+from conformance.results.loading import load  # noqa: E402
+from conformance.results.run import Run  # noqa: E402
 
 LIMITS = {"size": 6.0, "written": 3.0, "first paint": 2.0, "filter": 0.2, "search": 0.2, "sort": 0.2}
 UNITS = {"size": "MB"}

@@ -1,4 +1,4 @@
-"""A frame's files: written as CSV and Parquet, and read again, a part at a time."""
+"""Files of a frame: CSV and Parquet, written and read in parts of limited size."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pyarrow import compute, csv, parquet
 from conformance.results.row_buffers import Table, Texts
 
 #: Bytes of a file that are read in one step: no row may be longer. Arrow reads 32 of them ahead.
-_BLOCK = 1 << 18
-#: Bytes of such steps that are looked at together.
-_PART = 1 << 22
+_BLOCK_BYTES = 1 << 18
+#: Bytes of such steps that become rows together.
+_BATCH_BYTES = 1 << 22
 #: Rows that are written in one step.
-_ROWS = 1 << 14
+_WRITE_ROWS = 1 << 14
 
 
 class Keep(Protocol):
-    """A choice among a file's rows."""
+    """Filter of a file's rows."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -53,8 +53,8 @@ def write_parquet(frame: pd.DataFrame, stream: io.BufferedIOBase) -> None:
 
 def _steps(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """A frame's rows, some at a time: Arrow copies every text into every row."""
-    for start in range(0, max(len(frame), 1), _ROWS):
-        yield frame.iloc[start : start + _ROWS]
+    for start in range(0, max(len(frame), 1), _WRITE_ROWS):
+        yield frame.iloc[start : start + _WRITE_ROWS]
 
 
 def read_csv(path: Path, columns: Mapping[str, str], keep: Keep | None = None) -> pd.DataFrame:
@@ -68,30 +68,30 @@ def read_csv(path: Path, columns: Mapping[str, str], keep: Keep | None = None) -
         include_columns=list(columns),
         include_missing_columns=True,
     )
-    whole = Table(columns)
+    table = Table(columns)
     try:
-        read = csv.ReadOptions(use_threads=False, block_size=_BLOCK)
+        read = csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
         reader = csv.open_csv(path, read, csv.ParseOptions(newlines_in_values=True), options)
         for texts in _gathered(reader):
             if keep is not None:
-                looked_at = Table({name: columns[name] for name in keep.columns})
-                _add(texts, looked_at)
-                texts = texts.filter(pyarrow.array(keep.chosen(looked_at.frame())))
-            _add(texts, whole)
+                filtered = Table({name: columns[name] for name in keep.columns})
+                _add(texts, filtered)
+                texts = texts.filter(pyarrow.array(keep.chosen(filtered.frame())))
+            _add(texts, table)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
-    return whole.frame()
+    return table.frame()
 
 
 def _gathered(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-    held: list[pyarrow.RecordBatch] = []
+    waiting: list[pyarrow.RecordBatch] = []
     for batch in batches:
-        held.append(batch)
-        if sum(one.nbytes for one in held) >= _PART:
-            yield pyarrow.concat_batches(held)
-            held = []
-    if held:
-        yield pyarrow.concat_batches(held)
+        waiting.append(batch)
+        if sum(part.nbytes for part in waiting) >= _BATCH_BYTES:
+            yield pyarrow.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pyarrow.concat_batches(waiting)
 
 
 def _add(texts: pyarrow.RecordBatch, table: Table) -> None:
@@ -101,10 +101,10 @@ def _add(texts: pyarrow.RecordBatch, table: Table) -> None:
 def _cells(cells: pyarrow.Array, kind: str, texts: Texts) -> Any:
     cells = compute.fill_null(cells, "")
     if kind == "string":
-        found = cells.dictionary_encode()
-        return texts.codes(found.dictionary.to_pylist())[found.indices.to_numpy()]
+        encoded = cells.dictionary_encode()
+        return texts.codes(encoded.dictionary.to_pylist())[encoded.indices.to_numpy()]
     if kind == "boolean":
-        told = compute.is_in(cells, pyarrow.array(["True", "False"], pyarrow.large_string()))
-        return compute.if_else(told, compute.equal(cells, "True"), None).to_pylist()
+        stated = compute.is_in(cells, pyarrow.array(["True", "False"], pyarrow.large_string()))
+        return compute.if_else(stated, compute.equal(cells, "True"), None).to_pylist()
     numbers = compute.if_else(compute.equal(cells, ""), None, cells).cast(pyarrow.float64())
     return numbers.to_numpy(zero_copy_only=False)

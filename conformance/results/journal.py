@@ -1,4 +1,4 @@
-"""A run's directory while it is written: its lock, and the journal of every answer as it came.
+"""Journal: a run's directory while it is written, its lock, and the log of every answer as it came.
 
 The journal holds the answers themselves, as frames of the wire format, so that a run that was killed goes
 on where it stood: what is judged from it again is what an undisturbed run would have judged.
@@ -89,7 +89,7 @@ class RunDirectory:
         if not path.exists():
             return None, [], {}
         with open(path, "r+b") as stream:
-            whole = 0
+            whole_bytes = 0
             while True:
                 try:
                     frame = protocol.read_frame(stream)
@@ -97,14 +97,14 @@ class RunDirectory:
                     break
                 if frame is None:
                     break
-                whole = stream.tell()
+                whole_bytes = stream.tell()
                 if frame[0].get("kind") == "run":
                     header = frame[0]
                 elif frame[0].get("kind") == "hello":
                     hellos.append(Hello(str(frame[0].get("subject")), sanitize.hello(frame[0])))
                 elif frame[0].get("kind") == "answer":
                     answers[str(frame[0].get("subject")), str(frame[0].get("key"))] = frame
-            stream.truncate(whole)
+            stream.truncate(whole_bytes)
         return header, hellos, answers
 
     def begin(self, header: dict[str, Any]) -> None:

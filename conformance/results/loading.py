@@ -1,4 +1,4 @@
-"""Runs that somebody stored, perhaps a stranger: held to the types that comparisons and reports rely on."""
+"""Loading of stored runs, perhaps a stranger's: checked for the types that others rely on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conformance.errors import RunError
-from conformance.results import run as results
 from conformance.results import sanitize
-from conformance.results.frame_files import Keep
+from conformance.results.frame_files import Keep, read_csv
 from conformance.results.run import FORMAT, FRAMES, Run
 
 
@@ -42,37 +41,65 @@ class _Environment(BaseModel):
 def load(
     directory: str | Path, names: Collection[str] = FRAMES, keep: Mapping[str, Keep] = MappingProxyType({})
 ) -> Run:
-    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one.
+    """The run that `directory` holds.
 
-    `keep` says of a frame, by its name, which of its rows.
+    Args:
+        directory: As `Run.save`, or a run with `output`, wrote it.
+        names: The frames to read, among `results.run.FRAMES`; `results` must be one of them.
+        keep: By a frame's name, which of its rows to keep; none: all.
 
-    Raises RunError, one line, where there is none, or none that can be read.
+    Returns:
+        The run, its texts made safe for terminals and pages.
+
+    Raises:
+        RunError: There is no run, none that can be read, or one of another format; one line.
     """
     folder = Path(directory)
-    _check(folder / "run.json")
+    _validate(folder / "run.json")
     try:
-        run = results.load(folder, names, keep)
+        run = _read(folder, names, keep)
     except RunError as error:
         raise RunError(sanitize.text(" ".join(str(error).split()))) from None
-    about = sanitize.plain(run.environment)
-    subjects = {name: sanitize.hello(said) for name, said in about.get("subjects", {}).items()}
-    run.environment = {**about, "subjects": subjects}
+    environment = sanitize.plain(run.environment)
+    subjects = {name: sanitize.hello(header) for name, header in environment.get("subjects", {}).items()}
+    run.environment = {**environment, "subjects": subjects}
     return run
 
 
-def _check(path: Path) -> None:
-    """RunError for what is no environment of this format; `results.load` tells another one, and none."""
+def _validate(path: Path) -> None:
+    """RunError for what is no environment of this format; `_read` names another format, and none."""
     try:
-        found = json.loads(path.read_bytes())
-        if not isinstance(found, dict) or found.get("format") == FORMAT:
-            _Environment.model_validate(found)
+        environment = json.loads(path.read_bytes())
+        if not isinstance(environment, dict) or environment.get("format") == FORMAT:
+            _Environment.model_validate(environment)
     except FileNotFoundError:
         return
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(sanitize.text(one, 40) for one in first["loc"])
-        why = f"{path.name}: {place}: {first['msg']}" if place else f"{path.name}: {first['msg']}"
+        key = ".".join(sanitize.text(part, 40) for part in first["loc"])
+        why = f"{path.name}: {key}: {first['msg']}" if key else f"{path.name}: {first['msg']}"
         raise RunError(f"{path.parent}: this run cannot be read ({why})") from None
     except (OSError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())
         raise RunError(f"{path.parent}: this run cannot be read ({path.name}: {why})") from None
+
+
+def _read(folder: Path, names: Collection[str], keep: Mapping[str, Keep]) -> Run:
+    """The run as it stands in its files."""
+    try:
+        environment = json.loads((folder / "run.json").read_text("utf-8"))
+        if environment.get("format") != FORMAT:
+            raise RunError(
+                f"{folder}: a run of format {environment.get('format')}; this version reads format {FORMAT}: "
+                "run it again, or read it with the version that wrote it"
+            )
+        frames = {
+            name: read_csv(folder / f"{name}.csv", columns, keep.get(name))
+            for name, columns in FRAMES.items()
+            if name in names
+        }
+    except FileNotFoundError as error:
+        raise RunError(f"{folder}: no run here ({Path(error.filename).name} is missing)") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder}: this run cannot be read ({error})") from None
+    return Run(frames.pop("results"), environment, frames, folder)

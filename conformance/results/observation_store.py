@@ -1,4 +1,4 @@
-"""The arrays that a run observed, read from its record, and the element in which two of them differ most."""
+"""Observation store: the arrays that a run observed, and the element in which two of them differ most."""
 
 from __future__ import annotations
 
@@ -20,12 +20,22 @@ from conformance.results.journal import OBSERVATIONS
 Array = npt.NDArray[Any]
 _PREFIX = struct.Struct("<4sIQ")  # as protocol.py has it
 #: (case, dtype, formulation) of a request.
-Asked = tuple[str, str, str]
+RequestKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Element:
-    """The element in which two observations differ most: its index, and both sides' bits and digits."""
+    """The element in which two observations differ most.
+
+    Attributes:
+        index: Its index in the array.
+        bits_old: Its bits in the earlier run, as hexadecimal digits.
+        bits_new: Its bits in the later run.
+        old: The shortest digits that name it in its dtype, in the earlier run.
+        new: The same in the later run.
+        changed: How many elements differ.
+        elements: How many elements there are.
+    """
 
     index: tuple[int, ...]
     bits_old: str
@@ -41,25 +51,25 @@ class Observations:
 
     def __init__(self, directory: Path | None) -> None:
         self._path = None if directory is None else directory / OBSERVATIONS
-        self._places: dict[tuple[str, str], int] = {}
+        self._offsets: dict[tuple[str, str], int] = {}
         if self._path is not None and self._path.is_file():
             with self._path.open("rb") as stream:
                 self._index(stream)
 
     def _index(self, stream: BinaryIO) -> None:
-        for place, header, _ in _frames(stream):
+        for offset, header, _ in _frames(stream):
             if header.get("kind") == "answer":
                 # A later answer of the same name is a step of the search for a break, on other inputs.
-                self._places.setdefault((str(header.get("subject")), str(header.get("request"))), place)
+                self._offsets.setdefault((str(header.get("subject")), str(header.get("request"))), offset)
 
-    def get(self, subject: str, asked: Asked, quantity: str) -> tuple[Array, str] | None:
+    def get(self, subject: str, request: RequestKey, quantity: str) -> tuple[Array, str] | None:
         """The storage array of a quantity and its dtype's name; None where nothing was returned or kept."""
-        case, dtype, formulation = asked
-        place = self._places.get((subject, f"{case}[{dtype}-{formulation}]"))
-        if place is None or self._path is None:
+        case, dtype, formulation = request
+        offset = self._offsets.get((subject, f"{case}[{dtype}-{formulation}]"))
+        if offset is None or self._path is None:
             return None
         with self._path.open("rb") as stream:
-            stream.seek(place)
+            stream.seek(offset)
             try:
                 frame = protocol.read_frame(stream)
             except Exception:  # A header from a stranger makes NumPy raise what it likes.
@@ -75,10 +85,10 @@ def split(source: Path, targets: Mapping[str, Path]) -> None:
     opened = {path: path.open("wb") for path in dict.fromkeys(targets.values())}
     try:
         with source.open("rb") as stream:
-            for place, header, size in _frames(stream):
+            for offset, header, size in _frames(stream):
                 target = targets.get(str(header.get("subject")))
                 if target is not None:
-                    stream.seek(place)
+                    stream.seek(offset)
                     opened[target].write(stream.read(size))
     finally:
         for file in opened.values():
@@ -86,12 +96,12 @@ def split(source: Path, targets: Mapping[str, Path]) -> None:
 
 
 def _frames(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """Place, header and size of each whole frame, up to the first that cannot be read."""
-    place, end = 0, os.fstat(stream.fileno()).st_size
+    """Offset, header and bytes of each whole frame, up to the first that cannot be read."""
+    offset, end = 0, os.fstat(stream.fileno()).st_size
     while len(prefix := stream.read(_PREFIX.size)) == _PREFIX.size:
         magic, header_size, body_size = _PREFIX.unpack(prefix)
         size = _PREFIX.size + header_size + body_size
-        if magic != protocol.MAGIC or place + size > end:
+        if magic != protocol.MAGIC or offset + size > end:
             return
         try:
             header = json.loads(stream.read(header_size))
@@ -99,9 +109,9 @@ def _frames(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any], int]]:
             return
         if not isinstance(header, dict):
             return
-        yield place, header, size
-        place += size
-        stream.seek(place)
+        yield offset, header, size
+        offset += size
+        stream.seek(offset)
 
 
 def changed_most(old: tuple[Array, str], new: tuple[Array, str]) -> Element | None:
@@ -112,12 +122,12 @@ def changed_most(old: tuple[Array, str], new: tuple[Array, str]) -> Element | No
     (first, dtype), (second, other) = old, new
     if first.shape != second.shape or dtype != other or first.size == 0 or first.dtype != second.dtype:
         return None
-    a, b = (_ordered(one).reshape(-1) for one in (first, second))
+    a, b = (_ordered(array).reshape(-1) for array in (first, second))
     different = _bits(first).reshape(-1) != _bits(second).reshape(-1)
     if not different.any():
         return None
-    apart = np.where(different, np.abs(a - b), -1.0)
-    flat = int(apart.argmax())
+    distances = np.where(different, np.abs(a - b), -1.0)
+    flat = int(distances.argmax())
     index = tuple(int(i) for i in np.unravel_index(flat, first.shape))
     return Element(
         index,

@@ -1,4 +1,4 @@
-"""A frame's rows as they come: each text is held once, and a row costs four bytes of it a column."""
+"""Row buffers: a frame's rows as they come, texts interned (dictionary encoding): four bytes a cell."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Row = dict[str, Any]
 #: The columns of some rows, by name: codes of texts, flags or numbers.
 Columns = dict[str, npt.NDArray[Any]]
 #: Rows that are turned into columns in one step: they stay in the processor's cache.
-_AT_ONCE = 2048
+_BATCH_ROWS = 2048
 #: Texts are objects, one for all rows that have it: Arrow's own would copy every text into every row.
 TEXT = pd.StringDtype("python")
 _FLAGS = {None: -1, False: 0, True: 1}
 
 
 class Texts(dict[str | None, int]):
-    """Text -> its code, given to texts as they are met; 0 is a missing one."""
+    """Interned texts: text -> its code, in the order in which they are met; 0 is a missing one."""
 
     def __init__(self) -> None:
         super().__init__({None: 0})
@@ -35,22 +35,27 @@ class Texts(dict[str | None, int]):
 
     def by_code(self) -> npt.NDArray[np.object_]:
         """The texts by their codes."""
-        found = np.empty(len(self), object)
-        found[:] = list(self)
-        found[0] = pd.NA
-        return found
+        texts = np.empty(len(self), object)
+        texts[:] = list(self)
+        texts[0] = pd.NA
+        return texts
 
     def ranks(self) -> npt.NDArray[np.int32]:
         """Each code's place in the order of the texts; a missing one comes last."""
-        found = np.full(len(self), len(self), np.int32)
+        ranks = np.full(len(self), len(self), np.int32)
         texts = list(self)
-        found[sorted(range(1, len(self)), key=texts.__getitem__)] = np.arange(len(self) - 1)  # type: ignore[arg-type]
-        return found
+        ranks[sorted(range(1, len(self)), key=texts.__getitem__)] = np.arange(len(self) - 1)  # type: ignore[arg-type]
+        return ranks
 
 
 @dataclass
 class Table:
-    """Rows of one kind in the order in which they come; `columns` are their names and pandas types."""
+    """Rows of one kind in the order in which they come.
+
+    Attributes:
+        columns: Their names and pandas types.
+        texts: The codes of all texts in them.
+    """
 
     columns: Mapping[str, str]
     texts: Texts = field(default_factory=Texts)
@@ -60,7 +65,7 @@ class Table:
     def add(self, rows: Iterable[Row]) -> None:
         """Takes rows, each with a cell, or None, for every column; what they have beside is let go."""
         self._rows += rows
-        if len(self._rows) >= _AT_ONCE:
+        if len(self._rows) >= _BATCH_ROWS:
             self._settle()
 
     def add_columns(self, cells: Mapping[str, Any]) -> None:
@@ -72,17 +77,17 @@ class Table:
         self._settle()
         parts, self._parts = self._parts, []
         # One column after the other: two of the whole table would be held otherwise.
-        whole = {name: np.concatenate([part.pop(name) for part in parts]) for name in self.columns}
-        order = self._order(whole, by)
+        columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in self.columns}
+        order = self._order(columns, by)
         texts = self.texts.by_code()
-        data = {name: _series(kind, whole.pop(name)[order], texts) for name, kind in self.columns.items()}
+        data = {name: _series(kind, columns.pop(name)[order], texts) for name, kind in self.columns.items()}
         return pd.DataFrame(data, copy=False)
 
-    def _order(self, whole: Columns, by: Sequence[str]) -> Any:
+    def _order(self, columns: Columns, by: Sequence[str]) -> Any:
         if not by:
             return slice(None)
         ranks = self.texts.ranks()
-        keys = [ranks[whole[name]] if self.columns[name] == "string" else whole[name] for name in by]
+        keys = [ranks[columns[name]] if self.columns[name] == "string" else columns[name] for name in by]
         return np.lexsort(keys[::-1])
 
     def _settle(self) -> None:

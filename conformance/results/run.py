@@ -5,23 +5,23 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from conformance.errors import RunError
-from conformance.results.frame_files import Keep, read_csv, write_csv, write_parquet
+from conformance.results.frame_files import write_csv, write_parquet
 from conformance.results.row_buffers import typed
 
 #: The format of a run's directory: raised when a reader of the old one could misread the new one.
 FORMAT = 1
 
-#: Columns of results.csv and their pandas types.
+#: Columns of results.csv and their pandas types: a check a row. Errors and bounds are in ulps of the dtype;
+#: `observed`, `exact` and `worst_index` are those of the worst element; `ratio` is its error over its bound.
 RESULTS: dict[str, str] = {
     "case": "string",
     "operation": "string",
@@ -52,6 +52,7 @@ RESULTS: dict[str, str] = {
     "tags": "string",
     "why": "string",
 }
+#: Columns of relations.csv: an identity on a case a row; distances in ulps of the dtype.
 RELATIONS: dict[str, str] = {
     "case": "string",
     "relation": "string",
@@ -68,6 +69,7 @@ RELATIONS: dict[str, str] = {
     "message": "string",
     "source": "string",
 }
+#: Columns of equivalence.csv: a pair of subjects over the checks that both answered; distances in ulps.
 EQUIVALENCE: dict[str, str] = {
     "operation": "string",
     "formulation": "string",
@@ -82,6 +84,7 @@ EQUIVALENCE: dict[str, str] = {
     "beyond_bounds": "Int64",
     "worst_case": "string",
 }
+#: Columns of breaks.csv: the smallest gap of logits at which an identity breaks, to the bit.
 BREAKS: dict[str, str] = {
     "relation": "string",
     "operation": "string",
@@ -98,6 +101,7 @@ BREAKS: dict[str, str] = {
     "exact": "string",
     "case": "string",
 }
+#: Columns of sweep.csv: an element of a case of the frontier a row, its error over the gap of its logits.
 SWEEP: dict[str, str] = {
     "case": "string",
     "operation": "string",
@@ -110,6 +114,7 @@ SWEEP: dict[str, str] = {
     "ulp_bound": "float64",
     "ulp_attainable": "float64",
 }
+#: Columns of printed.csv: a figure that a source prints, and what a subject makes of it.
 PRINTED: dict[str, str] = {
     "case": "string",
     "source": "string",
@@ -120,6 +125,7 @@ PRINTED: dict[str, str] = {
     "observed": "string",
     "confirmed": "boolean",
 }
+#: The frames of a run, by the names of their files.
 FRAMES = {
     "results": RESULTS,
     "relations": RELATIONS,
@@ -128,23 +134,27 @@ FRAMES = {
     "sweep": SWEEP,
     "printed": PRINTED,
 }
-#: From how many ulps on agreement that is no accuracy is worth a line of its own.
-LOST = 100.0
+#: From how many ulps on a result that all subjects agree on, and lose, is worth a line of its own.
+LOST_ULPS = 100.0
 
 
 @dataclass
 class Run:
-    """All verdicts of one execution.
+    """All verdicts of one execution; the methods give the frames that reports are drawn from.
 
-    `frame` has one row a check (columns: `RESULTS`); the methods give the frames that the reports are drawn
-    from; `environment` is run.json: versions, hardware, settings, times, and whether the run is complete.
+    Attributes:
+        frame: One row a check; columns and their pandas types: `RESULTS`.
+        environment: What run.json holds: versions, hardware, settings, times, whether the run is complete.
+        frames: The other frames by their names in `FRAMES`.
+        directory: Where the run lies; None: nowhere.
+        arguments: (case, dtype) -> the case's arguments, rounded to the dtype, and its upstream gradient;
+            None for a run that was loaded.
     """
 
     frame: pd.DataFrame
     environment: dict[str, Any]
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     directory: Path | None = None
-    #: (case, dtype) -> the case's arguments, rounded to the dtype; a run that was loaded has lost them.
     arguments: Callable[[str, str], Mapping[str, object]] | None = field(
         default=None, repr=False, compare=False
     )
@@ -211,12 +221,12 @@ class Run:
     def agree_and_lose(self) -> pd.DataFrame:
         """Checks that all subjects answer alike and all far from the exact value.
 
-        Each is `stable` and no more, by `LOST` ulps or more, in every subject (two at least): no comparison
+        Each is `stable` and no more, by `LOST_ULPS` or more, in every subject (two at least): no comparison
         of the frameworks with each other can find it.
         """
         keys = ["operation", "formulation", "quantity", "dtype", "case"]
         frame = self.frame[(self.frame["verdict"] != "unsupported") & ~self.frame["textbook"]]
-        lost = (frame["verdict"] == "stable") & (frame["ulp_error"] >= LOST)
+        lost = (frame["verdict"] == "stable") & (frame["ulp_error"] >= LOST_ULPS)
         counted = frame.assign(lost=lost).groupby(keys, sort=True, observed=True)
         every = counted.agg(count=("subject", "nunique"), lost=("lost", "all"))
         chosen = every[every["lost"] & (every["count"] > 1)].reset_index()[keys]
@@ -281,32 +291,3 @@ def write_whole(path: Path, write: Callable[[io.BufferedWriter], object]) -> Non
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-
-
-def load(
-    directory: str | Path, names: Collection[str] = FRAMES, keep: Mapping[str, Keep] = MappingProxyType({})
-) -> Run:
-    """The run that `directory` holds (as `Run.save` wrote it); `names` are the frames to read, `results` one.
-
-    `keep` says of a frame, by its name, which of its rows.
-
-    Raises RunError where there is none, or where it is of a format that this version does not read.
-    """
-    folder = Path(directory)
-    try:
-        environment = json.loads((folder / "run.json").read_text("utf-8"))
-        if environment.get("format") != FORMAT:
-            raise RunError(
-                f"{folder}: a run of format {environment.get('format')}; this version reads format {FORMAT}: "
-                "run it again, or read it with the version that wrote it"
-            )
-        frames = {
-            name: read_csv(folder / f"{name}.csv", columns, keep.get(name))
-            for name, columns in FRAMES.items()
-            if name in names
-        }
-    except FileNotFoundError as error:
-        raise RunError(f"{folder}: no run here ({Path(error.filename).name} is missing)") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{folder}: this run cannot be read ({error})") from None
-    return Run(frames.pop("results"), environment, frames, folder)

@@ -67,8 +67,8 @@ def test_since_tells_every_change_and_joins_nothing_else(tmp_path: Path) -> None
 def test_a_run_that_is_read_in_parts_is_compared_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame_files, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(frame_files, "_PART", 1 << 12)
+    monkeypatch.setattr(frame_files, "_BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(frame_files, "_BATCH_BYTES", 1 << 12)
     rows = [check(case=str(i)) for i in range(100)]
     changes = {3: check("lossy", 90.0, case="3", bits="01"), 97: check("raised", None, case="97")}
     new = run([changes.get(i, row) for i, row in enumerate(rows)])

@@ -17,7 +17,8 @@ from conformance.comparison.difference import Difference, Removed, diff
 from conformance.comparison.files import grouped, terminal
 from conformance.comparison.subject_matching import pair
 from conformance.errors import RunError
-from conformance.results.run import Run, load
+from conformance.results.loading import load
+from conformance.results.run import Run
 
 
 def compared(old: dict[str, Any], new: dict[str, Any], **options: Any) -> str:

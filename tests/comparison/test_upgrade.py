@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from conformance.cli import cli
 from conformance.errors import CaseError, SubjectError
 from conformance.execution import session
-from conformance.results.run import load
+from conformance.results.loading import load
 from conformance.subjects import pythons, remote_bootstrap
 from conformance.subjects.environments import interpreter
 from conformance.subjects.pythons import Python

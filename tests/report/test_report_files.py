@@ -145,7 +145,7 @@ class TestWrite:
 
     def test_a_run_that_was_loaded_draws_the_same(self, run: Run, tmp_path: Path) -> None:
         """What the files hold is enough: a saved and loaded run gives the same summary."""
-        from conformance.results.run import load
+        from conformance.results.loading import load
 
         plain = fabricate(500)
         plain.frame["message"] = ""

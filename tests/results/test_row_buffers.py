@@ -35,7 +35,7 @@ def test_every_cell_is_there_in_its_type() -> None:
 
 def test_rows_in_order_whatever_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first column decides, then the next; equal rows stay as they came; missing ones are last."""
-    monkeypatch.setattr(row_buffers, "_AT_ONCE", 3)
+    monkeypatch.setattr(row_buffers, "_BATCH_ROWS", 3)
     names = ["b", None, "a", "B", "b", "a", "é", "z"]
     table = Table({"name": "string", "place": "Int64", "number": "float64"})
     for number, name in enumerate(names):
@@ -69,7 +69,7 @@ def test_files_hold_the_frame_whatever_the_steps(tmp_path: Path, monkeypatch: py
     frame = typed([row for row in ROWS for _ in range(3)], COLUMNS)
     whole, stepwise = io.BytesIO(), io.BytesIO()
     write_csv(frame, whole)
-    monkeypatch.setattr("conformance.results.frame_files._ROWS", 4)
+    monkeypatch.setattr("conformance.results.frame_files._WRITE_ROWS", 4)
     write_csv(frame, stepwise)
     assert stepwise.getvalue() == whole.getvalue()
     (tmp_path / "table.csv").write_bytes(whole.getvalue())
