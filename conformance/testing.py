@@ -1,6 +1,8 @@
-"""A user's loss under pytest: one line in a test file makes one test of every check.
+"""A user's loss in tests: its tensors judged at their own inputs, or one test of every check of the suite.
 
-import conformance.testing
+from conformance.testing import assert_conforms
+
+assert_conforms(my_loss(logits, target), "cross_entropy", logits, target)
 
 test_my_loss = conformance.testing.checks("my_loss.py:loss", operation="cross_entropy")
 """
@@ -11,17 +13,60 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+from conformance.errors import ArgumentError
+from conformance.judging.exact_api import exact
+from conformance.judging.verdict import LEVELS
 
-from conformance.cases.loader import load_cases
-from conformance.checking import check as checking
-from conformance.checking.check_run import records
-from conformance.checking.user_module import Function
-from conformance.results.run import Run
+if TYPE_CHECKING:
+    from conformance.checking.user_module import Function
+    from conformance.results.run import Run
 
 Check = tuple[str, str, str]  # case, dtype, quantity
+
+
+def assert_conforms(
+    actual: object,
+    operation: str,
+    *inputs: object,
+    quantity: str = "value",
+    upstream: object = None,
+    at_most: str = "stable",
+    **parameters: object,
+) -> None:
+    """Fails unless a tensor is what an operation gives at these inputs, within the bound of its dtype.
+
+    Tensors of PyTorch, TensorFlow, JAX and NumPy are taken as they are, on any device.
+
+    Args:
+        actual: What was computed: float16, bfloat16, float32 or float64.
+        operation: The operation's name, as "cross_entropy".
+        inputs: Its inputs by position, as the code under test was given them.
+        quantity: What was computed: `value`, or `gradient:ARGUMENT` as "gradient:logits".
+        upstream: The upstream gradient that a gradient was computed from; ones by default.
+        at_most: The worst verdict that passes: exact, faithful, accurate or stable.
+        parameters: The operation's parameters by name, as `reduction="sum", weight=w`.
+
+    Raises:
+        AssertionError: An element has a worse verdict; the text shows the worst on one screen.
+        ArgumentError: The call itself is at fault: no such operation, inputs that do not fit, or a number
+            that the dtype of `actual` does not hold.
+    """
+    __tracebackhide__ = True
+    if at_most not in LEVELS[:4]:
+        raise ArgumentError(f"at_most must be one of {', '.join(LEVELS[:4])}, not {at_most!r}")
+    value, (kind, _, argument) = exact(operation, *inputs, **parameters), quantity.partition(":")
+    if kind == "gradient":
+        value = value.gradient(argument, upstream=upstream)
+    elif quantity != "value":
+        raise ArgumentError(f"quantity must be 'value' or 'gradient:ARGUMENT', not {quantity!r}")
+    elif upstream is not None:
+        raise ArgumentError("a value has no upstream gradient: say quantity='gradient:ARGUMENT'")
+    judgement = value.judge(actual)
+    if LEVELS.index(judgement.verdict) > LEVELS.index(at_most):
+        wanted = "" if at_most == "stable" else f"\n  asked for: {at_most}, or better"
+        raise AssertionError(f"{judgement}{wanted}")
 
 
 def checks(
@@ -42,6 +87,12 @@ def checks(
     runs once, when the first of the tests does, however many are selected. Unsupported checks are skipped;
     those that the framework's own function fails alike are expected to fail, unless `strict`.
     """
+    # Late: whoever asks for `assert_conforms` alone waits for neither pytest nor pandas.
+    import pytest
+
+    from conformance.cases.loader import load_cases
+    from conformance.checking import check as checking
+
     located = _beside(function, Path(sys._getframe(1).f_code.co_filename).parent)
     cases = checking.pick(load_cases([Path(path) for path in paths] or None), operation, "torch", tags)
     names: list[Check] = [
@@ -77,6 +128,8 @@ def checks(
 def judge(row: Mapping[str, Any], strict: bool = False) -> None:
     """Passes, skips, or fails with what was returned and what is right."""
     __tracebackhide__ = True
+    import pytest  # late, as in `checks`
+
     if row["verdict"] == "unsupported":
         pytest.skip(row["message"] or "unsupported")
     if row["conforms"]:
@@ -106,6 +159,8 @@ def _beside(function: Function, folder: Path) -> Function:
 
 
 def _by_check(run: Run, subject: str) -> dict[Check, dict[str, Any]]:
+    from conformance.checking.check_run import records  # late, as in `checks`
+
     frame = run.frame[run.frame["subject"] == subject]
     rows = records(frame)
     return {(row["case"], row["dtype"], row["quantity"]): row for row in rows}

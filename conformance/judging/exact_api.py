@@ -1,4 +1,4 @@
-"""`conformance.exact`: the exact values for anyone."""
+"""Exact values and judgements for anyone: `conformance.exact`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from conformance.arithmetic.balls import Ball, accuracy, decimal_text, enclosure, precision
 from conformance.arithmetic.correct_rounding import MAX_BITS, START_BITS, settle
-from conformance.arithmetic.formats import FORMATS, FloatArray, from_storage, to_storage
+from conformance.arithmetic.formats import FORMATS, FloatArray, from_storage, round_to, to_storage
 from conformance.errors import ArgumentError
-from conformance.operations import operation_named
-from conformance.operations.base import Arguments, Operation
+from conformance.judging import verdict
+from conformance.judging.tensor_judgement import Position, TensorJudgement
+from conformance.judging.tensors import as_array, dtype_name
+from conformance.operations import Arguments, Operation, Reference, operation_named, reference
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -23,11 +25,14 @@ _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 def exact(operation: str, *inputs: object, **parameters: object) -> Exact:
     """The exact value of an operation at the given inputs, taken as they are.
 
-    operation and the rest: the canonical signature, as `exact("cross_entropy", logits, target,
-    reduction="sum", weight=w)`. inputs: NumPy arrays of any float dtype (ml_dtypes.bfloat16 too), or lists
-    and numbers, which become float64; labels are integers.
+    Args:
+        operation: The operation's name.
+        inputs: The positional arguments of its canonical signature: tensors of NumPy, PyTorch, TensorFlow or
+            JAX in any float dtype, or lists and numbers, which become float64; labels are integers.
+        parameters: Its keyword arguments, as `reduction="sum", weight=w`; inputs may be given by name too.
 
-    Raises ArgumentError for an operation, input or parameter that does not exist or does not fit.
+    Raises:
+        ArgumentError: An operation, input or parameter does not exist or does not fit.
     """
     subject = operation_named(operation)
     names = [item.name for item in subject.inputs]
@@ -40,28 +45,41 @@ def exact(operation: str, *inputs: object, **parameters: object) -> Exact:
         given[name] = value
     arguments = _converted(subject, given)
     subject.check_arguments(arguments)
-    return Exact(subject, subject.completed(arguments), "value")
+    return Exact(subject, arguments)
 
 
 class Exact:
-    """The exact value of one quantity: enclosed by balls, and shown in floating point or decimal digits.
+    """Exact value of one quantity: its enclosure, digits and roundings, its bounds, and judgements by them.
 
     Everything is computed when it is asked for, as precisely as that takes.
+
+    Attributes:
+        operation: The operation's name.
+        quantity: `value` or `gradient:ARGUMENT`.
+        shape: The quantity's shape.
     """
 
-    def __init__(self, operation: Operation, arguments: Arguments, quantity: str) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        arguments: Arguments,
+        quantity: str = "value",
+        upstream: FloatArray | None = None,
+    ) -> None:
         self.operation = operation.name
         self.quantity = quantity
-        self.shape = operation.quantity_shape(arguments, quantity)
-        self._subject = operation
-        self._arguments = arguments
+        self._definition = operation
+        self._given = arguments
+        self._arguments = operation.completed(arguments)
+        self.shape = operation.quantity_shape(self._arguments, quantity)
+        result_shape = operation.result_shape(self._arguments)
+        self._upstream = np.ones(result_shape) if upstream is None else upstream
         self._ends: tuple[FloatArray, FloatArray] | None = None
+        self._references: dict[str, Reference] = {}
 
     def to(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """The value correctly rounded (to nearest, ties to even) to float16, bfloat16, float32 or float64."""
-        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        if name not in FORMATS:
-            raise ArgumentError(f"dtype must be one of {', '.join(FORMATS)}, not {name}")
+        name = dtype_name(dtype)
         return to_storage(settle(FORMATS[name], self._balls).rounded.reshape(self.shape), name)
 
     @property
@@ -83,21 +101,137 @@ class Exact:
         array[:] = texts
         return array.reshape(self.shape).tolist()
 
-    def gradient(self, name: str) -> Exact:
-        """The gradient for an upstream of ones, with respect to an input, `weight` or `pos_weight`."""
-        held = self._arguments.get(name)
+    def gradient(self, name: str, upstream: object = None) -> Exact:
+        """The gradient with respect to an argument.
+
+        Args:
+            name: An input that holds floating numbers, `weight` or `pos_weight`.
+            upstream: The upstream gradient, of the result's shape; ones by default.
+
+        Raises:
+            ArgumentError: There is no such gradient here, or the upstream gradient does not fit.
+        """
+        argument = self._arguments.get(name)
         if (
             self.quantity != "value"
-            or held is None
-            or np.asarray(held).dtype.kind != "f"
-            or np.isscalar(held)
+            or argument is None
+            or np.asarray(argument).dtype.kind != "f"
+            or np.isscalar(argument)
         ):
             raise ArgumentError(f"{self.operation} has no gradient with respect to {name!r} here")
-        return Exact(self._subject, self._arguments, f"gradient:{name}")
+        g = None if upstream is None else _floating(self.operation, "upstream", upstream)
+        if g is not None and g.shape != self.shape:
+            raise ArgumentError(
+                f"{self.operation}: upstream must have the result's shape {list(self.shape)}, "
+                f"not {list(g.shape)}"
+            )
+        return Exact(self._definition, self._given, f"gradient:{name}", g)
+
+    def bound(self, dtype: npt.DTypeLike) -> FloatArray:
+        """What the standard stable algorithm may lose in a dtype, in its ulps, element by element.
+
+        Args:
+            dtype: The dtype that is computed in, as a name or as NumPy or a framework has it. It must hold
+                every number of the inputs: a bound is for the numbers that the code under test sees.
+
+        Raises:
+            ArgumentError: No such dtype, a number that it does not hold, or no bound for this quantity.
+        """
+        return self._reference(dtype_name(dtype)).bound.copy()
+
+    def attainable(self, dtype: npt.DTypeLike) -> FloatArray:
+        """What the best known algorithm in the same precision may lose; otherwise as `bound`."""
+        return self._reference(dtype_name(dtype)).attainable.copy()
+
+    def judge(self, actual: object) -> TensorJudgement:
+        """The judgement on a computed tensor, by the bounds of its dtype.
+
+        Args:
+            actual: What was computed at these inputs: a tensor of PyTorch, TensorFlow, JAX or NumPy; lists
+                and numbers count as float64.
+
+        Raises:
+            ArgumentError: Its dtype is none of the four (integers are judged for one_hot alone), or see
+                `bound`.
+        """
+        array = _array(self.operation, "actual", actual)
+        if self.operation == "one_hot" and array.dtype.kind in "iub":
+            array = array.astype(np.float64)  # zeros and ones are the same in every dtype
+        dtype = dtype_name(array.dtype)
+        about = self.operation, self.quantity, dtype, self.shape
+        if array.shape != self.shape:
+            message = f"it has shape {list(array.shape)} where {list(self.shape)} is right"
+            return TensorJudgement(*about, "wrong", message)
+        settled, values = self._reference(dtype), from_storage(array)
+        (worst,) = verdict.judge(values[None], settled)
+        if worst.worst_index is None:
+            return TensorJudgement(*about, worst.verdict, worst.message)
+        level = verdict.levels(values, settled, verdict.errors_in_ulps(values, settled))
+        return TensorJudgement(
+            *about,
+            verdict=worst.verdict,
+            message=worst.message,
+            ulp_error=worst.ulp_error,
+            bound=worst.ulp_bound,
+            attainable=worst.ulp_attainable,
+            worst_index=worst.worst_index,
+            observed=array[worst.worst_index],
+            exact=worst.exact,
+            failing=int(np.count_nonzero(level >= verdict.LEVELS.index("lossy"))),
+            inputs=self._inputs_at(worst.worst_index, dtype),
+        )
+
+    def _reference(self, dtype: str) -> Reference:
+        """The value settled for a dtype, with its bounds."""
+        if dtype not in self._references:
+            self._check_representable(dtype)
+            try:
+                self._references[dtype] = reference(
+                    self.operation, self._given, self.quantity, dtype, self._upstream
+                )
+            except ArgumentError:
+                raise
+            except ValueError:
+                raise ArgumentError(f"{self.operation}: no bound is derived for {self.quantity}") from None
+        return self._references[dtype]
+
+    def _tensors(self) -> dict[str, FloatArray]:
+        """The floating arrays that the quantity depends on, by name."""
+        tensors = {name: value for name, value in self._given.items() if isinstance(value, np.ndarray)}
+        if self.quantity != "value":
+            tensors["upstream"] = self._upstream
+        return tensors
+
+    def _check_representable(self, dtype: str) -> None:
+        for name, array in self._tensors().items():
+            if array.dtype.kind != "f":
+                continue
+            changed = (round_to(FORMATS[dtype], array) != array) & ~np.isnan(array)
+            if changed.any():
+                number = float(array[changed].flat[0])
+                raise ArgumentError(
+                    f"{self.operation}: {name} holds {number!r}, which is no {dtype}: round the inputs to "
+                    f"the dtype that is computed in before they are given to both sides"
+                )
+
+    def _inputs_at(self, index: tuple[int, ...], dtype: str) -> dict[str, str]:
+        """What the arguments hold there, in the digits of the dtype."""
+        first = np.asarray(self._arguments[self._definition.inputs[0].name]).shape
+        position = Position(index, self.shape, first, self._definition.row_axis(self._arguments))
+        factors = {parameter.name for parameter in self._definition.parameters}
+        texts = {}
+        for name, array in self._tensors().items():
+            if name == "upstream" and (array == 1).all():
+                continue
+            stored = to_storage(array, dtype) if array.dtype.kind == "f" else array
+            texts[name] = position.excerpt(stored, by_rows=name not in factors)
+        scalars = {name: value for name, value in self._given.items() if not isinstance(value, np.ndarray)}
+        if scalars:
+            texts["with"] = ", ".join(f"{name}={value!r}" for name, value in scalars.items())
+        return texts
 
     def _balls(self) -> list[Ball]:
-        ones = np.ones(self._subject.result_shape(self._arguments))
-        return list(self._subject.balls(self._arguments, self.quantity, ones))
+        return list(self._definition.balls(self._arguments, self.quantity, self._upstream))
 
     def _accurate(self, wanted: int) -> Sequence[Ball]:
         """Balls with that many certain bits."""
@@ -153,7 +287,7 @@ def _holds_labels(operation: Operation, given: dict[str, object]) -> bool:
 
 def _array(operation: str, name: str, value: object) -> npt.NDArray[Any]:
     try:
-        array = np.asarray(value)
+        array = as_array(value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ArgumentError(f"{operation}: {name} is no array: {error}") from None
     if array.dtype.kind not in "iufb" and array.dtype != _BFLOAT16:

@@ -31,6 +31,10 @@ class AlongAxis(Operation):
         assert isinstance(axis, (int, np.integer))
         return int(axis) % dimensions
 
+    def row_axis(self, arguments: Arguments) -> int:
+        """See `Operation`: `axis`."""
+        return self.axis(arguments)
+
     def check_shapes(self, arguments: Arguments) -> None:
         """See `Operation`: raises ArgumentError for what does not fit."""
         dimensions = max(np.ndim(tensor(arguments, "x")), 1)

@@ -185,6 +185,10 @@ class Operation(ABC):
         """The inputs that second derivatives are taken with respect to: the scores."""
         return self.differentiable(arguments)[:1]
 
+    def row_axis(self, arguments: Arguments) -> int | None:
+        """The axis along which an element of the result depends on a whole row; None where on none."""
+        return None
+
     def check_arguments(self, arguments: Arguments) -> None:
         """Raise ArgumentError, in one clear sentence, for arguments that the operation does not accept."""
         names = [item.name for item in self.inputs]

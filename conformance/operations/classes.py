@@ -39,6 +39,10 @@ class OverClasses(Operation):
             return ()
         return without_classes(self.scores(arguments).shape)
 
+    def row_axis(self, arguments: Arguments) -> int:
+        """See `Operation`: the class axis."""
+        return class_axis(self.scores(arguments).shape)
+
     def check_shapes(self, arguments: Arguments) -> None:
         """See `Operation`: raises ArgumentError for what does not fit."""
         shape = self.scores(arguments).shape
