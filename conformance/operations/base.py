@@ -6,15 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic.balls import Ball, ball, decimal_text, scaled_power, sum_text
-from conformance.arithmetic.formats import FloatArray
+from conformance.arithmetic.formats import FloatArray, Format
 from conformance.errors import ArgumentError
-from conformance.operations.error_analysis.model import ErrorBounds
 
 Arguments: TypeAlias = dict[str, object]
 InputKind = Literal["floating", "labels", "labels or probabilities"]
@@ -125,6 +124,14 @@ class Reference:
         return decimal_text(ball(high), min(digits, 30))
 
 
+class BoundFunction(Protocol):
+    """Absolute errors (bound, attainable) of a quantity, element by element; see `error_analysis`."""
+
+    def __call__(
+        self, arguments: Arguments, quantity: str, g: FloatArray, form: Format
+    ) -> tuple[FloatArray, FloatArray]: ...
+
+
 class Operation(ABC):
     """Mathematical function with its exact value and derivatives.
 
@@ -145,7 +152,7 @@ class Operation(ABC):
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     formulations: ClassVar[tuple[str, ...]]
     relations: ClassVar[tuple[Relation, ...]] = ()
-    error_bounds: ClassVar[ErrorBounds]
+    error_bounds: ClassVar[BoundFunction]
 
     @property
     def textbook(self) -> frozenset[str]:
