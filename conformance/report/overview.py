@@ -13,6 +13,7 @@ from conformance.report.equivalence import AgreedLoss, Equivalence, agreed_losse
 from conformance.report.findings import Finding, Row, known_findings, open_findings
 from conformance.report.frames import light
 from conformance.report.heatmap import Heatmap, heatmap
+from conformance.report.processors.section import Processors, processors
 from conformance.report.protocol import DifferenceLike, RunLike
 from conformance.report.published_claims import Claims, claims
 from conformance.report.stability_frontier import Frontier, frontier
@@ -38,6 +39,7 @@ class Overview:
         known: The known deviations, by reason.
         known_total: How many reasons there are.
         capabilities: What each subject has of its own, composes or lacks.
+        processors: Where kernel variants part, and what holds on certain kernels.
     """
 
     frame: pd.DataFrame
@@ -54,6 +56,7 @@ class Overview:
     known: tuple[Finding, ...]
     known_total: int
     capabilities: Capabilities
+    processors: Processors
 
     @property
     def subjects(self) -> list[str]:
@@ -95,4 +98,5 @@ def overview_of(
         known,
         known_total,
         capabilities(frame, subjects),
+        processors(frame, run.environment, run.arguments, write),
     )

@@ -12,7 +12,7 @@ from conformance.report.figures import count, names, seconds
 from conformance.report.verdicts import LOOKS, Look, in_order, look
 
 # What `run.json` says of a subject besides: shown when asked for.
-MORE = ("versions", "hardware", "settings")
+MORE = ("versions", "kernels", "hardware", "settings")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ STYLES = {
 #: The tag of the cases that come from the four posts.
 SEED = "seed"
 MAX_FINDINGS = 5
+MAX_DIVERGENCES = 4
 MAX_IDENTITIES = 3
 SENTENCE_STYLES = {
     "conforms": "bold green",
@@ -95,6 +96,7 @@ def print_overview(overview: Overview, console: Console) -> None:
     more = overview.findings_total - len(overview.findings[:MAX_FINDINGS])
     if more > 0:
         console.print(Text(f"… and {count(more, 'check')} more with discrepancies", style="dim"))
+    _processors(overview, console)
     if overview.agreed_losses:
         first = overview.agreed_losses[0]
         console.print(
@@ -105,6 +107,21 @@ def print_overview(overview: Overview, console: Console) -> None:
                 f"({first.operation}, {first.dtype}): all return {shorten(first.observed, 14)}, ",
                 f"exact {shorten(first.exact, 14)}",
             )
+        )
+
+
+def _processors(overview: Overview, console: Console) -> None:
+    """Where kernel variants part: a line for each operation and way."""
+    divergences = overview.processors.divergences
+    for divergence in divergences[:MAX_DIVERGENCES]:
+        console.print(Text(f"{divergence.parting}: {divergence.outcomes}"))
+    if len(divergences) > MAX_DIVERGENCES:
+        more = count(len(divergences) - MAX_DIVERGENCES, "way", "ways")
+        console.print(Text(f"… and {more} more in which kernel variants part", style="dim"))
+    for deviation in overview.processors.deviations[:MAX_DIVERGENCES]:
+        where = f"{', '.join(deviation.operations)} in {', '.join(deviation.subjects)}"
+        console.print(
+            Text(f"Known, on {deviation.condition} alone: {where}, {count(deviation.checks, 'check')}"),
         )
 
 
