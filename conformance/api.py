@@ -85,9 +85,9 @@ def run(
         earlier = None if resume else output
         difference = changes_since(earlier if baseline is None else baseline, result)
         memory_tuning.let_go()
-        story = report.write(result, directory, difference=difference)
+        overview = report.write(result, directory, difference=difference)
         if on_overview is not None:
-            on_overview(story)
+            on_overview(overview)
 
     options: dict[str, Any] = {
         "subjects": subjects,

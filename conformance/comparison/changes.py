@@ -194,13 +194,13 @@ def _following(relations: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
     steps = {"fixed": 1, "better": 1, "regressed": -1, "worse": -1}
     moved = checks.assign(step=checks["change"].map(steps).fillna(0).astype("int64"))
     table = moved.drop_duplicates(CHECK).set_index(CHECK)["step"]
-    left, right = (
+    of_left, of_right = (
         table.reindex(pd.MultiIndex.from_frame(relations.assign(formulation=relations[side])[CHECK]))
         .fillna(0)
         .to_numpy(np.int64)
         for side in ("left", "right")
     )
-    up, down = (left > 0) | (right > 0), (left < 0) | (right < 0)
+    up, down = (of_left > 0) | (of_right > 0), (of_left < 0) | (of_right < 0)
     broke = relations["change"].isin(["regressed", "worse"]).to_numpy(bool) & up & ~down
     healed = relations["change"].isin(["fixed", "better"]).to_numpy(bool) & down & ~up
     return relations.assign(change=relations["change"].where(~(broke | healed), "follows"))

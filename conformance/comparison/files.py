@@ -1,4 +1,4 @@
-"""A difference drawn: diff.csv, diff.md (it fits a pull-request comment), diff.html and the terminal."""
+"""Files of a difference: diff.csv, diff.md (it fits a pull-request comment), diff.html; and the terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DRAWN = (
     "removed",
 )
 #: Changes of which the terminal and the Markdown name the cases alone.
-_NAMED = ("added", "removed")
+_CASES_ALONE = ("added", "removed")
 #: What each change means.
 MEANINGS = {
     "regressed": "conformed, and does no longer; a relation that broke",
@@ -47,11 +47,11 @@ MEANINGS = {
     "unchanged": "the same bits",
 }
 #: Rows of diff.md's tables.
-_WORST = 10
+_MARKDOWN_ROWS = 10
 #: Cases that the terminal names, and lines of checks, a change.
-_NAMES, _LINES = 20, 5
+_TERMINAL_CASES, _TERMINAL_ROWS = 20, 5
 #: Rows a change in diff.html.
-_PAGE = 1000
+_PAGE_ROWS = 1000
 _STYLES = {
     "regressed": "bold red",
     "worse": "yellow",
@@ -87,9 +87,16 @@ class Drawable(DifferenceLike, Protocol):
 
 @dataclass(frozen=True)
 class Section:
-    """One kind of change: its rows as they are drawn, and how many there are in all.
+    """One kind of change, as it is drawn.
 
-    `worst` are the rows of a short table, one a case; `cases` are texts, the variations of an entry in one.
+    Attributes:
+        change: The change, one of `changes.CHANGES`.
+        rows: Its rows, at most so many as a page takes.
+        worst: The rows of a short table, one a case.
+        total: How many rows there are in all.
+        textbook: How many of them are of textbook formulations.
+        meaning: What the change means.
+        cases: The cases and how many checks of each, the variations of an entry in one text.
     """
 
     change: str
@@ -102,8 +109,21 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Story:
-    """What the Markdown, the page and the terminal tell."""
+class Overview:
+    """A difference summed up, for the Markdown, the page and the terminal.
+
+    Attributes:
+        sentence: The verdict and the counts in one sentence.
+        regressed: Whether something fails the gate.
+        unanswered: How many checks fail it since they have no verdict now.
+        versions: A subject's label, its version before and its version now.
+        counts: A change, how many checks and how many relations changed so.
+        textbook: How many regressions are of textbook formulations.
+        sections: The changes that are drawn, what asks for attention first.
+        warnings: A line for whatever else differs between the runs.
+        factor: How many times larger an error counts as changed.
+        started: When either run started.
+    """
 
     sentence: str
     regressed: bool
@@ -117,8 +137,8 @@ class Story:
     started: tuple[str, str]
 
 
-def tell(difference: Drawable, limit: int = _PAGE) -> Story:
-    """The story of a difference, with at most `limit` rows a change beside the worst."""
+def overview_of(difference: Drawable, limit: int = _PAGE_ROWS) -> Overview:
+    """Sums a difference up, with at most `limit` rows a change beside the worst."""
     frame = difference.frame
     checks, relations = difference.counts("check"), difference.counts("relation")
     sections = []
@@ -128,7 +148,7 @@ def tell(difference: Drawable, limit: int = _PAGE) -> Story:
             textbook = rows["textbook"].fillna(False).astype(bool)
             rows = rows.iloc[np.argsort(textbook.to_numpy(), kind="stable")]
             shown = [_row(row) for row in rows.head(limit).to_dict("records")]
-            worst = [_row(row) for row in one_a_case(rows).head(_WORST).to_dict("records")]
+            worst = [_row(row) for row in one_a_case(rows).head(_MARKDOWN_ROWS).to_dict("records")]
             cases = grouped(difference.cases(change))
             sections.append(
                 Section(change, shown, worst, len(rows), int(textbook.sum()), MEANINGS[change], cases)
@@ -137,7 +157,7 @@ def tell(difference: Drawable, limit: int = _PAGE) -> Story:
     unanswered = int(gating["change"].eq("removed").sum())
     regressed_textbook = int((frame["change"].eq("regressed") & frame["textbook"].fillna(False)).sum())
     environments = difference.old.environment, difference.new.environment
-    return Story(
+    return Overview(
         _sentence(len(gating) - unanswered, unanswered, checks, relations),
         not gating.empty,
         unanswered,
@@ -185,19 +205,19 @@ def _sentence(regressions: int, unanswered: int, checks: dict[str, int], relatio
 
 
 def _versions(difference: Drawable) -> list[tuple[str, str, str]]:
-    found = []
-    for one in difference.pairs:
-        about = [
+    versions = []
+    for pair in difference.pairs:
+        described = [
             run.environment.get("subjects", {}).get(name, {})
-            for run, name in ((difference.old, one.old), (difference.new, one.new))
+            for run, name in ((difference.old, pair.old), (difference.new, pair.new))
         ]
-        texts = [
-            f"{one.get('version') or 'unknown'} "
-            f"(Python {one.get('python') or '?'}, NumPy {one.get('numpy') or '?'})"
-            for one in about
-        ]
-        found.append((one.label, texts[0], texts[1]))
-    return found
+        before, after = (
+            f"{about.get('version') or 'unknown'} "
+            f"(Python {about.get('python') or '?'}, NumPy {about.get('numpy') or '?'})"
+            for about in described
+        )
+        versions.append((pair.label, before, after))
+    return versions
 
 
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
@@ -209,12 +229,12 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
         None if missing(row[name]) else float(row[name]) for name in ("ulp_error_old", "ulp_error_new")
     )
     for side in ("old", "new"):
-        plain[f"said_{side}"] = _said(plain, side)
+        plain[f"returned_{side}"] = _returned(plain, side)
     plain["name"] = plain["relation"] or plain["formulation"]
     return plain
 
 
-def _said(row: dict[str, Any], side: str) -> str:
+def _returned(row: dict[str, Any], side: str) -> str:
     """What a side returned: digits and bits, or its error."""
     if row["kind"] == "relation":
         return ""
@@ -226,13 +246,13 @@ def _said(row: dict[str, Any], side: str) -> str:
 
 def write(difference: Drawable, directory: Path) -> None:
     """Writes the three files, each whole or not at all; RunError where `directory` cannot be written."""
-    story = tell(difference)
+    overview = overview_of(difference)
     try:
         write_whole(directory / "diff.csv", difference.frame.to_csv(index=False, lineterminator="\n"))
-        write_whole(directory / "diff.md", render("diff.md", story=story))
+        write_whole(directory / "diff.md", render("diff.md", overview=overview))
         page = render(
             "diff.html",
-            story=story,
+            overview=overview,
             version=str(difference.new.environment.get("conformance", "")),
             style=asset("report.css") + asset("table.css"),
             theme_script=asset("theme.js"),
@@ -246,30 +266,34 @@ def write(difference: Drawable, directory: Path) -> None:
 
 def terminal(difference: Drawable, console: Console, strict: bool = False) -> None:
     """Prints the verdict, versions, counts, cases and the rows that ask for attention first."""
-    story = tell(difference, 0)
+    overview = overview_of(difference, 0)
     style = "bold red" if difference.exit_code(strict) else "bold green"
-    console.print(Text(story.sentence, style=style))
-    if story.unanswered:
+    console.print(Text(overview.sentence, style=style))
+    if overview.unanswered:
         console.print(Text("--allow-removed accepts checks that are gone or unsupported", style="dim"))
-    for label, old, new in story.versions:
+    for label, old, new in overview.versions:
         console.print(Text(f"{label}: {old} -> {new}"))
-    for warning in story.warnings:
+    for warning in overview.warnings:
         console.print(Text(f"warning: {shorten(warning)}", style="yellow"))
     console.print(
         Text(
-            "checks:    " + ", ".join(f"{checks:,} {change}" for change, checks, _ in story.counts if checks)
+            "checks:    "
+            + ", ".join(f"{checks:,} {change}" for change, checks, _ in overview.counts if checks)
         ),
         soft_wrap=True,
     )
     console.print(
-        Text("relations: " + ", ".join(f"{there:,} {change}" for change, _, there in story.counts if there)),
+        Text(
+            "relations: "
+            + ", ".join(f"{relations:,} {change}" for change, _, relations in overview.counts if relations)
+        ),
         soft_wrap=True,
     )
-    if story.textbook:
+    if overview.textbook:
         console.print(
-            Text(f"{count(story.textbook, 'regression')} of textbook formulations: shown, not gating")
+            Text(f"{count(overview.textbook, 'regression')} of textbook formulations: shown, not gating")
         )
-    for section in story.sections:
+    for section in overview.sections:
         _print_section(section, console)
 
 
@@ -279,12 +303,12 @@ def _print_section(section: Section, console: Console) -> None:
     style = _STYLES.get(section.change, "")
     names = [shorten(name, 100) for name in section.cases]
     if names:
-        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        more = f" and {len(names) - _TERMINAL_CASES} more" if len(names) > _TERMINAL_CASES else ""
         console.print(
-            Text(f"{section.change} cases (checks): {', '.join(names[:_NAMES])}{more}", style=style),
+            Text(f"{section.change} cases (checks): {', '.join(names[:_TERMINAL_CASES])}{more}", style=style),
             soft_wrap=True,
         )
-    for row in [] if section.change in _NAMED else section.worst[:_LINES]:
+    for row in [] if section.change in _CASES_ALONE else section.worst[:_TERMINAL_ROWS]:
         errors = " -> ".join(
             "-" if row[f"ulp_error_{s}"] is None else f"{row[f'ulp_error_{s}']:.4g}" for s in ("old", "new")
         )
@@ -292,8 +316,8 @@ def _print_section(section: Section, console: Console) -> None:
             f"  {shorten(row['case'], 80)} {row['name']} {row['quantity']} {row['dtype']} {row['subject']}: "
             f"{row['verdict_old']} -> {row['verdict_new']}, {errors} ulps"
         )
-        if row["said_old"] or row["said_new"]:
-            line += f"; {row['said_old']} -> {row['said_new']}"
+        if row["returned_old"] or row["returned_new"]:
+            line += f"; {row['returned_old']} -> {row['returned_new']}"
         if row["exact"]:
             line += f"; exact {row['exact']}"
         console.print(Text(line), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Two versions of a framework side by side on the same bits, and what changed between them."""
+"""Upgrade: two versions of a framework side by side on the same bits, and what changed between them."""
 
 from __future__ import annotations
 
@@ -35,45 +35,63 @@ def upgrade(
 ) -> tuple[Run, Difference | None]:
     """Runs two sets of pins (``torch==1.10.0`` or ``torch==2.12.1,numpy==2.1.0``) and compares them.
 
-    `subjects` adds modes, as ``torch:compile``, to each framework's default one. `cases` are ids. `output`
-    receives the run of both side by side, `old/` and `new/` with one run each, and the difference. `python`
-    is the Python to build on, `options` are those of `conformance.run`. Returns the run and the difference
-    (None: interrupted).
+    Args:
+        old: The pins of the earlier side, a framework among them.
+        new: The pins of the later side, of the same frameworks.
+        subjects: Further subjects, as ``torch:compile``, beside each framework's default mode.
+        output: Receives the run of both side by side, in `old/` and `new/` a run of each, and the difference.
+        cases: Ids of cases; none: all.
+        paths: Case files or folders; none: the suite's own corpus.
+        python: The Python to build both environments on; None: the newest that fits both.
+        factor: How many times larger an error counts as changed.
+        **options: Further arguments of `conformance.run`.
+
+    Returns:
+        The run of both, and the difference; None in its place where the run was interrupted.
+
+    Raises:
+        SubjectError: The pins are none, do not fit together, or a side cannot be started.
+        RunError: There is no such case, or `output` cannot be written.
     """
     sides = _subjects(old, subjects), _subjects(new, subjects)
     if len(sides[0]) != len(sides[1]) or {s.unpinned for s in sides[0]} != {s.unpinned for s in sides[1]}:
         raise SubjectError(f"{old} and {new} pin different frameworks: an upgrade compares one with itself")
-    names = [[one.name for one in side] for side in sides]
+    names = [[subject.name for subject in side] for side in sides]
     if set(names[0]) & set(names[1]):
         raise SubjectError(f"{old} and {new} are the same pins")
-    under_test = [_on(one, python) for one in (*sides[0], *sides[1])]
+    under_test = [_on(subject, python) for subject in (*sides[0], *sides[1])]
     chosen = _chosen(paths, cases) if cases else None
-    result = session.run(paths, under_test=under_test, output=output, cases=chosen, **options)
-    for name, about in result.environment["subjects"].items():
-        if "version" not in about and not result.environment.get("interrupted"):
-            said = result.frame.loc[result.frame["subject"] == name, "message"]
-            raise SubjectError(f"subject {name!r} did not start: {next(iter(said), 'no word of it')}")
-    folder, difference = Path(output), None
-    drawn = {folder: result}
-    if not result.environment.get("interrupted"):
-        for side, where in zip(names, ("old", "new"), strict=True):
-            drawn[folder / where] = _part(result, side, folder / where)
-        difference = diff(drawn[folder / "old"], drawn[folder / "new"], factor=factor)
-        difference.save(folder)
-    for path, run in drawn.items():
-        report.write(run, path, difference=difference if path == folder / "new" else None)
-    return result, difference
+    run = session.run(paths, under_test=under_test, output=output, cases=chosen, **options)
+    folder = Path(output)
+    if run.environment.get("interrupted"):
+        report.write(run, folder)
+        return run, None
+    _refuse_what_never_started(run)
+    parts = [_part(run, side, folder / name) for side, name in zip(names, ("old", "new"), strict=True)]
+    difference = diff(*parts, factor=factor)
+    difference.save(folder)
+    report.write(run, folder)
+    report.write(parts[0], folder / "old")
+    report.write(parts[1], folder / "new", difference=difference)
+    return run, difference
+
+
+def _refuse_what_never_started(run: Run) -> None:
+    for name, about in run.environment["subjects"].items():
+        if "version" not in about:
+            messages = run.frame.loc[run.frame["subject"] == name, "message"]
+            raise SubjectError(f"subject {name!r} did not start: {next(iter(messages), 'no word of it')}")
 
 
 def _chosen(paths: Sequence[str | Path], names: Sequence[str]) -> list[Case]:
     """The cases of these ids; RunError for an id that there is not."""
-    there = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
+    by_id = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
     for name in names:
-        if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
+        if name not in by_id:
+            near = difflib.get_close_matches(name, by_id, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; `conformance list cases` shows them all"
             raise RunError(f"--case {name}: no such case{hint}")
-    return [there[name] for name in dict.fromkeys(names)]
+    return [by_id[name] for name in dict.fromkeys(names)]
 
 
 def _on(subject: Subject, python: str | None) -> Subject:
@@ -91,19 +109,20 @@ def _subjects(pins: str, modes: Sequence[str]) -> list[Subject]:
     frameworks = [name for name in frameworks if name != "numpy"] or frameworks
     if not frameworks:
         raise SubjectError(f"{pins}: no framework is pinned; one of {', '.join(FRAMEWORKS)} must be")
-    asked = [parse(text) for text in modes]
-    for one in asked:
-        if one.framework not in frameworks:
-            raise SubjectError(f"--subject {one.name}: {one.framework} is not pinned by {pins}")
-    found = []
+    further = [parse(text) for text in modes]
+    for subject in further:
+        if subject.framework not in frameworks:
+            raise SubjectError(f"--subject {subject.name}: {subject.framework} is not pinned by {pins}")
+    subjects = []
     for framework in frameworks:
         companions = [text for text in texts if text.split("==")[0] == framework or _is_companion(text)]
-        plain = parse(framework)
-        own = [one for one in asked if one.framework == framework]
-        if not any(one.mode in (None, MODES[framework][0]) and not one.device for one in own):
-            own.insert(0, plain)
-        found += [with_pins(one, companions) for one in own]
-    return found
+        under_test = [subject for subject in further if subject.framework == framework]
+        if not any(
+            subject.mode in (None, MODES[framework][0]) and not subject.device for subject in under_test
+        ):
+            under_test.insert(0, parse(framework))
+        subjects += [with_pins(subject, companions) for subject in under_test]
+    return subjects
 
 
 def _is_companion(pin: str) -> bool:
