@@ -32,6 +32,7 @@ def run(
     memory: int | None = None,
     repeat: int = 1,
     workers: int | None = None,
+    known: Sequence[str | Path] = (),
     python: str | None = None,
     subjects_file: str | Path | None = None,
     progress: Progress | None = None,
@@ -57,6 +58,7 @@ def run(
         memory: Bytes of memory that a worker may use; None: no limit.
         repeat: How often each check is asked; where a subject's bits differ the worst verdict stands.
         workers: How many subjects run at a time; None: all.
+        known: Files of deviations that the caller accepts, in the grammar of `known.yaml`.
         python: The interpreter of the subjects that name none; of a pinned one the Python to build on.
         subjects_file: A ``subjects.yaml``: names, pins, interpreters, commands.
         progress: Is told how far the run is; None: nobody is.
@@ -103,6 +105,7 @@ def run(
         "memory": memory,
         "repeat": repeat,
         "workers": workers,
+        "known": known,
         "python": python,
         "subjects_file": subjects_file,
         "progress": progress,

@@ -65,6 +65,12 @@ def _positive(_context: click.Context, _parameter: click.Parameter, value: float
     return value
 
 
+_KNOWN = click.option(
+    "--known",
+    multiple=True,
+    type=click.Path(path_type=str),
+    help="A file of accepted deviations, as `conformance accept` writes it, beside the suite's own.",
+)
 _TIME_LIMIT = click.option(
     "--time-limit",
     "limit",
@@ -90,6 +96,7 @@ _TIME_LIMIT = click.option(
     help="full: every mode and device, and the cases tagged `large`.",
 )
 @_TIME_LIMIT
+@_KNOWN
 @click.option(
     "--start-limit",
     default=180.0,
@@ -206,6 +213,7 @@ def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     "--python", help="The Python to build both environments on; default: the newest that fits both."
 )
 @_TIME_LIMIT
+@_KNOWN
 @click.option("--strict", is_flag=True, help="Also fail on errors that have grown.")
 @_FACTOR
 def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
@@ -249,7 +257,10 @@ def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> 
         sys.exit(interrupted)
     if exit_zero:
         sys.exit(int(not result.whole))
-    sys.exit(result.exit_code or int(strict and bool(result.environment.get("stale_known"))))
+    stale = result.environment.get("stale_known") or []
+    if strict and stale and not result.exit_code:
+        click.echo(f"--strict: {len(stale)} known deviations deviate no longer: take them out", err=True)
+    sys.exit(result.exit_code or int(strict and bool(stale)))
 
 
 @cli.command()
@@ -266,6 +277,7 @@ def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> 
     "--output", default="reports/latest", show_default=True, help="The directory that receives the run."
 )
 @_TIME_LIMIT
+@_KNOWN
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
 def check(function: str, operation: str, output: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
@@ -277,6 +289,27 @@ def check(function: str, operation: str, output: str, **options: Any) -> None:
         result = check_function(function, operation, output=output, progress=shown, **options)
     print_check(result, console())
     _finish(result, output, False)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN", type=click.Path(path_type=str))
+@click.option(
+    "--output",
+    default="conformance-known.yaml",
+    show_default=True,
+    type=click.Path(),
+    help="The file to write.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+def accept(run: str, output: str, overwrite: bool) -> None:
+    """Writes the discrepancies of a stored run as a file of accepted deviations, for --known."""
+    from pathlib import Path
+
+    from conformance.results import known_file
+    from conformance.results.loading import load
+
+    count = known_file.accept(load(run, ("results",)), Path(output), overwrite)
+    click.echo(f"{count} discrepancies accepted in {output}" if count else f"{run}: no discrepancy to accept")
 
 
 @cli.command()

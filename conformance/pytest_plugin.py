@@ -17,7 +17,7 @@ _MARK = "\ncases:"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds --subject."""
+    """Adds --subject, --known and --large."""
     group = parser.getgroup("conformance")
     group.addoption(
         "--subject",
@@ -25,6 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="SUBJECT",
         help="subject of the conformance checks, as torch:compile; repeatable; default: all installed",
+    )
+    group.addoption(
+        "--known",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file of accepted deviations, in the grammar of known.yaml; repeatable",
     )
     group.addoption("--large", action="store_true", help="also the conformance cases tagged `large`")
 
@@ -59,7 +66,7 @@ class CaseFile(pytest.File):
 
         try:
             subjects = [one.name for one in select(self.config.getoption("--subject"))[0]]
-            cases = load_cases([self.path])
+            cases = load_cases([self.path], known=self.config.getoption("--known"))
         except ConformanceError as error:
             raise self.CollectError(str(error)) from None
         for case in cases:

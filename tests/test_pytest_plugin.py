@@ -96,3 +96,12 @@ def test_faults_of_a_file_are_told_where_it_is_collected(tmp_path: Path) -> None
 def test_a_file_without_cases_is_no_file_of_ours(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text("services: [web]\n")
     assert "no tests ran" in run_pytest(tmp_path).stdout
+
+
+def test_deviations_of_a_file_of_the_users_are_known(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text(CASES)
+    entry = "{id: a, operation: softmax, cases: [wrong], subject: numpy, reason: ours, source: these tests}"
+    (tmp_path / "mine.yaml").write_text(f"known:\n- {entry}\n")
+    done = run_pytest(tmp_path, "--known", "mine.yaml")
+    assert done.returncode == 0, done.stdout
+    assert "XFAIL f.yaml::wrong[numpy-float32-functional-value] - known: ours (these tests)" in done.stdout

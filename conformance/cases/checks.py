@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from typing import Any
 
 import numpy as np
 
 from conformance.cases.case import Case
-from conformance.cases.models import Known, flags_of
+from conformance.cases.models import Known, flags_of, globbed
 from conformance.cases.tensors.values import size
 from conformance.errors import ArgumentError
 from conformance.operations import Operation
@@ -165,7 +164,7 @@ class Checks:
     def _check_known(self, index: int, known: Known, quantities: tuple[str, ...]) -> None:
         """Note the globs that match nothing; `place` is the entry's in the file's list."""
         case = self.case
-        if not any(fnmatch.fnmatchcase(name, known.subject) for name in _subjects(known.subject)):
+        if not any(globbed(known.subject, name) for name in _subjects(known.subject)):
             what = f"known: no subject is like {shown(known.subject)}"
             self._fault("known", what, meant(known.subject, subject.frameworks()), index, "subject")
         for flag in flags_of(known.processor):
@@ -177,7 +176,7 @@ class Checks:
             ("formulation", known.formulation, case.formulations),
             ("quantity", known.quantity, quantities),
         ):
-            if not any(fnmatch.fnmatchcase(name, glob) for name in names):
+            if not any(globbed(glob, name) for name in names):
                 what = f"known: no {key} of this case is like {shown(glob)}"
                 self._fault("known", what, meant(glob, names), index, key)
 

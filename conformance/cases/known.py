@@ -1,83 +1,125 @@
-"""`known.yaml`: a deviation is described once, and belongs to every case that shows it.
+"""Files of known deviations: `known.yaml` beside the cases, and the user's own (`--known`).
 
-The file lies in the folder of the case files or in one above it. An entry that fits no case, or no check
-of one of its cases, is a fault: a deviation that nothing shows is no finding.
+A deviation is described once, and belongs to every case that shows it. `known.yaml` lies in the folder of the
+case files or in one above it; a user's file may lie anywhere, and speaks of every case. Over the whole corpus
+an entry that fits no check of any case is a fault: a deviation that nothing shows is no finding.
 """
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
-
 from conformance.cases.case import Case
+from conformance.cases.deviations import case_named
 from conformance.cases.discovery import KNOWN, corpus, shown_path
-from conformance.cases.models import Deviation, DeviationFile, Known, flags_of
+from conformance.cases.models import Accepted, Deviation, DeviationFile, Observed, flags_of, globbed
 from conformance.operations import OPERATIONS
 from conformance.subjects import subject
 from conformance.yaml.cache import parse
 from conformance.yaml.keys import read_keys
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults, meant, shown
-from conformance.yaml.tree import List, Node
+from conformance.yaml.tree import List, Node, find
 
 
-def with_deviations(cases: Sequence[Case], whole: bool, limits: Limits, faults: list[Faults]) -> list[Case]:
-    """The cases with the deviations of their folders' `known.yaml` behind their own.
+@dataclass
+class _KnownFile:
+    """A file of known deviations.
 
-    whole: the cases are the whole corpus, so that an entry which fits none of them is a fault.
+    Attributes:
+        folder: the folder whose cases it speaks of; None: all cases.
+        faults: what is wrong in it.
+        entries: its entries.
+        nodes: where each entry stands.
+        used: ids of the entries that fit a case, each alone and with the index of an observation that fits.
     """
-    found: dict[Path, tuple[list[Deviation], Faults, list[Node]]] = {}
-    for folder in _folders(cases):
-        one = Faults(shown_path(folder / KNOWN))
-        entries, nodes = _read(folder / KNOWN, limits, one)
-        found[folder] = (entries, one, nodes)
-        faults.append(one)
-    spoken: dict[str, list[tuple[Path, Deviation]]] = {}  # by operation: few entries speak of a case
-    for folder, (entries, _, _) in found.items():
-        for entry in entries:
-            spoken.setdefault(entry.operation, []).append((folder, entry))
-    used: set[str] = set()
+
+    folder: Path | None
+    faults: Faults
+    entries: list[Deviation] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    used: set[tuple[str, int | None]] = field(default_factory=set)
+
+    def check_use(self) -> None:
+        """Note each entry, and each observation of one, that fits no check of any case."""
+        for entry, node in zip(self.entries, self.nodes, strict=True):
+            remedy = "the cases that show it"
+            if (entry.id, None) not in self.used:
+                self.faults.add(node.line, node.column, f"{entry.id} fits no check of any case", remedy)
+                continue
+            for index in range(len(entry.observed)):
+                if (entry.id, index) not in self.used:
+                    place, _ = find(node, ("observed", index))
+                    what = f"{entry.id}: this observation fits no check of any case"
+                    self.faults.add(place.line, place.column, what, remedy)
+
+
+def with_deviations(
+    cases: Sequence[Case], own: Sequence[Path], whole: bool, limits: Limits, faults: list[Faults]
+) -> list[Case]:
+    """The cases with the deviations of their folders' `known.yaml`, and of further files, behind their own.
+
+    Args:
+        cases: the cases.
+        own: the user's own files.
+        whole: the cases are the whole corpus, so that an entry which fits none of them is a fault.
+        limits: bounds on each file.
+        faults: receives the faults of each file.
+    """
+    files = [_read(folder / KNOWN, folder, limits) for folder in _folders(cases)]
+    files += [_read(path, None, limits) for path in own]
+    faults += [file.faults for file in files]
+    by_operation: dict[str, list[tuple[_KnownFile, Deviation]]] = {}  # few entries speak of a case
+    for file in files:
+        for entry in file.entries:
+            by_operation.setdefault(entry.operation, []).append((file, entry))
     paths = {case.file: _path(case) for case in {case.file: case for case in cases}.values()}
     result = []
     for case in cases:
-        extra = [
-            entry
-            for folder, entry in spoken.get(case.operation, ())
-            if fits(entry, case) and paths[case.file].is_relative_to(folder)
-        ]
-        used.update(entry.id for entry in extra)
+        extra = []
+        for file, entry in by_operation.get(case.operation, ()):
+            if (file.folder is None or paths[case.file].is_relative_to(file.folder)) and fits(entry, case):
+                extra.append(entry)
+                file.used.add((entry.id, None))
+                shown_here = [_shows(entry, each, case) for each in entry.observed]
+                file.used.update((entry.id, index) for index, shows in enumerate(shown_here) if shows)
         result.append(replace(case, known=(*case.known, *extra)) if extra else case)
     if whole:
-        for entries, one, nodes in found.values():
-            for entry, node in zip(entries, nodes, strict=True):
-                if entry.id not in used:
-                    one.add(
-                        node.line,
-                        node.column,
-                        f"{entry.id} fits no check of any case",
-                        "the cases that show it",
-                    )
+        for file in files:
+            file.check_use()
     return result
 
 
 def fits(entry: Deviation, case: Case) -> bool:
     """Whether a deviation speaks of at least one check of the case."""
-    if entry.operation != case.operation or not _named(entry, case.id):
+    if entry.operation != case.operation or not case_named(tuple(entry.cases), case.id):
         return False
-    quantities = case.quantity_names() if case.expect != "error" else ("value",)
-    pairs = ((entry.dtype, case.dtypes), (entry.formulation, case.formulations), (entry.quantity, quantities))
-    return all(any(fnmatch.fnmatchcase(name, glob) for name in names) for glob, names in pairs)
+    names = (case.dtypes, case.formulations, _quantities(case))
+    globs = (entry.dtype, entry.formulation, entry.quantity)
+    whole = all(any(globbed(glob, name) for name in each) for glob, each in zip(globs, names, strict=True))
+    return whole and (not entry.observed or any(_shows(entry, each, case) for each in entry.observed))
 
 
-def _named(entry: Deviation, case: str) -> bool:
-    # Brackets stand for themselves: ids have them, as `options[sum,varied]`.
-    return any(fnmatch.fnmatchcase(case, glob.replace("[", "[[]")) for glob in entry.cases)
+def _shows(entry: Deviation, observed: Observed, case: Case) -> bool:
+    """Whether an observation of an entry is of at least one check of the case."""
+    if observed.cases and not case_named(tuple(observed.cases), case.id):
+        return False
+    dtypes = [name for name in case.dtypes if globbed(entry.dtype, name)]
+    formulations = [name for name in case.formulations if globbed(entry.formulation, name)]
+    if observed.dtypes and not set(observed.dtypes) & set(dtypes):
+        return False
+    if observed.formulations and not set(observed.formulations) & set(formulations):
+        return False
+    quantities = _quantities(case)
+    kinds = {name.partition(":")[0] for name in quantities}
+    return not observed.quantities or any(name in quantities or name in kinds for name in observed.quantities)
+
+
+def _quantities(case: Case) -> tuple[str, ...]:
+    return case.quantity_names() if case.expect != "error" else ("value",)
 
 
 def _path(case: Case) -> Path:
@@ -94,51 +136,47 @@ def _folders(cases: Sequence[Case]) -> list[Path]:
     return sorted(folder for folder in parents if (folder / KNOWN).is_file())
 
 
-def _read(path: Path, limits: Limits, faults: Faults) -> tuple[list[Deviation], list[Node]]:
-    data = read_bytes(path, limits, faults)
-    root = None if data is None else parse(data, limits, faults, "the key `known`")
-    top = None if root is None else read_keys(DeviationFile, root, faults)[0]
+def _read(path: Path, folder: Path | None, limits: Limits) -> _KnownFile:
+    """A file's entries; what is wrong goes to its faults."""
+    file = _KnownFile(folder, Faults(shown_path(path)))
+    data = read_bytes(path, limits, file.faults)
+    root = None if data is None else parse(data, limits, file.faults, "the key `known`")
+    top = None if root is None else read_keys(DeviationFile, root, file.faults)[0]
     if root is None or top is None:
-        return [], []
+        return file
     listed = root.entries["known"]
-    nodes: list[Node] = list(listed.items) if isinstance(listed, List) else []
-    for entry, node in zip(top.known, nodes, strict=True):
-        _check(entry, node, faults)
+    file.entries = list(top.known) if folder is not None else [Accepted(**dict(entry)) for entry in top.known]
+    file.nodes = list(listed.items) if isinstance(listed, List) else []
     names = [entry.id for entry in top.known]
-    for entry, node in zip(top.known, nodes, strict=True):
+    for entry, node in zip(file.entries, file.nodes, strict=True):
+        for key, what, remedy in _wrong(entry, folder is None):
+            place, _ = find(node, (key,))
+            file.faults.add(place.line, place.column, what, remedy)
         if names.count(entry.id) > 1:
-            faults.add(
-                node.line,
-                node.column,
-                f"the id {shown(entry.id)} is taken",
-                "an id of its own for each entry",
-            )
-    return list(top.known), nodes
+            remedy = "an id of its own for each entry"
+            file.faults.add(node.line, node.column, f"the id {shown(entry.id)} is taken", remedy)
+    return file
 
 
-def _check(entry: Deviation, node: Node, faults: Faults) -> None:
+def _wrong(entry: Deviation, user: bool) -> Iterable[tuple[str, str, str]]:
+    """What an entry names and nothing is: its key, what is wrong, what would be right.
+
+    user: the entry is a user's, who may have subjects with names of their own.
+    """
     if entry.operation not in OPERATIONS:
-        faults.add(
-            node.line,
-            node.column,
-            f"no operation {shown(entry.operation)}",
-            meant(entry.operation, OPERATIONS),
-        )
+        yield "operation", f"no operation {shown(entry.operation)}", meant(entry.operation, OPERATIONS)
     names = [
         name
         for framework in subject.frameworks()
         for name in (framework, *(f"{framework}:{mode}" for mode in subject.MODES.get(framework, ())))
     ]
-    if not any(
-        fnmatch.fnmatchcase(name, glob) for glob in (entry.subject, entry.subject + "*") for name in names
-    ):
-        faults.add(
-            node.line, node.column, f"no subject is like {shown(entry.subject)}", meant(entry.subject, names)
-        )
+    for glob in (each.strip() for each in entry.subject.split(",")):
+        exists = any(globbed(f"{glob}*", name) or glob.startswith(name) for name in names)
+        if not exists and (not user or difflib.get_close_matches(glob.rstrip("*"), names, n=1, cutoff=0.75)):
+            yield "subject", f"no subject is like {shown(glob)}", meant(glob, names)
     for flag in flags_of(entry.processor):
         if flag not in subject.INSTRUCTION_SETS:
-            what = f"no instruction set is {shown(flag)}"
-            faults.add(node.line, node.column, what, meant(flag, subject.INSTRUCTION_SETS))
+            yield "processor", f"no instruction set is {shown(flag)}", meant(flag, subject.INSTRUCTION_SETS)
 
 
 def read_bytes(path: Path, limits: Limits, faults: Faults) -> bytes | None:
@@ -154,39 +192,3 @@ def read_bytes(path: Path, limits: Limits, faults: Faults) -> bytes | None:
         faults.add(1, 1, what, "more files, .npy files for tensors, or CONFORMANCE_MAX_FILE_BYTES")
         return None
     return data
-
-
-def matches(
-    known: Known,
-    subject: str,
-    dtype: str,
-    formulation: str,
-    quantity: str,
-    version: str,
-    processor: frozenset[str] = frozenset(),
-) -> bool:
-    """Whether a known deviation speaks of this check, on a processor with these instruction sets."""
-    if not all((flag in processor) == present for flag, present in flags_of(known.processor).items()):
-        return False
-    globs = known.subject, known.dtype, known.formulation, known.quantity
-    return _matches(globs, known.versions, (subject, dtype, formulation, quantity), version)
-
-
-@lru_cache(maxsize=1 << 16)
-def _matches(globs: tuple[str, ...], versions: str, names: tuple[str, ...], version: str) -> bool:
-    if not all(fnmatch.fnmatchcase(name, glob) for name, glob in zip(names, globs, strict=True)):
-        return False
-    try:
-        return not versions or Version(version) in SpecifierSet(versions, prereleases=True)
-    except InvalidVersion:
-        return True
-
-
-def stale(cases: Sequence[Case], used: dict[Known, bool]) -> list[str]:
-    """A line for each known deviation whose checks ran and all conform now."""
-    lines = []
-    for known in dict.fromkeys(known for case in cases for known in case.known):
-        if used.get(known) is False:
-            name = known.id if isinstance(known, Deviation) else known.reason
-            lines.append(f"known for {known.subject} deviates no longer: {name}")
-    return lines

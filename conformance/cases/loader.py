@@ -30,12 +30,15 @@ from conformance.yaml.tree import List, Mapping, Node, Scalar, find, kind, plain
 _FIGURE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
 
 
-def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None) -> list[Case]:
+def load_cases(
+    paths: Sequence[Path] | None = None, limits: Limits | None = None, known: Sequence[str | Path] = ()
+) -> list[Case]:
     """The cases of files and folders, in the order of their labels and, in a file, of their lines.
 
     Args:
         paths: case files and folders of them; None: the suite's own.
         limits: bounds on each file; None: those of the environment.
+        known: the user's own files of known deviations, beside the `known.yaml` of the cases' folders.
 
     Raises:
         CaseError: with a line `file:line:column: what is wrong: what would be right` for each fault.
@@ -55,7 +58,7 @@ def load_cases(paths: Sequence[Path] | None = None, limits: Limits | None = None
                 file_faults.add(node.line, node.column, what, "an id of its own for each case")
             places.setdefault(node.text, f"{file_faults.file}:{node.line}:{node.column}")
     if not any(faults):
-        cases = with_deviations(cases, paths is None, limits, faults)
+        cases = with_deviations(cases, [Path(path) for path in known], paths is None, limits, faults)
     lines = [line for file_faults in faults for line in file_faults.lines()]
     if lines:
         raise CaseError("\n".join(lines))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import fnmatch
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from conformance.yaml.keys import Keys
 from conformance.yaml.problems import shown
@@ -29,16 +32,94 @@ def flags_of(processor: str) -> dict[str, bool]:
     return {" ".join(words[words[0] == "not" :]): words[0] != "not" for words in phrases}
 
 
-class Known(Keys):
-    """A documented deviation: which checks of the case deviate, why, and who says so.
+@lru_cache(maxsize=1 << 16)
+def globbed(globs: str, name: str) -> bool:
+    """Whether one of the globs, separated by commas, is like the name."""
+    return any(fnmatch.fnmatchcase(name, glob.strip()) for glob in globs.split(","))
 
-    `subject`, `dtype`, `formulation` and `quantity` are globs; quantity `gradient` means every gradient, and
-    `second` every second derivative.
-    `versions` is a PEP 440 specifier of the framework's versions, empty for any; `processor` names what the
-    processor that the subject runs on has and lacks, empty for any.
+
+def _figure(value: int | float | str) -> str:
+    """A figure as text: `nan`, `inf`, `-inf`, or a number in the digits in which it is written."""
+    try:
+        return str(Decimal(str(value).strip()))
+    except InvalidOperation:
+        raise ValueError(f"{shown(value)} is no number") from None
+
+
+Figure = Annotated[int | float | str, AfterValidator(_figure)]
+Ends = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class Observed(Keys):
+    """What an entry of `known` observes, and in which of its checks: what else is returned is a discrepancy.
+
+    Each key that is given must hold of a check's row. The first five narrow the entry's own checks.
+
+    Attributes:
+        cases: ids of cases, or globs of them; empty: all of the entry's.
+        subjects: names of subjects; empty: all of the entry's.
+        dtypes: dtypes; empty: all of the entry's.
+        formulations: formulations; empty: all of the entry's.
+        quantities: quantities, `gradient` for every gradient; empty: all of the entry's.
+        verdicts: verdicts, one of which the check has.
+        ulps: least and greatest error of the worst element, in ulps of the dtype (`ulp_error`).
+        values: figures, one of which the worst element rounds to at the digits written (`observed`).
+        between: least and greatest value of the worst element.
+        message: a fragment of the message, as an error's type.
     """
 
-    subject: Annotated[Text, Field(description="a glob of subjects, as torch, jax* or tensorflow:xla")]
+    cases: Annotated[list[Text], Field(description="a list of case ids or globs of them")] = []
+    subjects: Annotated[list[Text], Field(description="a list of subjects, as [torch, torch:compile]")] = []
+    dtypes: Annotated[list[Dtype], Field(description="a list of dtypes, as [float32, float64]")] = []
+    formulations: Annotated[list[Text], Field(description="a list of formulations")] = []
+    quantities: Annotated[list[Text], Field(description="a list of quantities, as [value, gradient:x]")] = []
+    verdicts: Annotated[
+        list[Literal["lossy", "wrong", "raised", "crashed", "timed out"]],
+        Field(description="a list of verdicts: lossy, wrong, raised, crashed or timed out"),
+    ] = []
+    ulps: Annotated[
+        Ends | None, Field(description="the least and the greatest error in ulps, as [4, 64]")
+    ] = None
+    values: Annotated[
+        list[Figure], Field(description="a list of figures that the worst element is, as [.nan, 0, 16.118]")
+    ] = []
+    between: Annotated[
+        Ends | None, Field(description="the least and the greatest value of the worst element, as [0, 0.25]")
+    ] = None
+    message: Annotated[str, Field(description="a part of the message, as InvalidArgumentError")] = ""
+
+    @model_validator(mode="after")
+    def _states_something(self) -> Observed:
+        if not (self.verdicts or self.ulps or self.values or self.between or self.message):
+            raise ValueError("nothing is stated: verdicts, ulps, values, between or message")
+        return self
+
+    @field_validator("ulps", "between")
+    @classmethod
+    def _in_order(cls, ends: list[float] | None) -> list[float] | None:
+        if ends is not None and not ends[0] <= ends[1]:
+            raise ValueError(f"{ends[0]:g} is not below {ends[1]:g}")
+        return ends
+
+
+class Known(Keys):
+    """A documented deviation: which checks of the case deviate, how, why, and who says so.
+
+    Attributes:
+        subject: globs of subjects, separated by commas; a name without variant and device means all of them.
+        dtype: globs of dtypes, separated by commas.
+        formulation: globs of formulations, separated by commas.
+        quantity: globs of quantities; `gradient` means every gradient, `second` every second derivative.
+        reason: what the subject returns and why.
+        source: where the deviation is documented.
+        versions: PEP 440 specifier of the framework's versions; empty for any.
+        processor: what the processor that the subject runs on has and lacks; empty for any.
+        kernels: what the framework reports of its kernels, and does not; empty for any.
+        observed: what is observed, each in some of the checks; empty: whatever does not conform.
+        conforming: why the entry speaks of checks that conform; empty: it speaks of none.
+    """
+
+    subject: Annotated[Text, Field(description="globs of subjects, as 'torch, torch:compile' or jax*")]
     dtype: Annotated[Text, Field(description="a glob of dtypes, as float16 or *float16")] = "*"
     formulation: Annotated[Text, Field(description="a glob of formulations, as functional")] = "*"
     quantity: Annotated[Text, Field(description="value, gradient, or a glob as gradient:logits")] = "*"
@@ -51,11 +132,25 @@ class Known(Keys):
         str,
         Field(description="what the processor has and lacks, as 'avx512f, not avx512_fp16'"),
     ] = ""
+    kernels: Annotated[
+        str, Field(description="what the framework reports of its kernels, as 'onednn' or 'not avx512'")
+    ] = ""
+    observed: Annotated[
+        list[Observed],
+        Field(description="a list of what is observed, as {values: [.nan], dtypes: [float16]}"),
+    ] = []
+    conforming: Annotated[
+        str, Field(max_length=2000, description="why the entry covers checks that conform, in one line")
+    ] = ""
+
+    def __hash__(self) -> int:
+        return hash((self.subject, self.reason, self.source))
 
     @field_validator("quantity")
     @classmethod
     def _every_gradient(cls, value: str) -> str:
-        return f"{value}:*" if value in ("gradient", "second") else value
+        globs = (glob.strip() for glob in value.split(","))
+        return ",".join(f"{glob}:*" if glob in ("gradient", "second") else glob for glob in globs)
 
     @field_validator("versions")
     @classmethod
@@ -170,6 +265,12 @@ class Deviation(Known):
 
     def __hash__(self) -> int:
         return hash((self.id, self.source))
+
+
+class Accepted(Deviation):
+    """A deviation of a user's own file: accepted, wherever it is documented."""
+
+    __hash__ = Deviation.__hash__
 
 
 class DeviationFile(Keys):

@@ -39,6 +39,7 @@ def check(
     strict: bool = False,
     paths: Sequence[str | Path] = (),
     tags: Sequence[str] = (),
+    known: Sequence[str | Path] = (),
     limit: float = 60.0,
     progress: Progress | None = None,
 ) -> CheckRun:
@@ -58,6 +59,7 @@ def check(
         strict: Whether to count what the framework's own function fails alike.
         paths: Case files or folders; none: the suite's own corpus.
         tags: Only cases with one of these tags; none: all but those that run on demand.
+        known: Files of deviations that the caller accepts; they do not count, with `strict` either.
         limit: Seconds that one check may take.
         progress: Is told how far the run is; None: nobody is.
 
@@ -71,7 +73,8 @@ def check(
     if operation not in OPERATIONS:
         raise RunError(f"--operation {operation}: no such operation (there are {', '.join(OPERATIONS)})")
     user, control = subjects(function, operation, framework, mode)
-    cases = pick(load_cases([Path(path) for path in paths] or None), operation, control.framework, tags)
+    loaded = load_cases([Path(path) for path in paths] or None, known=known)
+    cases = pick(loaded, operation, control.framework, tags)
     published: list[CheckRun] = []
 
     def publish(run: Run, directory: Path) -> None:
@@ -124,7 +127,7 @@ def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], str
     user_rows = [row for row in rows if row["subject"] == user.name]
     by_check = control_rows([row for row in rows if row["subject"] == control.name])
     for row in user_rows:
-        row.update(framework=user.framework, known="")
+        row.update(framework=user.framework)
     refuse(user_rows, by_id)
     inherit(user_rows, by_check, control.name)
     for row in by_check.values():
@@ -133,18 +136,31 @@ def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], str
     columns = list(run.frame.columns)
     frame = pd.DataFrame([*user_rows, *by_check.values()], columns=columns)
     settings = {**run.environment["settings"], "strict": strict}
+    counted = [
+        row for row in user_rows if not row["known"] or (strict and row["known"].startswith("inherited"))
+    ]
     return CheckRun(
         frame.astype(run.frame.dtypes.to_dict()),
-        {**run.environment, "stale_known": [], "settings": settings},
+        {**run.environment, **_of_the_function(run, user), "settings": settings},
         run.frames,
         run.directory,
         lambda case, dtype: by_id[case].with_upstream(dtype),
         subject=user.name,
         control=control.name,
         strict=strict,
-        diagnosis=diagnose([row for row in user_rows if strict or not row["known"]], by_id),
+        diagnosis=diagnose(counted, by_id),
         where=user.function or "",
     )
+
+
+def _of_the_function(run: Run, user: Subject) -> dict[str, object]:
+    """What run.json says of known deviations, as far as they are the function's."""
+    stale, otherwise = (run.environment.get(name) or [] for name in ("stale_known", "known_otherwise"))
+    return {
+        "stale_known": [line for line in stale if line.startswith(f"known for {user.name} ")],
+        "known_otherwise": [line for line in otherwise if f" {user.name} " in line],
+        "known_conforming": {},
+    }
 
 
 def _refuse_what_never_started(run: Run, user: Subject) -> None:

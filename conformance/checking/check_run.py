@@ -47,7 +47,10 @@ class CheckRun(Run):
         """The function's checks that do not conform; without `strict`, those it inherits left out."""
         own = self.own
         failed = ~own["conforms"].fillna(True)
-        return own[failed if self.strict else failed & (own["known"] == "")]
+        counted = own["known"] == ""
+        if self.strict:
+            counted |= own["known"].str.startswith("inherited")
+        return own[failed & counted]
 
     @property
     def answered(self) -> int:

@@ -30,7 +30,12 @@ def inherit(
     """Marks what the control fails alike: with the same verdict, and an error that is not much smaller."""
     for row in own:
         other = control.get((row["case"], row["dtype"], row["quantity"]))
-        if row["conforms"] is not False or other is None or other["verdict"] != row["verdict"]:
+        if (
+            row["conforms"] is not False
+            or row["known"]
+            or other is None
+            or other["verdict"] != row["verdict"]
+        ):
             continue
         error, control_error = row["ulp_error"], other["ulp_error"]
         if (error is None) != (control_error is None):

@@ -54,7 +54,7 @@ class Difference:
     def gating(self, strict: bool = False) -> pd.DataFrame:
         """The rows that fail the gate: regressed, with `strict` also worse, and by `removed` what is gone.
 
-        Nothing of a textbook formulation does.
+        Nothing of a textbook formulation does, and nothing that a user's file of known deviations accepts.
         """
         frame = self.frame
         fails = frame["change"].isin(["regressed", "worse"] if strict else ["regressed"])
@@ -63,7 +63,8 @@ class Difference:
         elif self.removed == "allow":
             fails &= frame["verdict_new"].ne("unsupported")
             fails |= self._unanswered() & frame["verdict_new"].eq("not run")
-        return frame[fails & ~frame["textbook"].fillna(False).astype(bool)]
+        excused = frame["known_new"].isin(self.new.environment.get("accepted") or [])
+        return frame[fails & ~excused & ~frame["textbook"].fillna(False).astype(bool)]
 
     def _unanswered(self) -> pd.Series[bool]:
         """The checks that the old run answered and the new one did not: gone, not run or unsupported."""

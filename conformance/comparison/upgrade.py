@@ -31,6 +31,7 @@ def upgrade(
     paths: Sequence[str | Path] = (),
     python: str | None = None,
     factor: float = 2.0,
+    known: Sequence[str | Path] = (),
     **options: Any,
 ) -> tuple[Run, Difference | None]:
     """Runs two sets of pins (``torch==1.10.0`` or ``torch==2.12.1,numpy==2.1.0``) and compares them.
@@ -44,6 +45,7 @@ def upgrade(
         paths: Case files or folders; none: the suite's own corpus.
         python: The Python to build both environments on; None: the newest that fits both.
         factor: How many times larger an error counts as changed.
+        known: Files of deviations that the caller accepts; what they accept regresses nothing.
         **options: Further arguments of `conformance.run`.
 
     Returns:
@@ -60,8 +62,8 @@ def upgrade(
     if set(names[0]) & set(names[1]):
         raise SubjectError(f"{old} and {new} are the same pins")
     under_test = [_on(subject, python) for subject in (*sides[0], *sides[1])]
-    chosen = _chosen(paths, cases) if cases else None
-    run = session.run(paths, under_test=under_test, output=output, cases=chosen, **options)
+    chosen = _chosen(paths, cases, known) if cases else None
+    run = session.run(paths, under_test=under_test, output=output, cases=chosen, known=known, **options)
     folder = Path(output)
     if run.environment.get("interrupted"):
         report.write(run, folder)
@@ -83,9 +85,9 @@ def _refuse_what_never_started(run: Run) -> None:
             raise SubjectError(f"subject {name!r} did not start: {next(iter(messages), 'no word of it')}")
 
 
-def _chosen(paths: Sequence[str | Path], names: Sequence[str]) -> list[Case]:
+def _chosen(paths: Sequence[str | Path], names: Sequence[str], known: Sequence[str | Path]) -> list[Case]:
     """The cases of these ids; RunError for an id that there is not."""
-    by_id = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
+    by_id = {case.id: case for case in load_cases([Path(path) for path in paths] or None, known=known)}
     for name in names:
         if name not in by_id:
             near = difflib.get_close_matches(name, by_id, n=1)

@@ -63,6 +63,7 @@ def run(
     profile: str = "default",
     repeat: int = 1,
     workers: int | None = None,
+    known: Sequence[str | Path] = (),
     progress: Progress | None = None,
     wanted: Wanted | None = None,
     cases: Sequence[Case] | None = None,
@@ -81,9 +82,10 @@ def run(
     imported its framework; `memory`: bytes a worker; `workers`: how many subjects run at a time (None: all).
     `repeat`: how often each check is asked; where a subject's bits differ, the worst verdict stands, and its
     message says so. `python`: the interpreter of the subjects that state none; `subjects_file`: a
-    `subjects.yaml`. `cases` and `under_test` replace what would be loaded by `paths` and `subjects`;
-    `wanted` narrows the checks; `publish` draws further files into a directory that takes its place in
-    `output` before another run may write there; `meanwhile` is called while the frameworks are imported.
+    `subjects.yaml`. `known`: the user's own files of known deviations. `cases` and `under_test` replace what
+    would be loaded by `paths` and `subjects`; `wanted` narrows the checks; `publish` draws further files into
+    a directory that takes its place in `output` before another run may write there; `meanwhile` is called
+    while the frameworks are imported.
 
     Returns the Run; interrupted (SIGINT, SIGTERM), it is what had been judged, marked incomplete. Raises
     CaseError, SubjectError or RunError, each one clear line.
@@ -102,6 +104,7 @@ def run(
         profile,
         start_limit,
         repeat,
+        [str(path) for path in known],
     )
     session = _Session(settings, progress or Silent(), wanted, Turns(workers))
     session.meanwhile = meanwhile
@@ -196,7 +199,9 @@ class _Session:
     def _load(self, cases: Sequence[Case] | None) -> Sequence[Case]:
         from conformance.cases.loader import load_cases
 
-        return load_cases([Path(path) for path in self.settings.paths] or None) if cases is None else cases
+        if cases is not None:
+            return cases
+        return load_cases([Path(path) for path in self.settings.paths] or None, known=self.settings.known)
 
     def _take_over(self, directory: journal.RunDirectory) -> None:
         header, hellos, self.recorded = directory.recorded()
@@ -384,7 +389,6 @@ class _Session:
         self.interrupted = name
 
     def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: Collector) -> Run:
-        from conformance.cases import known
         from conformance.judging import frames as assembly
         from conformance.results.run import Run
 
@@ -399,7 +403,7 @@ class _Session:
             "settings": vars(self.settings),
             "subjects": {one.name: self.roster.about(one) for one in subjects},
             "checks_planned": the_plan.checks,
-            "stale_known": known.stale(chosen, collector.known_used) if complete else [],
+            **collector.deviations.environment(chosen, complete),
             "unsteady": {name: count for name, count in sorted(collector.unsteady.items()) if count},
         }
         by_id = {case.id: case for case in chosen}

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from conformance.cases import published_figures
 from conformance.cases.case import Case
-from conformance.cases.known import matches
-from conformance.cases.models import Known
+from conformance.cases.deviations import Check, Ledger
 from conformance.judging import formulation_relations, repeatability, verdict
 from conformance.judging.case_identities import Identities
 from conformance.judging.observation import Observation, digits, judge_in_steps, observe, sound_ones
@@ -58,7 +57,7 @@ class Collector:
         default_factory=lambda: defaultdict(formulation_relations.EquivalenceTally)
     )
     broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
-    known_used: dict[Known, bool] = field(default_factory=dict)
+    deviations: Ledger = field(default_factory=Ledger)
     unsteady: Counter[str] = field(default_factory=Counter)
     held: int = 0  # bytes of answers that wait for other subjects' on their groups
     _open: dict[int, dict[tuple[str, int], Answer]] = field(default_factory=dict)
@@ -157,15 +156,16 @@ class Collector:
     def _known(self, group: Group, quantity: str, one: Observation, conforms: bool) -> str:
         if not group.case.known:
             return ""
-        names = dict.fromkeys((one.subject, self._subject(one.subject).unpinned))
-        check = group.dtype, one.request.formulation, quantity, self.versions.get(one.subject, "")
-        processor = self.processors.get(one.subject, frozenset())
-        for known in group.case.known:
-            if any(matches(known, name, *check, processor) for name in names):
-                self.known_used[known] = self.known_used.get(known, False) or not conforms
-                if not conforms:
-                    return f"{known.reason} ({known.source})"
-        return ""
+        assert one.judgement is not None
+        check = Check(
+            self._subject(one.subject).names,
+            group.dtype,
+            one.request.formulation,
+            quantity,
+            self.versions.get(one.subject, ""),
+            self.processors.get(one.subject, frozenset()),
+        )
+        return self.deviations.excuse(group.case, check, one.judgement, conforms)
 
     def _subject(self, name: str) -> Subject:
         if name not in self.subjects:

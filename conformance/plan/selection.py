@@ -32,6 +32,7 @@ class Settings:
     profile: str = "default"
     start: float = 180.0
     repeat: int = 1
+    known: list[str] = field(default_factory=list)
 
 
 def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:

@@ -65,6 +65,8 @@ class Summary:
         differing: Those in which the subjects differ: the name, and each subject's.
         machines: The processors and the operating system.
         stale: The known deviations that deviate no longer.
+        otherwise: The known deviations that state something else than is observed.
+        covering: The known deviations that cover conforming checks without saying why, and how many.
         unsteady: The subjects whose bits differ between repeats of a check.
         run_id: The run's name.
     """
@@ -87,6 +89,8 @@ class Summary:
     differing: tuple[tuple[str, tuple[str, ...]], ...]
     machines: tuple[str, ...]
     stale: tuple[str, ...]
+    otherwise: tuple[str, ...]
+    covering: Mapping[str, int]
     unsteady: tuple[str, ...]
     run_id: str
 
@@ -145,6 +149,8 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         differing=differing,
         machines=_machines(environment),
         stale=tuple(str(line) for line in environment.get("stale_known") or ()),
+        otherwise=tuple(str(line) for line in environment.get("known_otherwise") or ()),
+        covering=dict(environment.get("known_conforming") or {}),
         unsteady=tuple(
             f"{name}: {count(int(checks), 'check')} with other bits when asked again"
             for name, checks in (environment.get("unsteady") or {}).items()

@@ -30,6 +30,8 @@ STYLES = {
 SEED = "seed"
 MAX_FINDINGS = 5
 MAX_DIVERGENCES = 4
+#: Known deviations that are named for being stale, and for stating otherwise.
+MAX_KNOWN_LINES = 10
 MAX_IDENTITIES = 3
 SENTENCE_STYLES = {
     "conforms": "bold green",
@@ -97,6 +99,8 @@ def print_overview(overview: Overview, console: Console) -> None:
     if more > 0:
         console.print(Text(f"… and {count(more, 'check')} more with discrepancies", style="dim"))
     _processors(overview, console)
+    for about in (*summary.stale[:MAX_KNOWN_LINES], *summary.otherwise[:MAX_KNOWN_LINES]):
+        console.print(Text(about, style="yellow"), overflow="fold")
     if overview.agreed_losses:
         first = overview.agreed_losses[0]
         console.print(

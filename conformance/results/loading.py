@@ -35,6 +35,9 @@ class _Environment(BaseModel):
     settings: _Settings = _Settings()
     subjects: dict[str, dict[str, Any]] = {}
     stale_known: list[str] = []
+    known_otherwise: list[str] = []
+    known_conforming: dict[str, int] = {}
+    accepted: list[str] = []
     unsteady: dict[str, int] = {}
 
 

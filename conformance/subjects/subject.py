@@ -73,6 +73,14 @@ class Subject:
             + (f"@{self.device}" if self.device else "")
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What known deviations may call it: its name, and a framework's without pins and without device."""
+        if self.function is not None:
+            return (self.name,)
+        plain = self.framework + (f":{self.mode}" if self.mode else "")
+        return tuple(dict.fromkeys((self.name, self.unpinned, plain)))
+
     def argv(self) -> list[str]:
         """The command that starts this subject's worker."""
         options: list[str] = [self.framework]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.cases.deviations import Check, matches
 from conformance.cases.discovery import corpus
-from conformance.cases.known import matches
 from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
 
@@ -65,8 +65,8 @@ def test_a_processor_has_and_lacks_what_is_named(folder: Path, processor: str, k
     """All that is named must hold of the processor that the subject ran on."""
     (folder / "known.yaml").write_text(f"{ENTRY}    processor: '{processor}'\n")
     (entry,) = load_cases([folder / "theme"])[0].known
-    check = "torch", "float32", "functional", "value", "2.13.0"
-    assert matches(entry, *check, frozenset({"avx2", "avx512f"})) is known
+    flags = frozenset({"avx2", "avx512f"})
+    assert matches(entry, Check(("torch",), "float32", "functional", "value", "2.13.0", flags)) is known
 
 
 def test_other_operations_are_not_meant(folder: Path) -> None:

@@ -80,6 +80,7 @@ class TestAction:
             PATHS="cases/seeds\n $(touch${IFS}owned)",
             SUBJECTS="torch jax:eager",
             DTYPES="float32",
+            KNOWN="ours.yaml theirs.yaml",
             BASELINE="runs/main",
             OUTPUT="out dir",
         )
@@ -87,6 +88,7 @@ class TestAction:
         assert (tmp_path / "arguments").read_text().splitlines() == [
             *("run", "cases/seeds", "$(touch${IFS}owned)"),
             *("--subject", "torch", "--subject", "jax:eager", "--dtype", "float32"),
+            *("--known", "ours.yaml", "--known", "theirs.yaml"),
             *("--baseline", "runs/main", "--output", "out dir"),
         ]
         run_step("Run", tmp_path, BASELINE="runs/main", ALLOW_REMOVED="true", OUTPUT="out")
