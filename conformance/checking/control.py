@@ -25,10 +25,10 @@ def control_rows(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str], d
 
 
 def inherit(
-    own: Sequence[dict[str, Any]], control: Mapping[tuple[str, str, str], dict[str, Any]], name: str
+    rows: Sequence[dict[str, Any]], control: Mapping[tuple[str, str, str], dict[str, Any]], name: str
 ) -> None:
     """Marks what the control fails alike: with the same verdict, and an error that is not much smaller."""
-    for row in own:
+    for row in rows:
         other = control.get((row["case"], row["dtype"], row["quantity"]))
         if (
             row["conforms"] is not False
@@ -46,7 +46,7 @@ def inherit(
         row["known"] = f"inherited: {name} {other['formulation']} is {other['verdict']} as well{about}"
 
 
-def refuse(own: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
+def refuse(rows: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
     """Makes `unsupported` what a function raises on throughout: a dtype, a number of axes, a kind of target.
 
     A function for (N, C) logits and labels is no worse for saying so, in whatever words: what counts is that
@@ -54,7 +54,7 @@ def refuse(own: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
     """
     answered: set[tuple[str, str]] = set()
     raised: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in own:
+    for row in rows:
         case = cases[row["case"]]
         if _legacy(row, case):
             row.update(
@@ -67,10 +67,10 @@ def refuse(own: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
                 raised.setdefault(kind, []).append(row)
             else:
                 answered.add(kind)
-    for kind, rows in raised.items():
+    for kind, failing in raised.items():
         others = {other for other in answered if other[0] == kind[0]}
         if kind not in answered and others:
-            for row in rows:
+            for row in failing:
                 if row["verdict"] == "raised":
                     row["message"] = f"refuses {kind[1]} throughout: {row['message']}"
                     row.update(verdict="unsupported", conforms=None, ulp_error=None)

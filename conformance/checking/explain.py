@@ -1,4 +1,4 @@
-"""One case, step by step: what each subject returns at every step, beside the exact digits."""
+"""Explanation of one case, step by step: what each subject returns, beside the exact digits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from conformance.operations import OPERATIONS, Reference, reference
 from conformance.results.observation_store import Observations
 
 #: Elements of a result that are shown.
-MOST = 12
+MAX_SHOWN_ELEMENTS = 12
 
 #: The steps that lead to an operation, as the posts take them: (operation, inputs that it shares).
 STEPS: dict[str, tuple[str, ...]] = {
@@ -44,7 +44,9 @@ def steps(case: Case) -> list[Case]:
     before = []
     for name in STEPS.get(case.operation, ()):
         operation = OPERATIONS[name]
-        parameters = {"axis": 1} if any(one.name == "axis" for one in operation.parameters) else {}
+        parameters = (
+            {"axis": 1} if any(parameter.name == "axis" for parameter in operation.parameters) else {}
+        )
         before.append(case.variant(f"{case.id}/{name}", name, {operation.inputs[0].name: first}, parameters))
     if case.operation == "cross_entropy" and case.parameters.get("reduction", "mean") != "none":
         before.append(
@@ -58,14 +60,22 @@ def steps(case: Case) -> list[Case]:
 def explain(
     case_id: str, subjects: Sequence[str], paths: Sequence[str], console: Console, dtype: str | None = None
 ) -> None:
-    """Prints the steps of a case with every subject's digits; RunError if there is no such case.
+    """Prints the steps of a case with every subject's digits.
 
-    dtype: the dtype that is shown; by default float32, in which the posts computed, where the case has it.
+    Args:
+        case_id: The case's id.
+        subjects: As ``torch``, ``torch:compile``; none: every framework that is installed.
+        paths: Case files to look in; none: the suite's own corpus.
+        console: Where it is printed.
+        dtype: The dtype that is shown; None: float32, in which the posts computed, where the case has it.
+
+    Raises:
+        RunError: There is no such case.
     """
     cases = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
     if case_id not in cases:
         # An entry with `vary` has no case of its own name.
-        near = [one for one in cases if one.startswith(f"{case_id}[")]
+        near = [name for name in cases if name.startswith(f"{case_id}[")]
         near = near or difflib.get_close_matches(case_id, cases, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; `conformance list cases` shows them all"
         raise RunError(f"no case {case_id!r}{hint}")
@@ -107,8 +117,8 @@ def _print_step(
             truth = reference(step.operation, arguments, quantity, dtype, flow)
             table.add_row("exact", escape(_exact(truth)), "", "", "")
         for row in rows.to_dict("records"):
-            found = returned.get(row["subject"], (step.id, dtype, row["formulation"]), quantity)
-            digits = row["message"] if found is None else _elements(embed(*found)[1], dtype)
+            observation = returned.get(row["subject"], (step.id, dtype, row["formulation"]), quantity)
+            digits = row["message"] if observation is None else _elements(embed(*observation)[1], dtype)
             who = f"{row['subject']} {row['formulation']}"
             ends = (_figure(row["ulp_error"]), _figure(row["ulp_bound"]), str(row["verdict"]))
             table.add_row(*(escape(str(cell)) for cell in (who, digits, *ends)))
@@ -117,15 +127,15 @@ def _print_step(
 
 def _exact(truth: Reference) -> str:
     """The exact digits of each element, the first of many."""
-    places = list(np.ndindex(truth.rounded.shape))
-    shown = [truth.text(place, 11) for place in places[:MOST]]
-    return "  ".join(shown) + (" ..." if len(places) > MOST else "")
+    indices = list(np.ndindex(truth.rounded.shape))
+    shown = [truth.text(index, 11) for index in indices[:MAX_SHOWN_ELEMENTS]]
+    return "  ".join(shown) + (" ..." if len(indices) > MAX_SHOWN_ELEMENTS else "")
 
 
 def _elements(values: npt.NDArray[np.float64], dtype: str) -> str:
     flat = values.reshape(-1)
-    return "  ".join(shortest(float(value), dtype) for value in flat[:MOST]) + (
-        " ..." if flat.size > MOST else ""
+    return "  ".join(shortest(float(value), dtype) for value in flat[:MAX_SHOWN_ELEMENTS]) + (
+        " ..." if flat.size > MAX_SHOWN_ELEMENTS else ""
     )
 
 

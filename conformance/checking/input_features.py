@@ -1,4 +1,4 @@
-"""What is special about a check's inputs, in words: what a person would name as the cause of a failure."""
+"""Input features: what is special about a check, in the words that a person would use for a cause."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conformance.operations import OPERATIONS, SECOND
 Array = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
 
-#: Trait -> what holds of the check, the more telling first: of two that tell as much, the first is named.
+#: Feature -> what holds of the check, the more telling first: of two that tell as much, the first is named.
 PHRASES = {
     "label beyond": "a label lies beyond the last class",
     "label negative": "a label is negative and not the ignored one",
@@ -75,38 +75,39 @@ PHRASES = {
     "half": "the dtype is a half type",
     "float64": "the dtype is float64",
 }
-LARGEST_EXPONENT = {"float16": 88.0, "bfloat16": 88.0, "float32": 88.0, "float64": 709.0}
-#: Inputs of more elements are looked at in their first rows only.
-_LOOKED_AT = 1 << 20
+#: From these scores on exp overflows; half types are computed in float32.
+OVERFLOWING_SCORE = {"float16": 88.0, "bfloat16": 88.0, "float32": 88.0, "float64": 709.0}
+#: Of inputs with more elements the values are not read.
+_MAX_READ_ELEMENTS = 1 << 20
 
 
 def of_case(case: Case, dtype: str) -> frozenset[str]:
-    """The traits of a case in a dtype; those of a check's quantity are `of_quantity`."""
+    """The features of a case in a dtype; those of a check's quantity are `of_quantity`."""
     arguments = case.arguments(dtype)
     with np.errstate(all="ignore"):
-        found = set(_of_labels(case, arguments))
-        found.update(_of_parameters(case, arguments))
-        found.update(_of_shape(case, arguments))
-        found.update(_of_values(case, arguments, dtype))
+        features = set(_of_labels(case, arguments))
+        features.update(_of_parameters(case, arguments))
+        features.update(_of_shape(case, arguments))
+        features.update(_of_values(case, arguments, dtype))
     if case.expect == "error":
-        found.add("error")
+        features.add("error")
     if case.layout:
-        found.add("layout")
+        features.add("layout")
     if case.label_dtype != "int64":
-        found.add("label width")
-    found.update({"float16": {"half"}, "bfloat16": {"half"}, "float64": {"float64"}}.get(dtype, set()))
-    return frozenset(found)
+        features.add("label width")
+    features.update({"float16": {"half"}, "bfloat16": {"half"}, "float64": {"float64"}}.get(dtype, set()))
+    return frozenset(features)
 
 
 def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:
-    """The traits of the quantity that a check compares."""
+    """The features of the quantity that a check compares."""
     if quantity == "value":
         return frozenset()
     if case.expect == "error":
         return frozenset({"gradient"})
-    found = {"second" if quantity.startswith(SECOND) else "gradient"}
+    features = {"second" if quantity.startswith(SECOND) else "gradient"}
     scalar = OPERATIONS[case.operation].result_shape(case.arguments(dtype)) == ()
-    return frozenset(found if scalar and case.upstream is None else found | {"upstream"})
+    return frozenset(features if scalar and case.upstream is None else features | {"upstream"})
 
 
 def _normalised(target: Array, axis: int) -> bool:
@@ -244,7 +245,7 @@ def _of_shape(case: Case, arguments: Arguments) -> Iterator[str]:
 
 def _of_values(case: Case, arguments: Arguments, dtype: str) -> Iterator[str]:
     first = arguments[OPERATIONS[case.operation].inputs[0].name]
-    if first.dtype.kind != "f" or not first.size or first.size > _LOOKED_AT:
+    if first.dtype.kind != "f" or not first.size or first.size > _MAX_READ_ELEMENTS:
         return
     if np.isnan(first).any():
         yield "nan"
@@ -259,7 +260,7 @@ def _of_values(case: Case, arguments: Arguments, dtype: str) -> Iterator[str]:
             yield "edge"
         return
     finite = np.where(np.isfinite(first), first, 0.0)
-    if finite.max() > LARGEST_EXPONENT[dtype]:
+    if finite.max() > OVERFLOWING_SCORE[dtype]:
         yield "overflow"
     if (first == 0).any():
         yield "zero"

@@ -1,4 +1,4 @@
-"""What `conformance check` says of a function: one verdict sentence, its cause, and the worst five checks."""
+"""Report of a checked function: one verdict sentence, its cause, and the worst checks with programs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from conformance.report.reproduction.program import check_of, reproduce
 if TYPE_CHECKING:
     from rich.console import Console
 
-SHOWN = 5
-_ORDER = ("crashed", "timed out", "wrong", "raised", "lossy", "not run")
+MAX_SHOWN_CHECKS = 5
+#: Verdicts by harm.
+_SEVERITY = ("crashed", "timed out", "wrong", "raised", "lossy", "not run")
 Row = Mapping[str, Any]
 
 
@@ -26,22 +27,22 @@ def sentence(run: CheckRun) -> str:
         return f"{run.subject} has not been checked to the end: the run was interrupted."
     if not run.answered:
         return f"{run.subject} answered no check at all: {_commonest(run)}"
-    found = run.diagnosis
-    if found is None:
+    diagnosis = run.diagnosis
+    if diagnosis is None:
         return f"{run.subject} is right: {count(run.answered, 'check')} conform."
-    return f"{run.subject} is wrong: {found.sentence}."
+    return f"{run.subject} is wrong: {diagnosis.sentence}."
 
 
 def details(run: CheckRun) -> str:
     """The figures behind the verdict."""
     parts = []
-    found = run.diagnosis
-    if found is not None:
-        parts.append(f"{found.failing:,} of {count(found.checked, 'check')} do not conform")
-        if found.where:
-            parts[0] += f": {found.there_failing:,} of the {found.there:,} where that holds"
+    cause = run.diagnosis
+    if cause is not None:
+        parts.append(f"{cause.failing:,} of {count(cause.checked, 'check')} do not conform")
+        if cause.where:
+            parts[0] += f": {cause.there_failing:,} of the {cause.there:,} where that holds"
             parts[0] += (
-                f", {found.failing - found.there_failing:,} of the {found.checked - found.there:,} others"
+                f", {cause.failing - cause.there_failing:,} of the {cause.checked - cause.there:,} others"
             )
     inherited, unsupported = len(run.inherited()), int((run.own["verdict"] == "unsupported").sum())
     if inherited:
@@ -55,12 +56,12 @@ def details(run: CheckRun) -> str:
 def worst(run: CheckRun) -> list[dict[str, Any]]:
     """The worst checks, each of another case where there are enough; the plainest example first."""
     rows = run.rows()
-    found = run.diagnosis
-    first = (found.example["case"], found.example["dtype"], found.example["quantity"]) if found else None
+    example = run.diagnosis.example if run.diagnosis else {}
+    first = tuple(example.get(name) for name in ("case", "dtype", "quantity"))
 
     def rank(row: Row) -> tuple[Any, ...]:
         error = row["ulp_error"]
-        bad = _ORDER.index(row["verdict"]) if row["verdict"] in _ORDER else len(_ORDER)
+        bad = _SEVERITY.index(row["verdict"]) if row["verdict"] in _SEVERITY else len(_SEVERITY)
         return (
             (row["case"], row["dtype"], row["quantity"]) != first,
             bad,
@@ -70,8 +71,8 @@ def worst(run: CheckRun) -> list[dict[str, Any]]:
 
     rows.sort(key=rank)
     seen: set[str] = set()
-    chosen = [row for row in rows if not (row["case"] in seen or seen.add(row["case"]))]  # type: ignore[func-returns-value]
-    return (chosen + [row for row in rows if all(row is not one for one in chosen)])[:SHOWN]
+    firsts = [row for row in rows if not (row["case"] in seen or seen.add(row["case"]))]  # type: ignore[func-returns-value]
+    return (firsts + [row for row in rows if all(row is not first for first in firsts)])[:MAX_SHOWN_CHECKS]
 
 
 def line(row: Row) -> str:
@@ -132,8 +133,8 @@ def print_check(run: CheckRun, console: Console) -> None:
     text = details(run)
     if text:
         say(text, style="dim", markup=False, soft_wrap=True)
-    for place, (row, program) in enumerate(reproductions(run), 1):
-        say(f"\n{place}. {line(row)}", markup=False, soft_wrap=True, highlight=False)
+    for number, (row, program) in enumerate(reproductions(run), 1):
+        say(f"\n{number}. {line(row)}", markup=False, soft_wrap=True, highlight=False)
         if program:
             say(
                 "\n".join(f"    {text}" for text in program.splitlines()),

@@ -1,7 +1,8 @@
-"""Where a function fails, and where it does not: the few words that tell the one from the other."""
+"""Root cause: the few features that tell a function's failing checks from the others, in words."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -13,11 +14,11 @@ import numpy.typing as npt
 from conformance.cases.case import Case
 from conformance.checking.input_features import PHRASES, of_case, of_quantity
 
-#: Two traits are named in place of one only where they tell so much better.
-_BETTER = 0.03
+#: Two features are named in place of one only where they tell so much better.
+_PAIR_GAIN = 0.03
 #: From this share of failing checks on a function fails everywhere.
-_EVERYWHERE = 0.9
-#: Traits that many checks share by accident: they are named only where no other tells nearly as much.
+_EVERYWHERE_SHARE = 0.9
+#: Features that many checks share by accident: they are named only where no other tells nearly as much.
 _ACCIDENTAL = frozenset(
     {
         "none",
@@ -32,9 +33,9 @@ _ACCIDENTAL = frozenset(
         "half",
     }
 )
-_ACCIDENT = 0.75
-#: Words that tell less than this tell nothing.
-_TELLING = 0.4
+_ACCIDENTAL_FACTOR = 0.75
+#: Words whose score is lower tell nothing.
+_LEAST_SCORE = 0.4
 
 #: What a message says -> what the function does.
 _DOES = (
@@ -55,10 +56,16 @@ _NAMES = {"value": "value", "gradient": "gradient", "second": "second derivative
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a function does wrong (`does`), `where` (empty: everywhere), and the plainest failing check.
+    """What a function does wrong, and where.
 
-    failing, checked: the function's failing and judged checks in all; there_failing, there: among those where
-    the words hold.
+    Attributes:
+        does: What it does wrong, as ``its value is wrong``.
+        where: The features of the failing checks, in words; empty: everywhere.
+        failing: How many of its checks fail.
+        checked: How many of its checks are judged.
+        there_failing: How many checks fail where the words hold.
+        there: How many checks are judged where the words hold.
+        example: The plainest failing check where the words hold, a row of the frame.
     """
 
     does: str
@@ -85,47 +92,63 @@ def diagnose(rows: Sequence[Mapping[str, Any]], cases: Mapping[str, Case]) -> Di
     if not failed.any():
         return None
     where, holds = _where(judged, failed, cases)
-    there = [row for row, here in zip(judged, holds & failed, strict=True) if here]
-    example = min(there, key=lambda row: _plainness(row, cases))
-    does = _does([row for row, bad in zip(judged, failed, strict=True) if bad], there)
-    return Diagnosis(does, where, int(failed.sum()), len(judged), len(there), int(holds.sum()), dict(example))
+    explained = [row for row, here in zip(judged, holds & failed, strict=True) if here]
+    plainest = min(explained, key=lambda row: _plainness(row, cases))
+    does = _does([row for row, bad in zip(judged, failed, strict=True) if bad], explained)
+    return Diagnosis(
+        does,
+        where,
+        failing=int(failed.sum()),
+        checked=len(judged),
+        there_failing=len(explained),
+        there=int(holds.sum()),
+        example=dict(plainest),
+    )
 
 
 def _where(
     judged: Sequence[Mapping[str, Any]], failed: npt.NDArray[np.bool_], cases: Mapping[str, Case]
 ) -> tuple[str, npt.NDArray[np.bool_]]:
-    """The traits that tell failing checks from the others best, in words, and the checks that have them."""
+    """The features that tell failing checks from the others best, in words, and the checks that have them."""
     everywhere = np.ones(len(judged), dtype=bool)
-    if failed.mean() > _EVERYWHERE or len(judged) < 3:
+    if failed.mean() > _EVERYWHERE_SHARE or len(judged) < 3:
         return "", everywhere
-    kept: dict[tuple[str, str], frozenset[str]] = {}
-    table = np.zeros((len(judged), len(PHRASES)), dtype=bool)
-    columns = {name: place for place, name in enumerate(PHRASES)}
-    for place, row in enumerate(judged):
-        key = (row["case"], row["dtype"])
-        if key not in kept:
-            kept[key] = of_case(cases[row["case"]], row["dtype"])
-        for name in kept[key] | of_quantity(cases[row["case"]], row["dtype"], row["quantity"]):
-            table[place, columns[name]] = True
+    table, columns = _table(judged, cases)
     names = list(PHRASES)
     singles = [(name,) for name in names if table[:, columns[name]].any()]
     best, score = _best(singles, table, columns, failed)
     pairs = list(combinations([name for (name,) in singles], 2))
     pair, pair_score = _best(pairs, table, columns, failed)
-    if pair and pair_score > score + _BETTER:
+    if pair and pair_score > score + _PAIR_GAIN:
         best, score = pair, pair_score
-    if score < max(_TELLING, _score(everywhere, failed)):
+    if score < max(_LEAST_SCORE, _score(everywhere, failed)):
         return "", everywhere
-    # What `_does` says of every failing check, the place need not say again.
-    whole = _only([row for row, bad in zip(judged, failed, strict=True) if bad])
-    said = [PHRASES[name] for name in best if name != whole]
-    return " and ".join(said), _all(table, best, columns)
+    # What `_does` says of every failing check, the features need not say again.
+    kind = _only([row for row, bad in zip(judged, failed, strict=True) if bad])
+    phrases = [PHRASES[name] for name in best if name != kind]
+    return " and ".join(phrases), _all(table, best, columns)
+
+
+def _table(
+    judged: Sequence[Mapping[str, Any]], cases: Mapping[str, Case]
+) -> tuple[npt.NDArray[np.bool_], dict[str, int]]:
+    """Which check has which feature, a row a check; and each feature's column."""
+    columns = {name: column for column, name in enumerate(PHRASES)}
+    table = np.zeros((len(judged), len(columns)), dtype=bool)
+    of_cases: dict[tuple[str, str], frozenset[str]] = {}
+    for number, row in enumerate(judged):
+        key = (row["case"], row["dtype"])
+        if key not in of_cases:
+            of_cases[key] = of_case(cases[row["case"]], row["dtype"])
+        for name in of_cases[key] | of_quantity(cases[row["case"]], row["dtype"], row["quantity"]):
+            table[number, columns[name]] = True
+    return table, columns
 
 
 def _all(
     table: npt.NDArray[np.bool_], names: tuple[str, ...], columns: Mapping[str, int]
 ) -> npt.NDArray[np.bool_]:
-    """Which checks have all of these traits."""
+    """Which checks have all of these features."""
     every: npt.NDArray[np.bool_] = np.logical_and.reduce([table[:, columns[name]] for name in names])
     return every
 
@@ -139,10 +162,10 @@ def _best(
     best: tuple[str, ...] = ()
     score = 0.0
     for names in candidates:
-        found = _score(_all(table, names, columns), failed)
-        found *= _ACCIDENT if _ACCIDENTAL.intersection(names) else 1.0
-        if found > score + 1e-9:
-            best, score = names, found
+        candidate = _score(_all(table, names, columns), failed)
+        candidate *= _ACCIDENTAL_FACTOR if _ACCIDENTAL.intersection(names) else 1.0
+        if candidate > score + 1e-9:
+            best, score = names, candidate
     return best, score
 
 
@@ -166,18 +189,14 @@ def _plainness(row: Mapping[str, Any], cases: Mapping[str, Case]) -> tuple[Any, 
     )
 
 
-def _does(failing: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> str:
-    """What the function does wrong, in words: the commonest of its faults there."""
-    counts: dict[str, int] = {}
-    values = [row for row in there if row["quantity"] == "value"]
-    for row in values or there:
-        said = _fault(row)
-        counts[said] = counts.get(said, 0) + 1
-    does = max(counts, key=lambda said: counts[said])
-    whole = _only(failing)
-    if not whole:
+def _does(failing: Sequence[Mapping[str, Any]], explained: Sequence[Mapping[str, Any]]) -> str:
+    """What the function does wrong, in words: the commonest fault of the checks that the features explain."""
+    values = [row for row in explained if row["quantity"] == "value"]
+    ((does, _),) = Counter(map(_fault, values or explained)).most_common(1)
+    kind = _only(failing)
+    if not kind:
         return does
-    return f"its {_NAMES[whole]} is wrong" + (f": {does}" if not does.endswith(" is wrong") else "")
+    return f"its {_NAMES[kind]} is wrong" + (f": {does}" if not does.endswith(" is wrong") else "")
 
 
 def _only(failing: Sequence[Mapping[str, Any]]) -> str:

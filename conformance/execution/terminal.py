@@ -21,8 +21,9 @@ LINE_SECONDS = 30.0
 
 def console() -> Console:
     """Standard output: coloured on a terminal, plain and unwrapped when piped."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=160, highlight=False, no_color=True)
+    coloured = Console(emoji=False)  # `gradient:x:` is a name, no cross
+    plain = Console(width=160, highlight=False, no_color=True, emoji=False)
+    return coloured if coloured.is_terminal else plain
 
 
 class Bars:

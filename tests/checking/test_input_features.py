@@ -1,4 +1,4 @@
-"""What is special about a case, in words: each trait is found where it is, and not where it is not."""
+"""What is special about a case, in words: each feature is found where it is, and not where it is not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NLL = "nll_loss, inputs: {log_probs: [[-1, -2, -3], [-4, -5, -6]], target: "
 WIDE = "{normal: {shape: [2, 1032], seed: 1}}"
 PROBABILITIES = "cross_entropy, inputs: {logits: [[1, 2, 3]], target: "
 BINARY = "binary_cross_entropy_with_logits, inputs: {logits: [1, 2], target: "
-#: A case -> all of its traits in float32.
+#: A case -> all of its features in float32.
 CASES = {
     "softmax, inputs: {x: [[1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1]]}": "last axis",
     "softmax, inputs: {x: [1, 2, 3, 4, 5, 6, 7, 8]}": "last axis; one axis",
@@ -91,20 +91,20 @@ def case_of(folder: Path, text: str) -> Case:
 
 
 @pytest.mark.parametrize("text", CASES)
-def test_traits_of_a_case(tmp_path: Path, text: str) -> None:
+def test_features_of_a_case(tmp_path: Path, text: str) -> None:
     """These and no others."""
     assert of_case(case_of(tmp_path, text), "float32") == set(CASES[text].split("; "))
 
 
 def test_every_trait_is_tested() -> None:
     """One that nothing has would be a phrase that nobody reads."""
-    found = {trait for traits in CASES.values() for trait in traits.split("; ")}
+    found = {feature for features in CASES.values() for feature in features.split("; ")}
     assert found | OTHERS == set(PHRASES)
     assert not found & OTHERS
 
 
 @pytest.mark.parametrize(
-    ("text", "quantity", "traits"),
+    ("text", "quantity", "features"),
     [
         (f"{NLL}[0, 2]}}", "value", set()),
         (f"{NLL}[0, 2]}}", "gradient:log_probs", {"gradient"}),
@@ -114,14 +114,14 @@ def test_every_trait_is_tested() -> None:
         ("softmax, inputs: {x: [1, 2]}, quantities: [second]", "second:x", {"second", "upstream"}),
     ],
 )
-def test_traits_of_a_quantity(tmp_path: Path, text: str, quantity: str, traits: set[str]) -> None:
-    assert of_quantity(case_of(tmp_path, text), "float32", quantity) == traits
+def test_features_of_a_quantity(tmp_path: Path, text: str, quantity: str, features: set[str]) -> None:
+    assert of_quantity(case_of(tmp_path, text), "float32", quantity) == features
 
 
 @pytest.mark.parametrize(
-    ("dtype", "traits"),
+    ("dtype", "features"),
     [("float16", {"half"}), ("bfloat16", {"half"}), ("float32", set()), ("float64", {"float64"})],
 )
-def test_traits_of_a_dtype(tmp_path: Path, dtype: str, traits: set[str]) -> None:
+def test_features_of_a_dtype(tmp_path: Path, dtype: str, features: set[str]) -> None:
     case = case_of(tmp_path, "sigmoid, inputs: {x: [1, 2]}")
-    assert of_case(case, dtype) - {"one axis"} == traits
+    assert of_case(case, dtype) - {"one axis"} == features

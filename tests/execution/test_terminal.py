@@ -6,10 +6,11 @@ import io
 import re
 import time
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from conformance.execution.terminal import Bars, Lines
+from conformance.execution.terminal import Bars, Lines, console
 
 CHECKS = {"torch": 2, "numpy": 1}
 
@@ -52,6 +53,11 @@ def test_what_ends_before_its_plan_says_nothing() -> None:
     shown = io.StringIO()
     Lines(Console(file=shown)).end()
     assert shown.getvalue() == ""
+
+
+def test_text_is_never_taken_for_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    console().print("the gradient:x: of a case", markup=False)
+    assert capsys.readouterr().out == "the gradient:x: of a case\n"
 
 
 def test_bars_say_what_is_waited_for_before_the_first_answer_and_behind_the_last() -> None:
