@@ -15,8 +15,15 @@ Mask = npt.NDArray[np.bool_]
 Pair = tuple[Array, Array]
 Arguments = Mapping[str, object]
 
+#: exp, log, log1p and expm1 are computed with relative error at most K unit roundoffs (2 ulps).
 K = 4.0
-"""exp, log, log1p and expm1 are computed with relative error at most K unit roundoffs (2 ulps)."""
+#: Independent roundings of n terms add up to at most LAMBDA sqrt(n) units (Higham and Mary, 2019, with
+#: probability 1 - 2 exp(-LAMBDA**2 / 2) = 0.9993).
+LAMBDA = 4.0
+#: Terms in one cell, a fraction of the sum's last place, count as rounded alike.
+CELLS_PER_PLACE = 32.0
+#: More terms than this are added in several chains, as Eigen does (`LeafSize` of its tree reduction).
+MAX_CHAIN_TERMS = 1024.0
 
 
 class FormatLike(Protocol):
@@ -37,10 +44,13 @@ class FormatLike(Protocol):
 
 @dataclass(frozen=True)
 class Rounding:
-    """A dtype's constants.
+    """Rounding model of a dtype.
 
-    `u` unit roundoff; `accumulate` that of a sum's additions; `store` that of a sum's way out of the float32
-    accumulator of the half types; `floor` what underflow may cost one result.
+    Attributes:
+        u: The unit roundoff.
+        accumulate: The unit roundoff of a sum's additions: half types accumulate in float32.
+        store: The unit roundoff of a sum's way out of that accumulator; 0 for the others.
+        floor: What underflow may cost a result.
     """
 
     u: float
@@ -60,37 +70,41 @@ class Rounding:
     def summing(self, terms: Array, best: bool = False) -> Array:
         """Error of the sum over the last axis, kept, relative to the sum of its terms' magnitudes.
 
-        At worst n - 1 units; 4 sqrt(n) where roundings are independent (Higham and Mary, 2019). Terms that
-        agree to a fraction of the sum's last place are rounded alike, so for them n becomes the sum of the
-        squares of how many agree. Last, 32 sqrt(n), for more than 1,024 terms are summed in blocks or lanes.
-        Zeros do not count. The best sum is pairwise: the worst case is log2(n), rounded up.
+        In units, the smallest of: n - 1, the worst case; `LAMBDA` times the square root of n, or of the sum
+        of m squared over groups of m terms that are rounded alike; and what a sum in chains may lose, which
+        more than `MAX_CHAIN_TERMS` terms are added in. Zeros do not count. The best sum is pairwise, and
+        loses log2(n), rounded up. Derivations: docs/error-analysis.md.
+
+        Args:
+            terms: The terms; their magnitudes count.
+            best: Whether the best known algorithm adds them up.
         """
         count: Array = np.add.reduce(terms != 0, axis=-1, keepdims=True, dtype=np.float64)
         units = np.maximum(count - 1.0, 0.0)
         if best:
             units = np.ceil(np.log2(np.maximum(count, 1.0)))
-        elif terms.shape[-1] > 16 and np.any(count > 16):
-            random = 4.0 * np.sqrt(_alike(np.abs(terms), self.accumulate))
-            units = np.minimum(units, np.minimum(random, 32.0 * np.sqrt(count)))
+        elif terms.shape[-1] > LAMBDA**2 and np.any(count > LAMBDA**2):  # below, n - 1 is the smallest
+            independent = LAMBDA * np.sqrt(_dependence(np.abs(terms), self.accumulate))
+            units = np.minimum(units, np.minimum(independent, np.sqrt(MAX_CHAIN_TERMS * count)))
         return units * self.accumulate + np.where(count > 1, self.store, 0.0)
 
 
-def _alike(sizes: Array, u: float) -> Array:
-    """Sum of m squared over each row's groups of m terms that agree to 1/32 of the sum's last place.
+def _dependence(sizes: Array, u: float) -> Array:
+    """Sum of m squared over each row's groups of m terms in one cell of the sum's last place.
 
     A term below half that place can lose no more than itself, and counts that much less.
     """
     total = row_sum(sizes)
     place = 2.0 * u * np.exp2(np.floor(np.log2(np.where(total > 0, total, 1.0))))
-    places = np.sort(sizes, axis=-1) / place
-    group = np.floor(32.0 * places)
-    new = np.ones(group.shape, dtype=bool)
-    np.not_equal(group[..., 1:], group[..., :-1], out=new[..., 1:])
+    in_places = np.sort(sizes, axis=-1) / place
+    cell = np.floor(CELLS_PER_PLACE * in_places)
+    new = np.ones(cell.shape, dtype=bool)
+    np.not_equal(cell[..., 1:], cell[..., :-1], out=new[..., 1:])
     start = np.flatnonzero(new)
-    members = np.add.reduceat(np.minimum(2.0 * places, 1.0).reshape(-1), start)
-    rows = group.size // group.shape[-1]
-    summed = np.bincount(start // group.shape[-1], members * members, minlength=rows)
-    return summed.reshape((*group.shape[:-1], 1))
+    members = np.add.reduceat(np.minimum(2.0 * in_places, 1.0).reshape(-1), start)
+    rows = cell.size // cell.shape[-1]
+    squares = np.bincount(start // cell.shape[-1], members * members, minlength=rows)
+    return squares.reshape((*cell.shape[:-1], 1))
 
 
 def clean(array: Array) -> Array:
