@@ -9,11 +9,11 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -56,7 +56,7 @@ class Check:
         quantity: `value`, `gradient:INPUT`, ...
         version: the framework's version; empty where unknown.
         processor: instruction sets of the processor.
-        kernels: kernels that ran, as the framework reports them.
+        kernels: what the framework reports of its kernels, as `kernel_words`.
     """
 
     subjects: tuple[str, ...]
@@ -75,8 +75,11 @@ class Check:
 def matches(known: Known, check: Check) -> bool:
     """Whether an entry's own keys speak of a check, whatever is observed."""
     return (
-        _flags_agree(known.processor, check.processor)
-        and _flags_agree(known.kernels, check.kernels)
+        all((flag in check.processor) == wanted for flag, wanted in flags_of(known.processor).items())
+        and all(
+            any(fnmatch.fnmatchcase(word, glob) for word in check.kernels) == wanted
+            for glob, wanted in flags_of(known.kernels).items()
+        )
         and any(globbed(known.subject, name) for name in check.subjects)
         and globbed(known.dtype, check.dtype)
         and globbed(known.formulation, check.formulation)
@@ -85,8 +88,17 @@ def matches(known: Known, check: Check) -> bool:
     )
 
 
-def _flags_agree(flags: str, present: frozenset[str]) -> bool:
-    return not flags or all((flag in present) == wanted for flag, wanted in flags_of(flags).items())
+def kernel_words(report: Mapping[str, Any]) -> frozenset[str]:
+    """What a framework reports of its kernels, as entries name it: `onednn`, `isa=AVX2`, `features=avx512f`.
+
+    Args:
+        report: by name a truth value, of which only a true one counts, a text, or a list of texts.
+    """
+    words = set()
+    for name, value in report.items():
+        listed = value if isinstance(value, (list, tuple)) else [value]
+        words |= {name if each is True else f"{name}={each}".replace(",", "") for each in listed if each}
+    return frozenset(words)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -114,7 +114,7 @@ class Known(Keys):
         source: where the deviation is documented.
         versions: PEP 440 specifier of the framework's versions; empty for any.
         processor: what the processor that the subject runs on has and lacks; empty for any.
-        kernels: what the framework reports of its kernels, and does not; empty for any.
+        kernels: globs of what the framework reports of its kernels, and (`not`) does not; empty for any.
         observed: what is observed, each in some of the checks; empty: whatever does not conform.
         conforming: why the entry speaks of checks that conform; empty: it speaks of none.
     """
@@ -133,7 +133,7 @@ class Known(Keys):
         Field(description="what the processor has and lacks, as 'avx512f, not avx512_fp16'"),
     ] = ""
     kernels: Annotated[
-        str, Field(description="what the framework reports of its kernels, as 'onednn' or 'not avx512'")
+        str, Field(description="globs of what the framework reports of its kernels, as 'isa=AVX512*'")
     ] = ""
     observed: Annotated[
         list[Observed],

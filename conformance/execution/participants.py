@@ -13,12 +13,14 @@ from conformance.subjects.subject import Subject
 class Roster:
     """The subjects of a run as they told of themselves.
 
-    By subject, a journal's too: `versions`, and `processors`, the instruction sets of theirs.
+    By subject, a journal's too: `versions`, `processors`, the instruction sets of theirs, and `kernels`, what
+    the frameworks report of theirs.
     """
 
     def __init__(self) -> None:
         self.versions: dict[str, str] = {}
         self.processors: dict[str, frozenset[str]] = {}
+        self.kernels: dict[str, frozenset[str]] = {}
         self._hellos: dict[str, dict[str, Any]] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)  # the processor's, in calls
         self._compiled: dict[tuple[str, int], int] = {}  # by subject and process
@@ -32,6 +34,11 @@ class Roster:
         """Notes what a subject was in the run that is resumed."""
         self.versions[hello.subject] = str(hello.header.get("version", ""))
         self.processors[hello.subject] = frozenset(hello.header.get("hardware", {}).get("flags", ()))
+        report = hello.header.get("kernels")
+        if isinstance(report, dict):
+            from conformance.cases.deviations import kernel_words  # late: a run starts its workers first
+
+            self.kernels[hello.subject] = kernel_words(report)
 
     def meet(self, hello: Hello) -> bool:
         """Notes a subject's hello; whether it is the run's first one of that subject.

@@ -230,6 +230,7 @@ class _Session:
         references = References(cache_directory(), the_plan.groups)
         told = self.roster.versions, self.roster.processors
         collector = Collector(the_plan, references.get, *told, {one.name: one for one in subjects})
+        collector.kernels = self.roster.kernels
         collector.on_group = self._on_group(collector, references)
         self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)
         self.progress.planned(

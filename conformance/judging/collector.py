@@ -51,6 +51,7 @@ class Collector:
     versions: dict[str, str]
     processors: dict[str, frozenset[str]] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
+    kernels: dict[str, frozenset[str]] = field(default_factory=dict)
     on_group: Callable[[Group, list[Row]], None] | None = None
     tables: dict[str, Table] = field(default_factory=lambda: {name: Table(kinds) for name, kinds in _TABLES})
     tallies: defaultdict[tuple[str, ...], formulation_relations.EquivalenceTally] = field(
@@ -164,6 +165,7 @@ class Collector:
             quantity,
             self.versions.get(one.subject, ""),
             self.processors.get(one.subject, frozenset()),
+            self.kernels.get(one.subject, frozenset()),
         )
         return self.deviations.excuse(group.case, check, one.judgement, conforms)
 

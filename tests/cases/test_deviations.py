@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from conformance.cases.deviations import Check, Ledger
+from conformance.cases.deviations import Check, Ledger, kernel_words, matches
 from conformance.cases.loader import load_cases
 from conformance.cases.models import Deviation
 from conformance.errors import CaseError
@@ -126,6 +126,34 @@ def test_a_framework_is_meant_with_its_variants_and_devices() -> None:
     for names in (("torch==2.12.1", "torch"), ("torch@cuda", "torch")):
         assert ledger_of("[{values: [.nan]}]", NAN, subjects=names)[0]
     assert not ledger_of("[{values: [.nan]}]", NAN, subjects=("torch:compile",))[0]
+
+
+REPORT = {
+    "onednn": True,
+    "amx": False,
+    "isa": "Intel AVX-512 with VNNI, and more",
+    "features": ["avx512f", "fma"],
+}
+
+
+@pytest.mark.parametrize(
+    ("kernels", "known"),
+    [
+        ("", True),
+        ("onednn", True),
+        ("amx", False),
+        ("onednn, not amx", True),
+        ("isa=Intel AVX-512*", True),
+        ("isa=Intel AVX2", False),
+        ("not isa=*AVX-512*", False),
+        ("features=avx512f, not features=avx512fp16", True),
+    ],
+)
+def test_kernels_are_those_that_the_framework_reports(kernels: str, known: bool) -> None:
+    entry = Deviation(
+        id="a", operation="softmax", cases=["*"], subject="torch", reason="r", source="s", kernels=kernels
+    )
+    assert matches(entry, replace(CHECK, kernels=kernel_words(REPORT))) is known
 
 
 @pytest.mark.parametrize(
