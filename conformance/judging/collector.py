@@ -103,7 +103,7 @@ class Collector:
     def _judge(self, group: Group, quantity: str, found: list[Observation]) -> list[Row]:
         expects_error = group.case.expect == "error"
         for one in found:
-            one.judgement = verdict.judge_outcome(one.outcome, expects_error)
+            one.judgement = verdict.judge_outcome(one.outcome, expects_error, one.values)
         returned = [one for one in found if one.judgement is None]
         if returned:
             reference = self.references(group, quantity)

@@ -179,8 +179,16 @@ def mismatch(shape: tuple[int, ...], dtype: str, reference: Reference) -> str:
     return ""
 
 
-def judge_outcome(outcome: dict[str, Any], expects_error: bool) -> Judgement | None:
-    """The judgement on an outcome that needs no arithmetic; None when the array must be judged."""
+def judge_outcome(
+    outcome: dict[str, Any], expects_error: bool, values: Floats | None = None
+) -> Judgement | None:
+    """The judgement on an outcome that needs no arithmetic; None when the array must be judged.
+
+    Args:
+        outcome: the status, and what belongs to it.
+        expects_error: whether an error is right.
+        values: what was returned; where an error is right, its element of greatest magnitude is `observed`.
+    """
     status, message = outcome["status"], str(outcome.get("message", ""))
     if status == "raised":
         text = f"{outcome.get('error', 'error')}: {message}"
@@ -188,5 +196,14 @@ def judge_outcome(outcome: dict[str, Any], expects_error: bool) -> Judgement | N
     if status == "returned" and outcome.get("overwritten"):
         return Judgement("wrong", f"overwrites its input {', '.join(map(str, outcome['overwritten']))}")
     if status == "returned":
-        return Judgement("wrong", "returned a value where an error is right") if expects_error else None
+        if not expects_error:
+            return None
+        return Judgement("wrong", "returned a value where an error is right", observed=_greatest(values))
     return Judgement(status if status in VERDICTS else "wrong", message)
+
+
+def _greatest(values: Floats | None) -> float | None:
+    """The element of greatest magnitude, nan before all; None where there is none."""
+    if values is None or not values.size:
+        return None
+    return float(values.reshape(-1)[np.argmax(np.abs(values))])  # argmax takes the first nan for the greatest

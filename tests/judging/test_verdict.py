@@ -191,6 +191,18 @@ class TestOutcomes:
         """A value where a value is right is left to the arithmetic."""
         assert verdict.judge_outcome({"status": "returned"}, False) is None
 
+    @pytest.mark.parametrize(
+        ("values", "observed"), [([1.0, -3.0, 2.0], -3.0), ([4.0, np.nan], np.nan), ([], None), (None, None)]
+    )
+    def test_where_an_error_is_right_what_was_returned_is_told(
+        self, values: list[float] | None, observed: float | None
+    ) -> None:
+        """By its element of greatest magnitude, nan before all."""
+        returned = None if values is None else np.array(values, np.float64)
+        judgement = verdict.judge_outcome({"status": "returned"}, True, returned)
+        assert judgement is not None
+        assert judgement.observed == pytest.approx(observed, nan_ok=True)
+
     def test_a_call_that_overwrites_its_input_is_wrong(self) -> None:
         """Whatever it returned."""
         judgement = verdict.judge_outcome({"status": "returned", "overwritten": ["logits"]}, False)
