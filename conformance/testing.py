@@ -20,6 +20,7 @@ from conformance.judging.exact_api import exact
 from conformance.judging.verdict import LEVELS
 
 if TYPE_CHECKING:
+    from conformance.cases.case import Case
     from conformance.checking.user_module import Function
     from conformance.results.run import Run
 
@@ -95,13 +96,7 @@ def checks(
 
     located = _beside(function, Path(sys._getframe(1).f_code.co_filename).parent)
     cases = checking.pick(load_cases([Path(path) for path in paths] or None), operation, "torch", tags)
-    names: list[Check] = [
-        (case.id, dtype, quantity)
-        for case in cases
-        for dtype in case.dtypes
-        if not dtypes or dtype in dtypes
-        for quantity in case.quantity_names()
-    ]
+    names = _names(cases, dtypes)
 
     @cache
     def rows() -> Mapping[Check, Mapping[str, Any]]:
@@ -123,6 +118,17 @@ def checks(
         judge(rows()[check], strict)
 
     return test
+
+
+def _names(cases: Sequence[Case], dtypes: Sequence[str]) -> list[Check]:
+    """The checks of the cases, in the dtypes that are asked for (all by default)."""
+    return [
+        (case.id, dtype, quantity)
+        for case in cases
+        for dtype in case.dtypes
+        if not dtypes or dtype in dtypes
+        for quantity in case.quantity_names()
+    ]
 
 
 def judge(row: Mapping[str, Any], strict: bool = False) -> None:

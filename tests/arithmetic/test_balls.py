@@ -72,8 +72,8 @@ def test_magnitude_is_that_of_the_midpoint(near: int, mantissa: int, exponent: i
 @pytest.mark.parametrize("right", ["nan", "zero", "infinite", "finite", "unknown"])
 def test_a_zero_removes_an_infinite_factor_but_no_nan(left: str, right: str) -> None:
     unknown = balls.quotient(balls.ONE, (balls.ONE / 3) * 3 - 1)
-    held = {"nan": balls.NAN, "zero": balls.ZERO, "infinite": balls.INFINITY, "unknown": unknown}
-    value = balls.product(held.get(left, balls.ball(3.0)), held.get(right, balls.ball(3.0)))
+    special = {"nan": balls.NAN, "zero": balls.ZERO, "infinite": balls.INFINITY, "unknown": unknown}
+    value = balls.product(special.get(left, balls.ball(3.0)), special.get(right, balls.ball(3.0)))
     if "nan" in (left, right):
         assert value.is_nan()
     elif "zero" in (left, right):

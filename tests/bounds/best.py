@@ -99,15 +99,15 @@ def binary_cross_entropy(a: Arithmetic, arguments: Arguments, quantity: str, g: 
     reduction = arguments["reduction"]
     count = a.r(a.take(p.size))
     if quantity == "value":
-        one, two = a.r(np.log(p)), a.r(np.log1p(-p))
-        loss = a.r(-a.r(times(t, one)) - a.r(times(a.r(1 - t), two)))
+        log_p, log_rest = a.r(np.log(p)), a.r(np.log1p(-p))
+        loss = a.r(-a.r(times(t, log_p)) - a.r(times(a.r(1 - t), log_rest)))
         return reduced(a, a.r(loss * weight), reduction, count)
     upstream = a.r(reaching(a, g, reduction, count, p.shape) * weight)
     if quantity == "gradient:probs":
         return a.r(a.r(a.r(p - t) / a.r(p * a.r(1 - p))) * upstream)
     near = a.r(np.log1p(a.r(a.r(1 - 2 * p) / p)))
-    apart = a.r(a.r(np.log1p(-p)) - a.r(np.log(p)))
-    return a.r(np.where(np.abs(p - 0.5) > 0.25, apart, near) * upstream)
+    far = a.r(a.r(np.log1p(-p)) - a.r(np.log(p)))
+    return a.r(np.where(np.abs(p - 0.5) > 0.25, far, near) * upstream)
 
 
 def with_logits(a: Arithmetic, arguments: Arguments, quantity: str, g: Array) -> Array:
@@ -121,8 +121,8 @@ def with_logits(a: Arithmetic, arguments: Arguments, quantity: str, g: Array) ->
         return reduced(a, a.r(loss * weight), reduction, count)
     upstream = a.r(reaching(a, g, reduction, count, x.shape) * weight)
     if quantity == "gradient:logits":
-        one, two = a.r(other * logistic(a, x)), a.r(a.r(t * positive) * logistic(a, -x))
-        return a.r(a.r(one - two) * upstream)
+        rising, falling = a.r(other * logistic(a, x)), a.r(a.r(t * positive) * logistic(a, -x))
+        return a.r(a.r(rising - falling) * upstream)
     # Of pos softplus(-x) - softplus(x) and (pos - 1) softplus(-x) - x, the one of smaller terms.
     more = a.r(positive - 1)
     first, second = a.r(a.r(positive * left) - right), a.r(a.r(more * left) - x)

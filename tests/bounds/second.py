@@ -128,8 +128,8 @@ def binary_cross_entropy(a: Arithmetic, arguments: Arguments, g: Array) -> Array
     rest = a.r(1 - p)
     upstream = a.r(reaching(a, g, arguments["reduction"], count, p.shape) * weight)
     upstream = a.r(upstream * along(a, p))
-    one, two = a.r(a.r(t * upstream) / p), a.r(a.r(a.r(1 - t) * upstream) / rest)
-    return a.r(a.r(one / p) + a.r(two / rest))
+    of_p, of_rest = a.r(a.r(t * upstream) / p), a.r(a.r(a.r(1 - t) * upstream) / rest)
+    return a.r(a.r(of_p / p) + a.r(of_rest / rest))
 
 
 def with_logits(a: Arithmetic, arguments: Arguments, g: Array) -> Array:

@@ -152,8 +152,8 @@ def binary_cross_entropy_by(way: str) -> Callable[[Arithmetic, Arguments, str, A
         count = a.r(a.take(p.size))
         rest, other = a.r(1 - p), a.r(1 - t)
         if quantity == "value":
-            one, two = a.r(np.log(p)), a.r(np.log(rest))
-            loss = a.r(-a.r(times(t, one)) - a.r(times(other, two)))
+            log_p, log_rest = a.r(np.log(p)), a.r(np.log(rest))
+            loss = a.r(-a.r(times(t, log_p)) - a.r(times(other, log_rest)))
             return reduced(a, a.r(loss * weight), reduction, count)
         upstream = a.r(reaching(a, g, reduction, count, p.shape) * weight)
         if quantity == "gradient:target":
@@ -196,8 +196,8 @@ def with_logits_by(way: str) -> Callable[[Arithmetic, Arguments, str, Array], Ar
         if way in ("difference", "ramps"):
             scale, most = a.r(a.r(t * positive) + other), a.r(t * positive)
             return a.r(a.r(a.r(scale * logistic(a, x)) - most) * upstream)
-        one, two = a.r(other * logistic(a, x)), a.r(a.r(t * positive) * logistic(a, -x))
-        return a.r(a.r(one - two) * upstream)
+        rising, falling = a.r(other * logistic(a, x)), a.r(a.r(t * positive) * logistic(a, -x))
+        return a.r(a.r(rising - falling) * upstream)
 
     return with_logits
 

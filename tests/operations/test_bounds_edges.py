@@ -85,10 +85,10 @@ def test_an_ignored_row_adds_nothing(smoothing: float) -> None:
     for quantity in ("value", "gradient:logits"):
         with_it = pair("cross_entropy", quantity, logits=rows, target=np.array([0, 7, 1]), **common)
         without = pair("cross_entropy", quantity, logits=rows[[0, 2]], target=np.array([0, 1]), **common)
-        for one, other in zip(with_it, without, strict=True):
-            kept = one if quantity == "value" else np.asarray(one)[[0, 2]]
+        for bound, other in zip(with_it, without, strict=True):
+            kept = bound if quantity == "value" else np.asarray(bound)[[0, 2]]
             np.testing.assert_allclose(kept, other, rtol=1e-12)
-            assert quantity == "value" or not np.asarray(one)[1].any()
+            assert quantity == "value" or not np.asarray(bound)[1].any()
 
 
 def test_a_probability_of_zero_removes_an_infinite_term() -> None:
@@ -142,9 +142,9 @@ def test_class_axis_one_with_further_dimensions() -> None:
         if quantity != "value":
             deep = np.moveaxis(np.asarray(deep), 1, -1).reshape(-1, 5)
         np.testing.assert_allclose(np.asarray(deep), np.asarray(wide), rtol=1e-12)
-    one, _ = pair("cross_entropy", "value", logits=folded[0], target=flat[0])
+    folded_bound, _ = pair("cross_entropy", "value", logits=folded[0], target=flat[0])
     first, _ = pair("cross_entropy", "value", logits=folded[:1], target=flat[:1])
-    assert one == first
+    assert folded_bound == first
 
 
 @pytest.mark.parametrize(

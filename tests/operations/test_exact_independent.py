@@ -30,30 +30,30 @@ def disagreements(result: object, expected: Array) -> list[str]:
     rounded, lower, upper = (np.asarray(a) for a in (result.to("float64"), result.lower, result.upper))
     if not rounded.shape == lower.shape == upper.shape == expected.shape:
         return [f"shapes {rounded.shape}, {lower.shape}, {upper.shape}: {expected.shape} is right"]
-    found = []
-    for place in np.ndindex(expected.shape):
-        exact = expected[place]
-        if rounded[place] != to_float64(exact):
-            found.append(f"{place}: {rounded[place]!r}: {to_float64(exact)!r} is right")
-        if not encloses(float(lower[place]), exact, float(upper[place])):
-            found.append(f"{place}: [{lower[place]!r}, {upper[place]!r}] leaves out {mp.nstr(exact, 25)}")
-    return found
+    faults = []
+    for index in np.ndindex(expected.shape):
+        exact = expected[index]
+        if rounded[index] != to_float64(exact):
+            faults.append(f"{index}: {rounded[index]!r}: {to_float64(exact)!r} is right")
+        if not encloses(float(lower[index]), exact, float(upper[index])):
+            faults.append(f"{index}: [{lower[index]!r}, {upper[index]!r}] leaves out {mp.nstr(exact, 25)}")
+    return faults
 
 
 def check(call: Call) -> list[str]:
     """Every disagreement of a call's value and gradients."""
     result = conformance.exact(call.operation, *call.inputs, **call.parameters)
-    found = disagreements(result, definition.value(call.operation, call.inputs, call.parameters))
+    faults = disagreements(result, definition.value(call.operation, call.inputs, call.parameters))
     for name in call.gradients:
         expected = definition.gradient(call.operation, name, call.inputs, call.parameters)
-        found += [f"gradient {name} {text}" for text in disagreements(result.gradient(name), expected)]
-    return [f"{call}: {text}" for text in found]
+        faults += [f"gradient {name} {text}" for text in disagreements(result.gradient(name), expected)]
+    return [f"{call}: {text}" for text in faults]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_exact_agrees_to_the_last_bit(part: int) -> None:
-    found = [text for call in CALLS[part::PARTS] for text in check(call)]
-    assert not found, "\n".join(found[:5])
+    faults = [text for call in CALLS[part::PARTS] for text in check(call)]
+    assert not faults, "\n".join(faults[:5])
 
 
 def test_quotient_halfway_between_two_numbers_goes_to_the_even_one() -> None:

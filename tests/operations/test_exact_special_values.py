@@ -18,8 +18,8 @@ def values(operation: str, quantity: str = "value", g: object = None, **argument
     return reference(operation, prepared, quantity, "float32", upstream).rounded.ravel().tolist()
 
 
-def same(found: list[float], expected: list[float]) -> bool:
-    return np.array_equal(np.array(found), np.array(expected), equal_nan=True)
+def same(observed: list[float], expected: list[float]) -> bool:
+    return np.array_equal(np.array(observed), np.array(expected), equal_nan=True)
 
 
 ROWS: list[tuple[Row, Row, Row, float]] = [

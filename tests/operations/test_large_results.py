@@ -41,8 +41,8 @@ def _arguments(**parameters: Any) -> dict[str, Any]:
     return {"logits": logits, "target": np.int64([3, -100, 0, 36, 9]), **parameters}
 
 
-def _bits(found: Reference) -> list[object]:
-    return [*(getattr(found, name).tobytes() for name in ARRAYS), found.outside]
+def _bits(settled: Reference) -> list[object]:
+    return [*(getattr(settled, name).tobytes() for name in ARRAYS), settled.outside]
 
 
 @pytest.fixture
@@ -117,10 +117,10 @@ def test_whichever_is_asked_first_rows_are_computed_once(
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 def test_parts_are_the_whole(monkeypatch: pytest.MonkeyPatch, quantity: str, reduction: str) -> None:
     arguments = _arguments(reduction=reduction, weight=np.arange(1.0, CLASSES + 1))
-    found = []
+    bits = []
     for part in (10**6, 2 * CLASSES, 1):
         monkeypatch.setattr(losses, "PART_LOGITS", part)
         monkeypatch.setattr(correct_rounding, "PART_BALLS", part)
-        found.append(_bits(reference("cross_entropy", arguments, quantity, "float64")))
-    assert found[0] == found[1] == found[2]
-    assert bool(found[0][-1]) == (quantity != "value")
+        bits.append(_bits(reference("cross_entropy", arguments, quantity, "float64")))
+    assert bits[0] == bits[1] == bits[2]
+    assert bool(bits[0][-1]) == (quantity != "value")

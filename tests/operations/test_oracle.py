@@ -33,11 +33,11 @@ def total(call: Call, given: dict[str, Array]) -> mpf:
     return sum(definition.value(call.operation, inputs, {**call.parameters, **factors}).flat)
 
 
-def moved(x: Array, place: tuple[int, ...], step: mpf) -> Array:
+def moved(x: Array, index: tuple[int, ...], step: mpf) -> Array:
     """The input with one element moved, as mpmath numbers."""
     out = x.astype(object)
     with mp.workprec(20000):
-        out[place] = number(x[place]) + step
+        out[index] = number(x[index]) + step
     return out
 
 
@@ -47,11 +47,11 @@ def test_gradient_is_the_slope_between_two_close_inputs(call: Call) -> None:
         for name in call.gradients:
             exact = definition.gradient(call.operation, name, call.inputs, call.parameters)
             given = arrays(call)
-            for place in [p for p in np.ndindex(exact.shape) if np.isfinite(given[name][p])][:4]:
-                above = total(call, {**given, name: moved(given[name], place, STEP)})
-                below = total(call, {**given, name: moved(given[name], place, -STEP)})
+            for index in [p for p in np.ndindex(exact.shape) if np.isfinite(given[name][p])][:4]:
+                above = total(call, {**given, name: moved(given[name], index, STEP)})
+                below = total(call, {**given, name: moved(given[name], index, -STEP)})
                 slope = (above - below) / (2 * STEP)
-                assert abs(slope - exact[place]) <= mpf(2) ** -100 * (1 + abs(slope)), (name, place)
+                assert abs(slope - exact[index]) <= mpf(2) ** -100 * (1 + abs(slope)), (name, index)
 
 
 def test_post_figures_come_out_as_printed() -> None:

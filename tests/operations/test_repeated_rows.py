@@ -43,9 +43,9 @@ def test_what_is_not_alike_to_the_bit_is_told_apart(monkeypatch: pytest.MonkeyPa
     """-0 and 0, a label more; rows that mostly differ are not worth it."""
     monkeypatch.setattr(repeated_rows, "MIN_COUNTED_ROWS", 1)
     rows = np.float64([[0, 1], [-0.0, 1]] * 50)
-    found = repeated_rows.distinct_rows({"logits": rows, "target": np.int64([0, 0, 1, 1] * 25)}, "logits")
-    assert found is not None
-    assert sorted(found[1]) == [25] * 4
+    distinct = repeated_rows.distinct_rows({"logits": rows, "target": np.int64([0, 0, 1, 1] * 25)}, "logits")
+    assert distinct is not None
+    assert sorted(distinct[1]) == [25] * 4
     different = np.arange(200.0).reshape(100, 2)
     assert (
         repeated_rows.distinct_rows({"logits": different, "target": np.zeros(100, np.int64)}, "logits")

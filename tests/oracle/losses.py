@@ -9,7 +9,7 @@ import numpy as np
 from mpmath import inf, log, mp, mpf
 
 from oracle.activations import sigmoid_of
-from oracle.rows import Place, Row, log_softmax_of, log_softmax_pull, places_by_row
+from oracle.rows import Index, Row, indices_by_row, log_softmax_of, log_softmax_pull
 from oracle.values import Array, number, zeros
 
 
@@ -54,13 +54,13 @@ class Classes:
         self.kept, share = 1 - smoothing, smoothing / n
         ignored = parameters.get("ignore_index", -100)
         self.reduction = spelled(parameters)
-        self.coefficients: dict[Place, Row] = {}
-        self.shares: dict[Place, Row] = {}  # the coefficients before the weights
-        self.labels: dict[Place, int] = {}
+        self.coefficients: dict[Index, Row] = {}
+        self.shares: dict[Index, Row] = {}  # the coefficients before the weights
+        self.labels: dict[Index, int] = {}
         self.divisor = mpf(0)
-        for row, places in places_by_row(scores.shape, self.axis):
+        for row, indices in indices_by_row(scores.shape, self.axis):
             if target.dtype.kind != "i":
-                probabilities = [number(target[p]) for p in places]
+                probabilities = [number(target[p]) for p in indices]
                 self.divisor += 1
             elif target[row] == ignored:
                 self.coefficients[row] = self.shares[row] = [mpf(0)] * n
@@ -75,25 +75,25 @@ class Classes:
     def value(self, logarithms: Callable[[Row], Row]) -> Array:
         """The loss, where a row's logarithms of probabilities are that function of its scores."""
         terms = zeros(tuple(np.delete(self.scores.shape, self.axis)))
-        for row, places in places_by_row(self.scores.shape, self.axis):
-            y = logarithms([number(self.scores[p]) for p in places])
+        for row, indices in indices_by_row(self.scores.shape, self.axis):
+            y = logarithms([number(self.scores[p]) for p in indices])
             terms[row] = -sum(product(a, b) for a, b in zip(self.coefficients[row], y, strict=True))
         return reduced(terms, self.divisor, self.reduction)
 
     def gradient(self, pull: Callable[[Row, Row], Row]) -> Array:
         """The gradient, where that of sum_c a_c y_c is that function of a row's coefficients and scores."""
         out = zeros(self.scores.shape)
-        for row, places in places_by_row(self.scores.shape, self.axis):
-            slopes = pull(self.coefficients[row], [number(self.scores[p]) for p in places])
-            for p, slope in zip(places, slopes, strict=True):
+        for row, indices in indices_by_row(self.scores.shape, self.axis):
+            slopes = pull(self.coefficients[row], [number(self.scores[p]) for p in indices])
+            for p, slope in zip(indices, slopes, strict=True):
                 out[p] = -slope / (self.divisor if self.reduction == "mean" else 1)
         return out
 
     def weight_gradient(self, logarithms: Callable[[Row], Row]) -> Array:
         """The slope in each weight w_c: the loss is sum_c w_c n_c, its mean that over sum_c w_c d_c."""
         totals, counts = [mpf(0)] * len(self.weight), [0] * len(self.weight)
-        for row, places in places_by_row(self.scores.shape, self.axis):
-            y = logarithms([number(self.scores[p]) for p in places])
+        for row, indices in indices_by_row(self.scores.shape, self.axis):
+            y = logarithms([number(self.scores[p]) for p in indices])
             totals = [n - product(a, b) for n, a, b in zip(totals, self.shares[row], y, strict=True)]
             if row in self.labels:
                 counts[self.labels[row]] += 1

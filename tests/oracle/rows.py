@@ -10,11 +10,11 @@ from mpmath import exp, log, mpf
 from oracle.values import Array, number, zeros
 
 Row = list[mpf]
-Place = tuple[int, ...]
+Index = tuple[int, ...]
 
 
-def places_by_row(shape: tuple[int, ...], axis: int) -> Iterator[tuple[Place, list[Place]]]:
-    """For each row along the axis: its place in the array without that axis, and its elements' places."""
+def indices_by_row(shape: tuple[int, ...], axis: int) -> Iterator[tuple[Index, list[Index]]]:
+    """For each row along the axis: its index in the array without that axis, and its elements' indices."""
     axis = axis % len(shape)
     for row in np.ndindex(*shape[:axis], *shape[axis + 1 :]):
         yield row, [(*row[:axis], c, *row[axis:]) for c in range(shape[axis])]
@@ -69,9 +69,9 @@ def along(function: Callable[[Row], Row], x: Array, axis: int | None) -> Array:
     if axis is None:
         axis = 0 if x.ndim in (0, 1, 3) else 1
     out = zeros(x.shape)
-    for _, places in places_by_row(x.shape, axis):
-        for place, result in zip(places, function([number(x[p]) for p in places]), strict=True):
-            out[place] = result
+    for _, indices in indices_by_row(x.shape, axis):
+        for index, result in zip(indices, function([number(x[p]) for p in indices]), strict=True):
+            out[index] = result
     return out
 
 
@@ -100,26 +100,26 @@ def log_softmax_gradient(x: Array, axis: int | None = -1) -> Array:
     return along(lambda row: log_softmax_pull(ones(row), row), x, axis)
 
 
-def kept_in(places: list[Place], where: Array | None) -> list[Place]:
-    """The places that `where` holds true for; all of them where there is none."""
-    return [p for p in places if where is None or where[p]]
+def kept_in(indices: list[Index], where: Array | None) -> list[Index]:
+    """The indices that `where` holds true for; all of them where there is none."""
+    return [p for p in indices if where is None or where[p]]
 
 
 def logsumexp(x: Array, axis: int = -1, where: Array | None = None) -> Array:
     """The logarithm of the sum of exponentials, without the axis; `where` says which entries it is over."""
     out = zeros(tuple(np.delete(x.shape, axis)))
-    for row, places in places_by_row(x.shape, axis):
-        out[row] = log_sum_exp_of([number(x[p]) for p in kept_in(places, where)])
+    for row, indices in indices_by_row(x.shape, axis):
+        out[row] = log_sum_exp_of([number(x[p]) for p in kept_in(indices, where)])
     return out
 
 
 def logsumexp_gradient(x: Array, axis: int = -1, where: Array | None = None) -> Array:
     """The gradient of log-sum-exp is softmax over the entries that it is over, and 0 elsewhere."""
     out = zeros(x.shape)
-    for _, places in places_by_row(x.shape, axis):
-        kept = kept_in(places, where)
-        for place, share in zip(kept, softmax_of([number(x[p]) for p in kept]), strict=True):
-            out[place] = share
+    for _, indices in indices_by_row(x.shape, axis):
+        kept = kept_in(indices, where)
+        for index, share in zip(kept, softmax_of([number(x[p]) for p in kept]), strict=True):
+            out[index] = share
     return out
 
 
