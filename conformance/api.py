@@ -73,24 +73,6 @@ def run(
         SubjectError: A subject does not exist, is not installed, or cannot be started.
         RunError: `output` cannot be written or resumed, or the call selects nothing that exists.
     """
-
-    def prepare_report() -> None:
-        if output is not None:
-            from conformance import report  # late: the workers start before what draws reports is imported
-
-            report.prepare(cache_directory() / "report")
-
-    def publish(result: Run, directory: Path) -> None:
-        from conformance import report  # late: as above
-        from conformance.comparison.baseline import changes_since  # late: as above
-
-        earlier = None if resume else output
-        difference = changes_since(earlier if baseline is None else baseline, result)
-        memory_tuning.let_go()
-        overview = report.write(result, directory, difference=difference)
-        if on_overview is not None:
-            on_overview(overview)
-
     options: dict[str, Any] = {
         "subjects": subjects,
         "operations": operations,
@@ -110,4 +92,32 @@ def run(
         "subjects_file": subjects_file,
         "progress": progress,
     }
-    return session.run(paths, **{"publish": publish, "meanwhile": prepare_report, **options, **hooks})
+    earlier = baseline if baseline is not None else None if resume else output
+    drawing: dict[str, Any] = {"publish": _publisher(earlier, on_overview)}
+    if output is not None:
+        drawing["meanwhile"] = _prepare_report
+    return session.run(paths, **{**drawing, **options, **hooks})
+
+
+def _prepare_report() -> None:
+    from conformance import report  # late: workers start before what draws reports is imported
+
+    report.prepare(cache_directory() / "report")
+
+
+def _publisher(
+    earlier: Run | str | Path | None, on_overview: Callable[[Overview], object] | None
+) -> Callable[[Run, Path], None]:
+    """Draws the report of a run into its directory, with what changed since `earlier`."""
+
+    def publish(run: Run, directory: Path) -> None:
+        from conformance import report  # late: as above
+        from conformance.comparison.baseline import changes_since  # late: as above
+
+        difference = changes_since(earlier, run)
+        memory_tuning.let_go()
+        overview = report.write(run, directory, difference=difference)
+        if on_overview is not None:
+            on_overview(overview)
+
+    return publish

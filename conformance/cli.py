@@ -1,4 +1,4 @@
-"""The command line: parse, call, exit code. No logic.
+"""Command line: parse, call, exit code. No logic.
 
 Exit codes: 0 conforms (`run --exit-zero`: the run is whole); 1 discrepancies or regressions; 2 the call or a
 case file is at fault; 130 and 143 interrupted by SIGINT and SIGTERM.
@@ -6,12 +6,17 @@ case file is at fault; 130 and 143 interrupted by SIGINT and SIGTERM.
 
 from __future__ import annotations
 
+import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from conformance.errors import CaseError, ConformanceError
 
 if TYPE_CHECKING:
     from conformance.comparison.difference import Difference
@@ -30,7 +35,7 @@ _INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Judges softmax, cross-entropy and binary losses of PyTorch, TensorFlow and JAX against exact values."""
-    context.obj = time.monotonic()
+    context.obj = time.monotonic()  # when the command began
 
 
 def _selection(command: Any) -> Any:
@@ -148,14 +153,14 @@ def run(
     **options: Any,
 ) -> None:
     """Runs cases (default: the suite's corpus) through every subject and writes the report."""
-    from conformance import api
-    from conformance.execution.terminal import console, progress
+    from conformance import api  # late: start-up time
+    from conformance.execution.terminal import console, progress  # late: start-up time
 
     if allow_removed and baseline is None:
         raise click.UsageError("--allow-removed says what a comparison accepts: name its --baseline")
     before = None
     if baseline is not None:
-        from conformance.comparison.baseline import load_baseline
+        from conformance.comparison.baseline import load_baseline  # late: start-up time
 
         before = load_baseline(baseline, output)
     memory = options.pop("memory_limit")
@@ -170,12 +175,12 @@ def run(
             baseline=before,
             **options,
         )
-    from conformance import report
+    from conformance import report  # late: start-up time
 
     report.terminal(result, console(), *overviews)
     if before is None or result.environment.get("interrupted"):
         _finish(result, output, strict, exit_zero)
-    from conformance.comparison.difference import diff as compare
+    from conformance.comparison.difference import diff as compare  # late: start-up time
 
     difference = compare(before, result, factor=factor, removed="allow" if allow_removed else "fail")
     difference.save(output)
@@ -193,7 +198,7 @@ def run(
 @_FACTOR
 def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two runs check by check, by their directories."""
-    from conformance.comparison.difference import diff as compare
+    from conformance.comparison.difference import diff as compare  # late: start-up time
 
     difference = compare(old, new, **options)
     difference.save(output)
@@ -218,8 +223,8 @@ def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
 @_FACTOR
 def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two versions, as torch==1.10.0 torch==1.11.0, on the same bits; nothing is installed here."""
-    from conformance.comparison import upgrade as upgrading
-    from conformance.execution.terminal import progress
+    from conformance.comparison import upgrade as upgrading  # late: start-up time
+    from conformance.execution.terminal import progress  # late: start-up time
 
     with progress() as shown:
         result, difference = upgrading.upgrade(old, new, output=output, progress=shown, **options)
@@ -232,25 +237,28 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
 def _finish_difference(
     difference: Difference, pages: Sequence[str], strict: bool, exit_zero: bool = False
 ) -> NoReturn:
-    from conformance.comparison.files import terminal
-    from conformance.execution.terminal import console
+    from conformance.comparison.files import terminal  # late: start-up time
+    from conformance.execution.terminal import console  # late: start-up time
 
     terminal(difference, console(), strict)
-    _name(pages)
+    _print_pages(pages)
     sys.exit(int(not difference.new.whole) if exit_zero else difference.exit_code(strict))
 
 
-def _name(pages: Sequence[str]) -> None:
-    """The last line: where the report lies, and the seconds that the command took."""
-    from conformance.report.figures import names, seconds
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number:,} {singular if number == 1 else plural}"
 
-    click.echo(
-        f"Report: {names(list(pages))}, after {seconds(time.monotonic() - click.get_current_context().obj)}"
-    )
+
+def _print_pages(pages: Sequence[str]) -> None:
+    """The last line: where the report lies, and the seconds that the command took."""
+    from conformance.report.figures import names, seconds  # late: start-up time
+
+    spent = time.monotonic() - click.get_current_context().obj
+    click.echo(f"Report: {names(list(pages))}, after {seconds(spent)}")
 
 
 def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> NoReturn:
-    _name((f"{output}/report.html",))
+    _print_pages((f"{output}/report.html",))
     interrupted = _INTERRUPTED.get(str(result.environment.get("interrupted", "")))
     if interrupted is not None:
         click.echo("interrupted: finish it with `conformance run --resume` and the same --output", err=True)
@@ -259,7 +267,8 @@ def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> 
         sys.exit(int(not result.whole))
     stale = result.environment.get("stale_known") or []
     if strict and stale and not result.exit_code:
-        click.echo(f"--strict: {len(stale)} known deviations deviate no longer: take them out", err=True)
+        named = _count(len(stale), "known deviation deviates", "known deviations deviate")
+        click.echo(f"--strict: {named} no longer: take out what is stale", err=True)
     sys.exit(result.exit_code or int(strict and bool(stale)))
 
 
@@ -281,9 +290,9 @@ def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> 
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
 def check(function: str, operation: str, output: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
-    from conformance.checking.check import check as check_function
-    from conformance.checking.report import print_check
-    from conformance.execution.terminal import console, progress
+    from conformance.checking.check import check as check_function  # late: start-up time
+    from conformance.checking.report import print_check  # late: start-up time
+    from conformance.execution.terminal import console, progress  # late: start-up time
 
     with progress() as shown:
         result = check_function(function, operation, output=output, progress=shown, **options)
@@ -303,13 +312,12 @@ def check(function: str, operation: str, output: str, **options: Any) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 def accept(run: str, output: str, overwrite: bool) -> None:
     """Writes the discrepancies of a stored run as a file of accepted deviations, for --known."""
-    from pathlib import Path
-
-    from conformance.results import known_file
-    from conformance.results.loading import load
+    from conformance.results import known_file  # late: start-up time
+    from conformance.results.loading import load  # late: start-up time
 
     count = known_file.accept(load(run, ("results",)), Path(output), overwrite)
-    click.echo(f"{count} discrepancies accepted in {output}" if count else f"{run}: no discrepancy to accept")
+    accepted = _count(count, "discrepancy", "discrepancies")
+    click.echo(f"{accepted} accepted in {output}" if count else f"{run}: no discrepancy to accept")
 
 
 @cli.command()
@@ -321,8 +329,8 @@ def accept(run: str, output: str, overwrite: bool) -> None:
 @click.option("--dtype", "-d", type=click.Choice(DTYPES), help="The dtype shown; default: float32 if there.")
 def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: str | None) -> None:
     """Shows one case, step by step, with every subject's digits beside the exact ones."""
-    from conformance.checking.explain import explain as explain_case
-    from conformance.execution.terminal import console
+    from conformance.checking.explain import explain as explain_case  # late: start-up time
+    from conformance.execution.terminal import console  # late: start-up time
 
     explain_case(case_id, subjects, paths, console(), dtype)
 
@@ -332,8 +340,8 @@ def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: 
 @click.option("--path", "paths", multiple=True, help="Case files to list; default: the suite's corpus.")
 def list_(what: str, paths: Sequence[str]) -> None:
     """Lists the cases, operations, subjects or relations."""
-    from conformance.cases import listing
-    from conformance.execution.terminal import console
+    from conformance.cases import listing  # late: start-up time
+    from conformance.execution.terminal import console  # late: start-up time
 
     listing.show(what, paths, console())
 
@@ -342,22 +350,18 @@ def list_(what: str, paths: Sequence[str]) -> None:
 @click.argument("paths", nargs=-1, type=click.Path(path_type=str))
 def validate(paths: Sequence[str]) -> None:
     """Checks case files (default: the suite's corpus) against the schema and their printed figures."""
-    from pathlib import Path
-
-    from conformance.cases.validation import validate as validate_cases
+    from conformance.cases.validation import validate as validate_cases  # late: start-up time
 
     cases = validate_cases([Path(path) for path in paths] or None)
-    click.echo("1 case is valid" if len(cases) == 1 else f"{len(cases)} cases are valid")
+    click.echo(_count(len(cases), "case is valid", "cases are valid"))
 
 
 @cli.command()
 @click.argument("kind", type=click.Choice(["cases", "known", "subjects"]), default="cases")
 def schema(kind: str) -> None:
     """Prints the JSON schema of a case file, of known.yaml or of subjects.yaml, for editors."""
-    import json
-
-    from conformance.cases import json_schema
-    from conformance.subjects import subjects_file
+    from conformance.cases import json_schema  # late: start-up time
+    from conformance.subjects import subjects_file  # late: start-up time
 
     schemas = {
         "cases": json_schema.schema,
@@ -380,10 +384,6 @@ def main() -> None:
 
     Faults of case files are a line each, and begin with `file:line:column`, which editors and CI parse.
     """
-    import signal
-
-    from conformance.errors import CaseError, ConformanceError
-
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:

@@ -1,4 +1,4 @@
-"""YAML case files as pytest items: one item a check, one run of the engine for the whole session."""
+"""Pytest plugin: YAML case files as items, one a check; one run of the suite for the whole session."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterable[CheckItem]:
         """One item for each case, subject, dtype, formulation and quantity."""
-        from conformance.cases.loader import load_cases
-        from conformance.errors import ConformanceError
-        from conformance.subjects.subject import select
+        from conformance.cases.loader import load_cases  # late: start-up time
+        from conformance.errors import ConformanceError  # late: start-up time
+        from conformance.subjects.subject import select  # late: start-up time
 
         try:
-            subjects = [one.name for one in select(self.config.getoption("--subject"))[0]]
+            subjects = [subject.name for subject in select(self.config.getoption("--subject"))[0]]
             cases = load_cases([self.path], known=self.config.getoption("--known"))
         except ConformanceError as error:
             raise self.CollectError(str(error)) from None
@@ -141,15 +141,15 @@ def _registered(config: pytest.Config) -> set[str]:
     return {line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")}
 
 
-def _results(session: pytest.Session) -> dict[tuple[str, ...], dict[str, Any]]:
+def _results(test_session: pytest.Session) -> dict[tuple[str, ...], dict[str, Any]]:
     """The rows of this session's run, by check."""
-    if _RESULTS not in session.stash:
-        from conformance.execution import session as engine
+    if _RESULTS not in test_session.stash:
+        from conformance.execution import session  # late: start-up time
 
-        items = [item for item in session.items if isinstance(item, CheckItem)]
+        items = [item for item in test_session.items if isinstance(item, CheckItem)]
         checks = {item.check for item in items}
         cases = {item.case.id: item.case for item in items}
-        run = engine.run(
+        run = session.run(
             subjects=sorted({item.check[0] for item in items}),
             cases=list(cases.values()),
             large=True,
@@ -162,5 +162,5 @@ def _results(session: pytest.Session) -> dict[tuple[str, ...], dict[str, Any]]:
         table: dict[tuple[str, ...], dict[str, Any]] = {
             tuple(row[key] for key in keys): {str(name): value for name, value in row.items()} for row in rows
         }
-        session.stash[_RESULTS] = table
-    return session.stash[_RESULTS]
+        test_session.stash[_RESULTS] = table
+    return test_session.stash[_RESULTS]

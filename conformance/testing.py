@@ -81,18 +81,32 @@ def checks(
     paths: Sequence[str | Path] = (),
     tags: Sequence[str] = (),
     limit: float = 60.0,
+    known: Sequence[str | Path] = (),
 ) -> Callable[..., None]:
     """A test function with one parameter set for each check of `operation`: case, dtype and quantity.
 
-    The arguments are those of `conformance.check`; a file is looked for beside the test file, too. The suite
-    runs once, when the first of the tests does, however many are selected. Unsupported checks are skipped;
-    those that the framework's own function fails alike are expected to fail, unless `strict`.
-    """
-    # Late: whoever asks for `assert_conforms` alone waits for neither pytest nor pandas.
-    import pytest
+    The suite runs once, when the first of the tests does, however many are selected. Unsupported checks are
+    skipped; those that the framework's own function fails alike are expected to fail, unless `strict`.
 
-    from conformance.cases.loader import load_cases
-    from conformance.checking import check as checking
+    Args:
+        function: As `conformance.check` takes it; a file is looked for beside the test file, too.
+        operation: The name of an operation, as ``cross_entropy``.
+        framework: ``torch``, ``tensorflow``, ``jax`` or ``numpy``; None: the one that its file imports.
+        mode: One of the framework's modes, as ``compile``; None: its default.
+        dtypes: Only these dtypes; none: all.
+        strict: Whether what the framework's own function fails alike fails, too.
+        paths: Case files or folders; none: the suite's own corpus.
+        tags: Only cases with one of these tags; none: all but those that run on demand.
+        limit: Seconds that one check may take.
+        known: Files of accepted deviations, as `conformance accept` writes them.
+
+    Returns:
+        The test function, to be bound to a name that pytest collects.
+    """
+    import pytest  # late: whoever asks for `assert_conforms` alone waits for neither pytest nor pandas
+
+    from conformance.cases.loader import load_cases  # late: as above
+    from conformance.checking import check as checking  # late: as above
 
     located = _beside(function, Path(sys._getframe(1).f_code.co_filename).parent)
     cases = checking.pick(load_cases([Path(path) for path in paths] or None), operation, "torch", tags)
@@ -110,6 +124,7 @@ def checks(
             paths=paths,
             tags=tags,
             limit=limit,
+            known=known,
         )
         return _by_check(run, run.subject)
 
@@ -147,11 +162,15 @@ def judge(row: Mapping[str, Any], strict: bool = False) -> None:
         f"why       {row['why']}",
         f"observed  {row['observed']}",
         f"exact     {row['exact']}",
-        f"error     {row['ulp_error']} ulps, bound {row['ulp_bound']}",
+        f"error     {_digits(row['ulp_error'])} ulps, bound {_digits(row['ulp_bound'])}",
         f"at        {row['worst_index'] or '-'} of shape {row['shape'] or '-'}",
         f"case      {row['file']}:{row['line']}",
     ]
     pytest.fail("\n".join(lines), pytrace=False)
+
+
+def _digits(ulps: float | None) -> str:
+    return "-" if ulps is None else f"{ulps:.4g}"
 
 
 def _beside(function: Function, folder: Path) -> Function:

@@ -39,7 +39,7 @@ def test_an_accepted_run_passes_and_another_deviation_in_the_same_case_does_not(
     Path("c.yaml").write_text(CASES.replace("EXPECT", "expect: error, dtypes: [float32]"))
     run_it = ("run", "c.yaml", "-s", "numpy", "--output", "out")
     assert call(*run_it)[0] == 1
-    assert call("accept", "out") == (0, "1 discrepancies accepted in conformance-known.yaml\n")
+    assert call("accept", "out") == (0, "1 discrepancy accepted in conformance-known.yaml\n")
     code, output = call(*run_it, "--known", "conformance-known.yaml")
     assert code == 0, output
     code, message = call("accept", "out", "--output", "conformance-known.yaml")
@@ -54,7 +54,7 @@ def test_an_accepted_run_passes_and_another_deviation_in_the_same_case_does_not(
     assert "deviates no longer: softmax-numpy-functional-value-wrong" in output
     code, output = call(*run_it, "--known", "conformance-known.yaml", "--strict")
     assert code == 1
-    assert "--strict: 1 known deviations deviate no longer" in output
+    assert "--strict: 1 known deviation deviates no longer" in output
 
 
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
