@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from conformance.report.figures import link, missing, plain, ulps
+from conformance.report.figures import link, missing, names, plain, shorten, ulps
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import SEVERITY, Look, look
 
@@ -17,6 +17,13 @@ CASE = ["operation", "case", "quantity"]
 CHECK = ["operation", "case", "formulation", "quantity", "dtype"]
 MAX_DISCREPANCIES = 100  # findings that the page holds
 MAX_REASONS = 200
+PREDICATES = {
+    "lossy": "loses accuracy",
+    "wrong": "is wrong",
+    "raised": "raises an error",
+    "timed out": "does not end in time",
+    "crashed": "ends the process",
+}
 Row = Mapping[Any, Any]
 Snippet = Callable[[Row], str | None]  # a row of the frame -> its reproduction
 
@@ -74,6 +81,7 @@ class Finding:
         cases: On how many cases.
         also: Every formulation and dtype in which a check fails.
         worst: The worst verdict.
+        worst_subjects: The subjects that have it.
         ulps: The worst check's error, as text.
         observed: What it returned.
         worst_index: Where its worst element is.
@@ -97,10 +105,22 @@ class Finding:
     cases: int
     also: tuple[tuple[str, str], ...]
     worst: Look
+    worst_subjects: tuple[str, ...]
     ulps: str
     observed: str
     worst_index: str
     answers: tuple[Answer, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The worst of it in a sentence: `softmax is wrong in jax on softmax-nan: 0.0 where nan is right`."""
+        what = self.operation if self.quantity == "value" else f"{self.operation}'s {self.quantity}"
+        where = f"in {names(list(self.worst_subjects))} on {shorten(self.case, 80)}"
+        text = f"{what} {PREDICATES.get(self.worst.name, self.worst.name)} {where}"
+        if self.observed and self.exact:
+            text += f": {shorten(self.observed, 24)} where {shorten(self.exact, 24)} is right"
+            text += f", {self.ulps} ulps" if self.ulps not in ("–", "∞") else ""
+        return text
 
 
 def open_findings(
@@ -156,6 +176,7 @@ def _finding(row: Row, check: list[Row], same: pd.DataFrame, snippet: Snippet) -
     ways = same[["formulation", "dtype"]].drop_duplicates().itertuples(index=False)
     reason, source = _reason(_text(row, "known"), _text(row, "source"))
     operation, case, formulation, quantity, dtype = (_text(row, name) for name in CHECK)
+    as_bad = same["verdict"].eq(row["verdict"])
     return Finding(
         operation=operation,
         case=case,
@@ -174,6 +195,7 @@ def _finding(row: Row, check: list[Row], same: pd.DataFrame, snippet: Snippet) -
         cases=int(same["case"].nunique()),
         also=tuple((str(formulation), str(dtype)) for formulation, dtype in ways),
         worst=look(_text(row, "verdict")),
+        worst_subjects=tuple(dict.fromkeys(map(str, same.loc[as_bad, "subject"]))),
         ulps=ulps(row["ulp_error"]),
         observed=_text(row, "observed"),
         worst_index=_text(row, "worst_index"),

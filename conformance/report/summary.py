@@ -58,7 +58,7 @@ class Summary:
         unsupported: How many are unsupported.
         verdicts: The verdicts that occur, in the order of tables.
         counts: For each verdict, each subject's number of checks.
-        outcomes: For `discrepancy`, `known` and `textbook`, each subject's number of checks.
+        outcomes: For each outcome, each subject's number of checks; together they are all of its checks.
         subjects: The run's subjects, in order.
         facts: The run's own facts, by name.
         shared: Device, Python and NumPy where all subjects share them.
@@ -124,10 +124,17 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         entry.name: {subject.name: int(cross.get((entry.name, subject.name), 0)) for subject in subjects}
         for entry in present
     }
-    failures = {"discrepancy": gates, "known": known, "textbook": textbook}
+    conforms = frame["conforms"].eq(True).fillna(False).astype(bool)
+    masks = {
+        "conforms": conforms,
+        "discrepancy": gates,
+        "known": known,
+        "textbook": textbook,
+        "no verdict": ~ran,
+    }
     outcomes = {
         name: {subject.name: int((mask & frame["subject"].eq(subject.name)).sum()) for subject in subjects}
-        for name, mask in failures.items()
+        for name, mask in masks.items()
     }
     shared, differing = _shared(subjects)
     return Summary(
@@ -135,7 +142,7 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         sentence=sentence,
         detail=detail,
         checks=len(frame),
-        conforming=int(frame["conforms"].eq(True).fillna(False).sum()),
+        conforming=int(conforms.sum()),
         discrepancies=int(gates.sum()),
         known=int(known.sum()),
         textbook=int(textbook.sum()),
@@ -198,8 +205,7 @@ def _sentence(
     conforming = int(frame["conforms"].eq(True).fillna(False).sum())
     detail = (
         f"{conforming:,} of {count(int(ran.sum()), 'check')} conform; "
-        f"{count(int(known.sum()), 'deviation')} known, {int(textbook.sum()):,} of textbook formulations, "
-        f"{count(int((~ran).sum()), 'check')} without a verdict."
+        f"{count(int(known.sum()), 'deviation')} known, {int(textbook.sum()):,} of textbook formulations."
     )
     return text, detail
 

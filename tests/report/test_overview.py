@@ -139,12 +139,22 @@ class TestFindings:
 
     def test_counts_are_the_runs(self, run: Run, overview: Overview) -> None:
         """No discrepancy and no known deviation is lost by grouping."""
-        assert sum(loss.checks for loss in overview.findings) == len(run.discrepancies())
-        assert sum(loss.checks for loss in overview.known) == len(run.known())
+        assert sum(finding.checks for finding in overview.findings) == len(run.discrepancies())
+        assert sum(finding.checks for finding in overview.known) == len(run.known())
 
     def test_the_worst_comes_first(self, overview: Overview) -> None:
         """A crash before an error before a wrong value."""
         assert overview.findings[0].worst.name == "crashed"
+
+    def test_a_sentence_names_whose_verdict_is_the_worst(self, overview: Overview) -> None:
+        """Others fail on the case as well, in other ways: the sentence is true of those that it names."""
+        crash = overview.findings[0]
+        assert crash.worst.name == "crashed"
+        assert len(crash.worst_subjects) < len(crash.subjects)
+        assert crash.sentence == f"sigmoid ends the process in {crash.worst_subjects[0]} on sigmoid-000"
+        lossy = next(finding for finding in overview.findings if finding.case == "sigmoid-of-minus-12")
+        assert lossy.sentence.startswith("sigmoid loses accuracy in numpy on sigmoid-of-minus-12: 6.144174")
+        assert " where 6.144174602214718094e-6 is right, " in lossy.sentence
 
     def test_the_reason_has_its_own_source(self, overview: Overview) -> None:
         """The link in a known deviation's reason is the finding's link."""

@@ -1,12 +1,13 @@
 // One check in full, beside what every other subject returned on it; its address is the view's `check`.
 
-const ANSWERS = ["subject", "framework_version", "verdict", "observed", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
+const ANSWERS = ["subject", "framework_version", "verdict", "observed", "worst_index", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
+const TITLES = { framework_version: "version", observed: "returned", worst_index: "at", ulp_error: "ulps", ulp_bound: "bound", ulp_attainable: "attainable" };
 
 // Letters that the heading and the answers show: what is longer stands below them, whole.
 const MAX_LETTERS = { case: 200, message: 2000 };
 
 // Said already: above the table, or in it.
-const SHOWN_ABOVE = new Set([...ANSWERS, "case", "operation", "formulation", "quantity", "dtype", "exact", "worst_index", "framework"]);
+const SHOWN_ABOVE = new Set([...ANSWERS, "case", "operation", "formulation", "quantity", "dtype", "exact", "framework"]);
 
 function factRows(row) {
   const cut = (name) => checks.text(name, row).length > MAX_LETTERS[name];
@@ -23,7 +24,7 @@ function siblings(row) {
 }
 
 function answerTable(row) {
-  const head = make("tr", {}, ...ANSWERS.map((name) => make("th", { scope: "col" }, name.replaceAll("_", " "))));
+  const head = make("tr", {}, ...ANSWERS.map((name) => make("th", { scope: "col" }, TITLES[name] ?? name)));
   const body = siblings(row).map((other) => make("tr", other === row ? { class: "self" } : {}, ...ANSWERS.map((name) => {
     const cell = make("td", { class: "text" });
     cell.append(name === "verdict" ? verdictBadge(checks.text(name, other))

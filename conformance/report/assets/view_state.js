@@ -57,10 +57,14 @@ function setFilter(name, values) {
   change({ filters });
 }
 
-// A link to a section alone keeps the view; any other hash is the whole view.
+// A link to a section or a finding alone keeps the view, and opens what is folded; any other hash is the whole view.
 function readHash() {
   const parsed = parseHash(location.hash);
-  if (parsed.plain) return;
+  if (parsed.plain) {
+    const target = document.getElementById(parsed.at);
+    if (target?.matches("details")) target.open = true;
+    return;
+  }
   view = { ...EMPTY, ...parsed };
   tellAll();
   if (view.at) document.getElementById(view.at)?.scrollIntoView();
