@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.comparison.subject_matching import Pair
@@ -56,13 +56,8 @@ def _hardware(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[s
     for key, name in (("cpu", "CPU"), ("cores", "cores"), ("gpu", "GPU")):
         if a.get(key) != b.get(key):
             yield f"{name} {a.get(key, 'none')}, then {b.get(key, 'none')}"
-    flags = [set(hardware.get("flags", ())) for hardware in (a, b)]
-    lost, gained = sorted(flags[0] - flags[1]), sorted(flags[1] - flags[0])
-    if lost or gained:
-        sides = [
-            f"only {side} has {' '.join(more)}" for side, more in (("old", lost), ("new", gained)) if more
-        ]
-        yield f"CPU flags, which decide which kernels run: {'; '.join(sides)}"
+    if flags := _unshared(a.get("flags", ()), b.get("flags", ())):
+        yield f"CPU flags, which decide which kernels run: {flags}"
     if before.get("flushes_subnormals") != after.get("flushes_subnormals"):
         yield "only one of them flushes subnormals to zero"
 
@@ -76,8 +71,19 @@ def _kernels(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield f"{_words(a)}, then {_words(b)}"
         return
     for name in sorted({*a, *b}):
-        if a.get(name) != b.get(name):
-            yield f"{name} {_words(a.get(name))}, then {_words(b.get(name))}"
+        was, now = a.get(name), b.get(name)
+        if isinstance(was, list) and isinstance(now, list):
+            if lists := _unshared(was, now):
+                yield f"{name}: {lists}"
+        elif was != now:
+            yield f"{name} {_words(was)}, then {_words(now)}"
+
+
+def _unshared(old: Iterable[Any], new: Iterable[Any]) -> str:
+    """What one side alone has, in words; empty where both have the same."""
+    a, b = set(map(str, old)), set(map(str, new))
+    sides = [("old", sorted(a - b)), ("new", sorted(b - a))]
+    return "; ".join(f"only {side} has {' '.join(more)}" for side, more in sides if more)
 
 
 def _setting(value: Any) -> str:

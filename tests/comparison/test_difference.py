@@ -251,6 +251,14 @@ def test_other_settings_are_named(tmp_path: Path) -> None:
             ["different kernels of torch: capability AVX512, then AVX2"],
         ),
         ({"a": "1"}, {"a": "1", "b": ["2", "3"]}, ["different kernels of torch: b none, then 2 3"]),
+        (
+            {"features": ["avx2", "avx512f"], "onednn": True},
+            {"features": ["avx2", "amx"], "onednn": False},
+            [
+                "different kernels of torch: features: only old has avx512f; only new has amx",
+                "different kernels of torch: onednn yes, then no",
+            ],
+        ),
         ("avx2", "sse", ["different kernels of torch: avx2, then sse"]),
         ({"a": "1"}, {"a": "1"}, []),
         (None, {"a": "1"}, []),
