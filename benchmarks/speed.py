@@ -1,10 +1,11 @@
-"""How fast a run is: beside the floor, which is what the frameworks need for the same calls.
+"""How fast a run is: beside its floor, which is what the frameworks need for the same checks.
 
     python benchmarks/speed.py [PATH ...] [--operation OP] [--subject S] [--cold] [--save FILE]
 
-Runs the floors of all frameworks side by side (`benchmarks/floor.py`), then the suite, each with empty caches
-of its own; then, without --cold, both again with what they have cached. Prints for each wall time, the
-processor's time, checks a second, and where the suite's own time goes. Needs an otherwise idle machine.
+Runs the suite, then a script a framework with the same calls (`benchmarks/floor/`), side by side, each with
+empty caches of its own; then, without --cold, both again with what they have cached. Prints for each wall
+time, the processor's time, checks a second, and where the suite's own time goes. Wall times need an otherwise
+idle machine; the processor's time is that of its own processes, and little moved by others.
 """
 
 from __future__ import annotations
@@ -20,16 +21,14 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from conformance.plan.requests import Request
-
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+FLOOR = ROOT / "benchmarks" / "floor"
+sys.path[:0] = [str(ROOT), str(FLOOR)]
 #: Seconds of `import torch` where the aims of docs/performance.md were set.
 AIM = 1.1
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
@@ -42,6 +41,12 @@ def main() -> None:
     parser.add_argument("--operation", action="append", default=[])
     parser.add_argument("--subject", action="append", default=[])
     parser.add_argument("--cold", action="store_true", help="with empty caches alone")
+    parser.add_argument(
+        "--jax-cache",
+        choices=["executables", "persistent"],
+        default="executables",
+        help="how JAX's floor keeps programs: compiled, which is faster, or in JAX's compilation cache",
+    )
     parser.add_argument("--save", type=Path, help="also write the tables to this file")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -51,15 +56,16 @@ def main() -> None:
         return
     console = Console(record=True, width=110)
     with tempfile.TemporaryDirectory() as folder:
-        frames = dump(options, Path(folder))
+        base = Path(folder)
         alone = import_of_torch()
         console.print(
             f"import torch alone: {alone:.1f} s of the processor; the aims are of a machine with {AIM}"
         )
-        caches = {what: Path(folder) / what for what in ("floor", "suite")}
         for state in ("empty",) if options.cold else ("empty", "warm"):
-            floor_wall, floors = side_by_side(frames, caches["floor"])
-            figures = suite(options, Path(folder), caches["suite"])
+            figures = suite(options, base)
+            if state == "empty":
+                write_calls(options, base)
+            floor_wall, floors = side_by_side(options, base)
             console.print(heading(state))
             show(console, floor_wall, floors, figures, alone)
     if options.save:
@@ -71,33 +77,16 @@ def heading(state: str) -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {state} caches"
 
 
-def dump(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
-    """A file of request frames for each subject."""
-    from conformance.cases.loader import load_cases
-    from conformance.plan import requests as plan
-    from conformance.plan.selection import Settings, pick
+def write_calls(options: argparse.Namespace, base: Path) -> None:
+    """Writes the calls of the run in `base` for each subject that has a floor."""
+    import of_run
 
-    cases = load_cases([Path(path) for path in options.paths] or None)
-    made = plan.make(pick(cases, Settings(operations=options.operation)), options.subject)
-    files = {}
-    for subject, requests in made.requests.items():
-        files[subject] = folder / f"{subject}.frames"
-        sent = (request.payload() for request in requests if not aborted(request, subject))
-        files[subject].write_bytes(b"".join(sent))
-    return files
+    import conformance
 
-
-def aborted(request: Request, subject: str) -> bool:
-    """Whether the call is known to end a process on this processor: no floor outlives it."""
-    from conformance.adapters.hardware import processor
-    from conformance.cases.known import matches
-
-    about = subject, request.group.dtype, request.formulation
-    return any(
-        known.processor and matches(known, *about, quantity, "", frozenset(processor()["flags"]))
-        for known in request.group.case.known
-        for quantity in request.quantities
-    )
+    run = conformance.load(base / "run")
+    for subject in options.subject:
+        if subject in of_run.SCRIPTS:
+            of_run.write(run, base / "calls", subject)
 
 
 def import_of_torch() -> float:
@@ -107,33 +96,28 @@ def import_of_torch() -> float:
     return min(float(subprocess.run(asked, check=True, stdout=subprocess.PIPE).stdout) for _ in range(3))
 
 
-def side_by_side(frames: dict[str, Path], cache: Path) -> tuple[float, dict[str, dict[str, float]]]:
+def side_by_side(options: argparse.Namespace, base: Path) -> tuple[float, dict[str, dict[str, float]]]:
     """The floors' wall time together, and each one's own figures."""
-    cache.mkdir(exist_ok=True)
-    environment = {**os.environ, "CONFORMANCE_CACHE": str(cache)}
-    start = time.perf_counter()
-    running = {
-        subject: subprocess.Popen(
-            [sys.executable, str(ROOT / "benchmarks" / "floor.py"), subject, str(file)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
-        for subject, file in frames.items()
-    }
+    from of_run import SCRIPTS
+
+    running = {}
+    for subject in (name for name in options.subject if name in SCRIPTS):
+        argv = [sys.executable, str(FLOOR / SCRIPTS[subject]), str(base / "calls" / subject)]
+        if subject == "jax":
+            argv += ["--cache", str(base / "floor" / "jax")]
+            argv += ["--executables"] if options.jax_cache == "executables" else []
+        running[subject] = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     said = {subject: process.communicate()[0] for subject, process in running.items()}
-    wall = time.perf_counter() - start
     found = {subject: json.loads(text.splitlines()[-1]) for subject, text in said.items()}
-    # What makes the calls ready is no part of the floor.
-    return wall - max(one["ready"] for one in found.values()), found
+    return max(one["wall"] for one in found.values()), found
 
 
-def suite(options: argparse.Namespace, folder: Path, cache: Path) -> dict[str, Any]:
-    """A run of the suite in a process of its own: its figures."""
-    argv = [sys.executable, __file__, *options.paths, "--inside", str(folder / "run")]
+def suite(options: argparse.Namespace, base: Path) -> dict[str, Any]:
+    """A run of the suite in a process of its own, with what it has cached in `base`: its figures."""
+    argv = [sys.executable, __file__, *options.paths, "--inside", str(base / "run")]
     argv += [word for name in options.operation for word in ("--operation", name)]
     argv += [word for name in options.subject for word in ("--subject", name)]
-    environment = {**os.environ, "CONFORMANCE_CACHE": str(cache)}
+    environment = {**os.environ, "CONFORMANCE_CACHE": str(base / "suite")}
     start = time.perf_counter()
     text = subprocess.run(argv, env=environment, check=True, stdout=subprocess.PIPE).stdout
     return {**json.loads(text.splitlines()[-1]), "wall": time.perf_counter() - start}
@@ -228,20 +212,19 @@ def show(
     alone: float,
 ) -> None:
     """The tables; `alone` is this machine's `import_of_torch`."""
-    table = Table(
-        "framework", "calls", "floor: import s", "calls s", "processor s", "suite: calls s", "programs"
-    )
+    table = Table("framework", "results", "floor: import s", "calls s", "suite: calls s", "programs")
     for subject, one in floors.items():
         own = figures["subjects"][subject]
-        seconds = [f"{value:.1f}" for value in (one["import"], one["run"], one["cpu"], own["seconds"])]
-        table.add_row(subject, f"{one['calls']:,.0f}", *seconds, str(own["compilations"]))
+        seconds = [f"{value:.1f}" for value in (one["import"], one["run"], own["seconds"])]
+        table.add_row(subject, f"{one['results']:,.0f}", *seconds, str(own["compilations"]))
     console.print(table)
-    floor_cpu = sum(one["cpu"] for one in floors.values())
+    floor_cpu = sum(one["processor"] for one in floors.values())
     cpu = figures["parent"] + figures["workers"]
     table = Table("", "floor", "suite", "suite / floor")
-    wall = figures["wall"]
-    table.add_row("wall, s", f"{floor_wall:.1f}", f"{wall:.1f}", f"{wall / floor_wall:.2f}")
+    wall, cores = figures["wall"], os.cpu_count() or 1
     table.add_row("processor, s", f"{floor_cpu:.1f}", f"{cpu:.1f}", f"{cpu / floor_cpu:.2f}")
+    table.add_row("wall, s; the floors side by side", *beside(floor_wall, wall))
+    table.add_row("wall, s; the floors' work dealt out evenly", *beside(floor_cpu / cores, wall))
     table.add_row(f"wall, s, as if import torch took {AIM}", "", f"{wall * AIM / alone:.1f}", "")
     table.add_row("checks", "", f"{figures['checks']:,}", "")
     table.add_row("checks a second", "", f"{figures['checks'] / wall:,.0f}", "")
@@ -251,6 +234,11 @@ def show(
     for name, spent in sorted(figures["parts"].items(), key=lambda pair: -pair[1]):
         table.add_row(name, f"{spent:.2f}")
     console.print(table)
+
+
+def beside(floor: float, suite: float) -> tuple[str, str, str]:
+    """Seconds of both, and their ratio."""
+    return f"{floor:.1f}", f"{suite:.1f}", f"{suite / floor:.2f}"
 
 
 if __name__ == "__main__":
