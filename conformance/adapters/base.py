@@ -8,7 +8,7 @@ A framework in this repository is a folder beside this file, with the same files
   arrays, with the operation's canonical signature. A parameter that a function's signature lacks is
   `unsupported` without a line of code.
 - ``adapter.py``: ``ADAPTER``, a subclass of :class:`Adapter`. It must write `load`, `store`, `compute` and
-  `describe`; `second`, `lay_out`, `lacks` and `compilations` where the framework can.
+  `describe`; `second`, `lay_out`, `lacks`, `kernels` and `compilations` where the framework can.
 
 An adapter of another distribution is the class alone, named by an entry point.
 """
@@ -144,6 +144,13 @@ class Adapter:
         Zeros where the gradient does not depend on the input. Unsupported where there is none.
         """
         raise Unsupported("the adapter of {} computes no second derivatives".format(self.framework))
+
+    def kernels(self) -> Dict[str, Any]:
+        """Which kernels the framework dispatches on this processor, as it reports itself; empty: it does not.
+
+        A variant of its description is shown by this report.
+        """
+        return {}
 
     #: Whether a function could write into its inputs: they are then compared with what was sent.
     overwritable: bool = False

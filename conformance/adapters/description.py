@@ -7,10 +7,31 @@ is imported. So it is data alone, and imports nothing else.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 #: A rule for some of a framework's releases: a version specifier, and requirements in pip's grammar.
 VersionRule = Tuple[str, Tuple[str, ...]]
+
+
+class Variant(NamedTuple):
+    """A kernel variant: the kernels that a framework would run on another processor or build.
+
+    Attributes:
+        name: What stands behind the slash of a subject.
+        environment: The variables that choose it, set before NumPy and the framework are imported. Those of
+            `variants.LISTS` are put behind what the user's own hold.
+        reported: What `Adapter.kernels` reports where it took effect: these keys with these values.
+        unreported: Names that none of these keys' lists may hold: key -> names.
+        needs: The processor's flags without which it cannot run.
+        modes: The modes whose kernels it chooses; empty for every mode.
+    """
+
+    name: str
+    environment: Dict[str, str]
+    reported: Dict[str, Any] = {}  # noqa: RUF012 - nobody writes to it
+    unreported: Dict[str, Tuple[str, ...]] = {}  # noqa: RUF012
+    needs: Tuple[str, ...] = ()
+    modes: Tuple[str, ...] = ()
 
 
 class Description(NamedTuple):
@@ -19,6 +40,7 @@ class Description(NamedTuple):
     Attributes:
         modes: The ways to carry a function out, the default first.
         devices: The devices that it can be asked for, the default first; empty: the framework itself tells.
+        variants: The kernel variants that its own switches choose.
         compiling: Those of the modes that compile a program for each shape and dtype.
         slow: Those of the modes that compile a program for seconds.
         formulations_in_modes: What the profile `full` asks of the modes behind the default one.
@@ -34,6 +56,7 @@ class Description(NamedTuple):
 
     modes: Tuple[str, ...] = ("eager",)
     devices: Tuple[str, ...] = ("cpu",)
+    variants: Tuple[Variant, ...] = ()
     compiling: Tuple[str, ...] = ()
     slow: Tuple[str, ...] = ()
     formulations_in_modes: Tuple[str, ...] = ("functional",)

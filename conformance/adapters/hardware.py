@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import Any, Dict
+from functools import lru_cache
+from typing import Any, Dict, FrozenSet
 
 #: The instruction sets that numerical libraries choose their kernels by.
 X86_FLAGS = ("avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
@@ -13,6 +14,23 @@ KERNEL_FLAGS = (*X86_FLAGS, "asimd", "sve", "bf16")
 
 def processor() -> Dict[str, Any]:
     """``cpu`` (the model's name), ``flags`` (of KERNEL_FLAGS), ``cores`` (that this process may use)."""
+    there = flags()
+    return {
+        "cpu": _described().get("model name") or platform.processor() or platform.machine(),
+        "flags": [flag for flag in KERNEL_FLAGS if flag in there],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+
+
+def flags() -> FrozenSet[str]:
+    """Every instruction set of the processor, as Linux names them; empty on another system."""
+    described = _described()
+    return frozenset(described.get("flags", described.get("features", "")).split())
+
+
+@lru_cache(maxsize=1)
+def _described() -> Dict[str, str]:
+    """The first processor in /proc/cpuinfo."""
     described: Dict[str, str] = {}
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
@@ -21,9 +39,4 @@ def processor() -> Dict[str, Any]:
                 described.setdefault(key.strip().lower(), value.strip())
     except OSError:
         pass  # not Linux: platform knows the little there is
-    flags = set(described.get("flags", described.get("features", "")).split())
-    return {
-        "cpu": described.get("model name") or platform.processor() or platform.machine(),
-        "flags": [flag for flag in KERNEL_FLAGS if flag in flags],
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-    }
+    return described

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import platform
 import sys
 import warnings
-from typing import Any, BinaryIO, Dict, List, NoReturn, Optional, Sequence
+from typing import Any, BinaryIO, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from . import protocol
+from . import options, protocol, variants
 from .base import FORMULATIONS, Adapter, Call, Unavailable
 from .hardware import processor
 from .registry import FRAMEWORKS, adapter_class
 from .response import answer
 from .user_function import load_function
 
-EXIT_UNAVAILABLE = 3
 SMALLEST_NORMAL = 1.1754943508222875e-38  # of float32: half of it is subnormal
 
 
 def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> int:
     """Serve until the requests end; the exit code."""
     try:
-        options = _options(arguments)
-        adapter = make_adapter(options.framework, options.mode, options.device)
-        if options.function:
-            adapter.adopt(load_function(options.function), options.operation)
+        chosen = options.parse(arguments)
+        adapter = make_adapter(chosen.framework, chosen.mode, chosen.device)
+        if chosen.function:
+            adapter.adopt(load_function(chosen.function), chosen.operation)
+        header = hello(adapter)
+        if chosen.variant:
+            header["variant"] = chosen.variant
+            variants.require_effect(chosen.framework, chosen.variant, header["kernels"])
     except Unavailable as error:
         print("conformance: {}".format(error), file=sys.stderr)
-        return EXIT_UNAVAILABLE
+        return options.EXIT_UNAVAILABLE
     warned: List[str] = []
-    _send(responses, hello(adapter), {})
+    _send(responses, header, {})
     while True:
         frame = protocol.read_frame(requests)
         if frame is None:
@@ -71,6 +73,7 @@ def hello(adapter: Adapter) -> Dict[str, Any]:
         numpy=np.__version__,
         mode=adapter.mode,
         device=adapter.device,
+        kernels=adapter.kernels(),
         flushes_subnormals=flushes_subnormals(adapter),
         formulations={
             operation: sorted(functions, key=(FORMULATIONS + tuple(functions)).index)
@@ -107,24 +110,6 @@ def _halve(x: Any) -> Any:
 def _send(responses: BinaryIO, header: Dict[str, Any], arrays: Dict[str, Any]) -> None:
     responses.write(protocol.encode(header, arrays))
     responses.flush()
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise Unavailable(message)
-
-
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="serve.py", description="Serve the formulations of one framework.")
-    parser.add_argument("framework")
-    parser.add_argument("--mode")
-    parser.add_argument("--device")
-    parser.add_argument("--function", metavar="FILE_OR_MODULE:NAME", help="takes the place of `functional`")
-    parser.add_argument("--operation", help="the operation that the function carries out")
-    options = parser.parse_args(arguments)
-    if bool(options.function) != bool(options.operation):
-        parser.error("--function and --operation go together")
-    return options
 
 
 def _collect_warnings(warned: List[str]) -> None:

@@ -1,11 +1,11 @@
 """The worker: one framework in one process, frames of requests in, frames of responses out.
 
-    python .../adapters/serve.py FRAMEWORK [--mode M] [--device D]
+    python .../adapters/serve.py FRAMEWORK [--mode M] [--variant V] [--device D]
                                  [--function FILE_OR_MODULE:NAME --operation OP]
 
 Requests come on the standard input, responses go to the standard output (see protocol.py), a hello frame
 first. The framework may print what it likes: its standard output is the worker's standard error. Exit code
-3, with one line on the standard error: the framework, mode, device or function is not to be had.
+3, with one line on the standard error: the framework, mode, variant, device or function is not to be had.
 """
 
 from __future__ import annotations
@@ -65,8 +65,14 @@ def main() -> int:
     """Serve until the input ends; the exit code."""
     end_with_parent()
     requests, responses = streams()  # first of all: what is imported next may print
-    loop = importlib.import_module(package() + ".loop")
-    code: int = loop.run(sys.argv[1:], requests, responses)
+    name, arguments = package(), sys.argv[1:]
+    options = importlib.import_module(name + ".options")
+    try:
+        options.prepare(arguments)  # before NumPy is imported, which reads one of the variables
+    except options.Unavailable as error:
+        print("conformance: {}".format(error), file=sys.stderr)
+        return int(options.EXIT_UNAVAILABLE)
+    code: int = importlib.import_module(name + ".loop").run(arguments, requests, responses)
     return code
 
 

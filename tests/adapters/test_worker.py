@@ -13,7 +13,7 @@ import pytest
 from adapters.driving import SERVE, Client
 
 from conformance.adapters import protocol
-from conformance.adapters.loop import EXIT_UNAVAILABLE
+from conformance.adapters.options import EXIT_UNAVAILABLE
 
 USERS = Path(__file__).with_name("users_functions.py")
 X = np.array([[1.0, 2.0, -3.0]])

@@ -27,6 +27,7 @@ from ..bfloat16 import name_of
 from ..by_rows import row_call
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
+from .kernels import kernels
 from .program_files import can_keep
 from .programs import Programs
 
@@ -55,7 +56,9 @@ class JaxAdapter(Adapter):
         try:
             self.where = jax.devices(self.device)[0]
         except RuntimeError as error:
-            raise Unavailable("jax has no device {!r} here".format(self.device)) from error
+            reason = (str(error).splitlines() or [""])[0]
+            raise Unavailable("jax has no device {!r} here: {}".format(self.device, reason)) from error
+        self.reported = kernels() if self.device == "cpu" else {}
         cache = os.environ.get("CONFORMANCE_CACHE")
         if self.mode == "eager" or not can_keep():
             use_cache(cache)
@@ -152,6 +155,10 @@ class JaxAdapter(Adapter):
     def compilations(self) -> int:
         """How many programs were needed: one for each operation, static parameters, shapes and dtypes."""
         return len(self.programs.used) + len(self.compiled)
+
+    def kernels(self) -> Dict[str, Any]:
+        """The instructions that XLA compiles for, on the processor."""
+        return self.reported
 
     def describe(self) -> Dict[str, Any]:
         """Versions with jaxlib's, and the device."""

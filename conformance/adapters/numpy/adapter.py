@@ -10,6 +10,7 @@ from ..base import NO_LABEL, Adapter, Array, Call, Unsupported
 from ..bfloat16 import name_of, narrow, widen
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
+from .kernels import kernels
 from .second_derivatives import SECOND
 
 
@@ -89,6 +90,9 @@ class NumpyAdapter(Adapter):
             tensors = {name: narrowed(tensor, call.dtype) for name, tensor in tensors.items()}
         result = call._replace(function=by_hand, inputs=("upstream", "direction") + call.inputs)(tensors)
         return result if users else narrowed(result, call.dtype)
+
+    def kernels(self) -> Dict[str, Any]:
+        return kernels()
 
     def describe(self) -> Dict[str, Any]:
         return {"version": np.__version__, "versions": {}, "hardware": {}, "settings": {}}

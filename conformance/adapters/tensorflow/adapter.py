@@ -20,6 +20,7 @@ with as_if_absent("jax", "pandas", "pyarrow"):
 from ..bfloat16 import name_of
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
+from .kernels import kernels
 
 
 class TensorflowAdapter(Adapter):
@@ -35,11 +36,12 @@ class TensorflowAdapter(Adapter):
         tf.get_logger().setLevel("ERROR")
         gpus = tf.config.list_physical_devices("GPU")
         if self.device == "gpu" and not gpus:
-            raise Unavailable("tensorflow has no device 'gpu' here")
+            raise Unavailable("tensorflow has no device 'gpu' here: it lists no physical one")
         if self.device == "cpu":
             tf.config.set_visible_devices([], "GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
+        self.reported = kernels(tf)
         self.functions: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
 
@@ -104,6 +106,10 @@ class TensorflowAdapter(Adapter):
     def compilations(self) -> int:
         """How many graphs were traced (eager: none)."""
         return len(self.compiled)
+
+    def kernels(self) -> Dict[str, Any]:
+        """oneDNN, on or off, and the instruction set that it runs."""
+        return self.reported
 
     def describe(self) -> Dict[str, Any]:
         """Versions with Keras' and CUDA's; oneDNN as it is set, since it chooses the kernels."""

@@ -1,10 +1,24 @@
 """TensorFlow, without importing it."""
 
-from ..description import Description
+from ..description import Description, Variant
+
+#: XLA compiles kernels of its own: oneDNN's switches choose nothing in the mode `xla`.
+BY_OPERATION = ("eager", "function")
 
 DESCRIPTION = Description(
     modes=("eager", "function", "xla"),
     devices=("cpu", "gpu"),
+    variants=(
+        Variant("onednn", {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"onednn": True}, modes=BY_OPERATION),
+        Variant("eigen", {"TF_ENABLE_ONEDNN_OPTS": "0"}, {"onednn": False}, modes=BY_OPERATION),
+        Variant(
+            "avx2",
+            {"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+            {"onednn": True, "isa": "Intel AVX2"},
+            needs=("avx2", "fma"),
+            modes=BY_OPERATION,
+        ),
+    ),
     compiling=("function", "xla"),
     accelerator="gpu",
     accelerator_probe="import tensorflow as f; print(bool(f.config.list_physical_devices('GPU')))",

@@ -20,6 +20,7 @@ import torch
 
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
+from .kernels import kernels
 
 
 class TorchAdapter(Adapter):
@@ -138,8 +139,11 @@ class TorchAdapter(Adapter):
     def compilations(self) -> int:
         return len(self.programs)
 
+    def kernels(self) -> Dict[str, Any]:
+        return kernels()
+
     def describe(self) -> Dict[str, Any]:
-        hardware = {"cpu_capability": cpu_capability(), "threads": torch.get_num_threads()}
+        hardware = dict(kernels(), threads=torch.get_num_threads())
         if self.device.startswith("cuda"):
             hardware["device"] = torch.cuda.get_device_name(self.device)
         versions = {"cuda": torch.version.cuda} if torch.version.cuda else {}
@@ -175,19 +179,13 @@ def prepare_compilation() -> None:
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     cache = os.environ.get("CONFORMANCE_CACHE")
     if cache:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(cache, "inductor"))
+        # The vector width is taken from this variable, and is no part of the key of a kept program.
+        folder = "-".join(["inductor", *filter(None, [os.environ.get("ATEN_CPU_CAPABILITY")])])
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(cache, folder))
     config = importlib.import_module("torch._dynamo.config")
     for limit in ("recompile_limit", "accumulated_recompile_limit", "cache_size_limit"):
         if hasattr(config, limit):
             setattr(config, limit, 1 << 20)
-
-
-def cpu_capability() -> str:
-    """The instruction set that torch chose its kernels for."""
-    if hasattr(torch.backends, "cpu"):
-        return str(torch.backends.cpu.get_cpu_capability())
-    found = re.search(r"CPU capability usage: (.*)", torch.__config__.show())
-    return found.group(1) if found else "unknown"
 
 
 ADAPTER = TorchAdapter

@@ -1,0 +1,60 @@
+"""Which instructions XLA compiles for, by what it wrote into a program."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, FrozenSet, Iterable
+
+import jax
+import jax.numpy as jnp
+
+#: LLVM's names of the instruction sets that ``--xla_cpu_max_isa`` tells apart, the highest first.
+LADDER = (
+    ("amx-fp16", "AMX_FP16"),
+    ("amx-bf16", "AMX"),
+    ("avx512bf16", "AVX512_BF16"),
+    ("avx512vnni", "AVX512_VNNI"),
+    ("avx512f", "AVX512"),
+    ("avx2", "AVX2"),
+    ("avx", "AVX"),
+    ("sse4.2", "SSE4_2"),
+)
+#: Beginnings of the names of vector instructions, on any processor.
+VECTORS = ("amx", "avx", "f16c", "fma", "sse", "neon", "fp-armv8", "fullfp16", "bf16", "sve")
+#: LLVM's list of target features, as a compiled program carries it: each with a plus or a minus.
+FEATURES = re.compile(rb"[+-]\w[\w.-]*(?:,[+-]\w[\w.-]*){3,}")
+
+
+def kernels() -> Dict[str, Any]:
+    """``isa``, by the names of ``--xla_cpu_max_isa``, and ``features``, LLVM's vector instructions.
+
+    Both from a program compiled for the processor; empty where this JAX writes no programs, or none with
+    their features. Before JAX's own cache is on: a program out of it comes without them.
+    """
+    try:
+        program = jax.jit(lambda x: x + 1).lower(jnp.zeros(8, jnp.float32)).compile().runtime_executable()
+        text = program.serialize() if hasattr(program, "serialize") else serialized(program)
+    except Exception:  # an older JAX lacks one of these; a missing report is no fault of any check
+        return {}
+    return described(target_features(text))
+
+
+def serialized(program: Any) -> bytes:
+    """A program's bytes as older JAX gives them."""
+    return bytes(program.client.serialize_executable(program))
+
+
+def target_features(text: bytes) -> FrozenSet[str]:
+    """The features that a program was compiled for, from the longest list in its bytes."""
+    lists = sorted(FEATURES.findall(text), key=len)
+    words = lists[-1].decode("ascii").split(",") if lists else []
+    return frozenset(word[1:] for word in words if word.startswith("+"))
+
+
+def described(features: Iterable[str]) -> Dict[str, Any]:
+    """The report on features; without ``isa`` for a processor that is not on the ladder."""
+    there = sorted(name for name in features if name.startswith(VECTORS))
+    isa = next((name for feature, name in LADDER if feature in there), None)
+    if not there:
+        return {}
+    return {"features": there} if isa is None else {"isa": isa, "features": there}
