@@ -46,7 +46,7 @@ def _selection(command: Any) -> Any:
             "-s",
             "subjects",
             multiple=True,
-            help="As torch, torch:compile, torch==1.10.0, a name of --subjects; default: all installed.",
+            help="As torch, torch:compile, torch/avx2, torch==1.10.0, a name of --subjects; default: all.",
         ),
         click.option(
             "--operation", "-o", "operations", multiple=True, help="Only the cases of this operation."
@@ -95,10 +95,10 @@ _TIME_LIMIT = click.option(
 @click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in --output.")
 @click.option(
     "--profile",
-    type=click.Choice(["default", "full"]),
+    type=click.Choice(["default", "full", "kernels"]),
     default="default",
     show_default=True,
-    help="full: every mode and device, and the cases tagged `large`.",
+    help="full: every mode and device, and the cases tagged `large`. kernels: every kernel variant.",
 )
 @_TIME_LIMIT
 @_KNOWN

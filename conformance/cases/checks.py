@@ -182,11 +182,9 @@ class Checks:
 
 
 def _subjects(glob: str) -> list[str]:
-    """Names of subjects that a glob may mean: every framework, in every mode, on the usual devices."""
-    names = []
-    for framework in subject.frameworks():
-        modes = ["", *(f":{mode}" for mode in subject.MODES.get(framework, ()))]
-        names += [f"{framework}{mode}{device}" for mode in modes for device in _DEVICE_SUFFIXES]
+    """Names of subjects that a glob may mean: every mode and kernel variant, on the usual devices."""
+    plain = [name for framework in subject.frameworks() for name in subject.names(framework)]
+    names = [f"{name}{device}" for name in plain for device in _DEVICE_SUFFIXES]
     # A version belongs into `versions`, but a subject's name may hold one.
     pinned = re.match(r"(\w+)==[\w.+!-]+", glob)
     return names + ([glob] if pinned and pinned[1] in subject.frameworks() else [])

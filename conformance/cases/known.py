@@ -165,11 +165,7 @@ def _wrong(entry: Deviation, user: bool) -> Iterable[tuple[str, str, str]]:
     """
     if entry.operation not in OPERATIONS:
         yield "operation", f"no operation {shown(entry.operation)}", meant(entry.operation, OPERATIONS)
-    names = [
-        name
-        for framework in subject.frameworks()
-        for name in (framework, *(f"{framework}:{mode}" for mode in subject.MODES.get(framework, ())))
-    ]
+    names = [name for framework in subject.frameworks() for name in subject.names(framework)]
     for glob in (each.strip() for each in entry.subject.split(",")):
         exists = any(globbed(f"{glob}*", name) or glob.startswith(name) for name in names)
         if not exists and (not user or difflib.get_close_matches(glob.rstrip("*"), names, n=1, cutoff=0.75)):

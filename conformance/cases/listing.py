@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.adapters.registry import description
 from conformance.cases.loader import load_cases
 from conformance.operations import OPERATIONS
-from conformance.subjects.subject import MODES, frameworks, install_hint, installed
+from conformance.subjects.subject import frameworks, install_hint, installed
 
 
 def show(what: str, paths: Sequence[str], console: Console) -> None:
@@ -45,11 +46,13 @@ def _operations(_: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _subjects(_: Sequence[str]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("subject", "modes (default first)", "here")]
+    rows: list[tuple[str, ...]] = [("subject", "modes (default first)", "kernel variants", "here")]
     for name in frameworks():
         hint = install_hint(name)
         here = "installed" if installed(name) else f"missing: {hint}" if hint else "missing"
-        rows.append((name, " ".join(MODES.get(name, ())), here))
+        described = description(name)
+        variants = " ".join(f"/{variant.name}" for variant in described.variants)
+        rows.append((name, " ".join(described.modes), variants, here))
     return rows
 
 

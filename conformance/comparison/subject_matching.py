@@ -71,20 +71,23 @@ def _given(text: str, names: Mapping[str, Sequence[str]]) -> Pair:
 
 
 def _by_kind(run: Run, names: Sequence[str]) -> dict[str, list[str]]:
-    """Subjects by framework, mode and device, as their workers said; where one never spoke, by its name."""
+    """Subjects by what they are but for versions, as their workers said, or else their names."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         about = run.environment["subjects"][name]
-        framework = str(about.get("framework", name))
-        mode, device = str(about.get("mode") or _mode(name)), str(about.get("device") or "")
-        kind = framework + (f":{mode}" if mode else "") + (f"@{device}" if device not in ("", "cpu") else "")
+        mode, variant = (str(about.get(part) or _named(name, part)) for part in ("mode", "variant"))
+        device = str(about.get("device") or "")
+        parts = ((":", mode), ("/", variant), ("@", "" if device == "cpu" else device))
+        kind = str(about.get("framework", name)) + "".join(sign + part for sign, part in parts if part)
         kinds.setdefault(kind, []).append(name)
     return kinds
 
 
-def _mode(name: str) -> str:
+def _named(name: str, part: str) -> str:
+    """The mode or variant that a subject's name says; the framework's default mode where it says none."""
     try:
         subject = parse(name)
     except SubjectError:
         return ""
-    return subject.mode or MODES.get(subject.framework, ("",))[0]
+    default = MODES.get(subject.framework, ("",))[0] if part == "mode" else ""
+    return getattr(subject, part) or default

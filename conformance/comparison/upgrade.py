@@ -119,12 +119,15 @@ def _subjects(pins: str, modes: Sequence[str]) -> list[Subject]:
     for framework in frameworks:
         companions = [text for text in texts if text.split("==")[0] == framework or _is_companion(text)]
         under_test = [subject for subject in further if subject.framework == framework]
-        if not any(
-            subject.mode in (None, MODES[framework][0]) and not subject.device for subject in under_test
-        ):
+        if not any(_is_plain(subject) for subject in under_test):
             under_test.insert(0, parse(framework))
         subjects += [with_pins(subject, companions) for subject in under_test]
     return subjects
+
+
+def _is_plain(subject: Subject) -> bool:
+    """Whether a subject is its framework as it runs by itself."""
+    return subject.mode in (None, MODES[subject.framework][0]) and not (subject.variant or subject.device)
 
 
 def _is_companion(pin: str) -> bool:

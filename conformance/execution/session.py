@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.caches import cache_directory
-from conformance.errors import RunError
+from conformance.errors import RunError, SubjectError
 from conformance.execution import memory_tuning, scheduling
 from conformance.execution.participants import Roster
 from conformance.execution.progress import Progress, Silent
@@ -24,7 +24,7 @@ from conformance.execution.worker import Limits, Worker
 from conformance.execution.worker_group import Crew, compiles
 from conformance.execution.worker_slots import GLANCE, Turns
 from conformance.plan import profiles
-from conformance.plan.events import Answer, Ended, Hello, Message, MessageQueue
+from conformance.plan.events import Answer, Ended, Hello, Message, MessageQueue, Refused
 from conformance.plan.selection import Settings, pick
 from conformance.results import journal
 from conformance.subjects.subject import Subject, select
@@ -138,6 +138,7 @@ class _Session:
         self.inbox = MessageQueue()
         self.judged_groups = 0
         self.crews: dict[str, Crew] = {}
+        self.under_test: dict[str, Subject] = {}
         self.roster = Roster()
         self.searches: dict[tuple[str, int], Search] = {}
         self.active: dict[str, int] = {}
@@ -193,8 +194,13 @@ class _Session:
         subjects, notes = select(self.settings.subjects, self.settings.python, self.settings.subjects_file)
         for note in notes:
             self.progress.note(note)
-        full = self.settings.profile == "full" and not self.settings.subjects
-        return profiles.expanded(subjects) if full else subjects
+        if self.settings.profile == "full" and not self.settings.subjects:
+            return profiles.expanded(subjects)
+        if self.settings.profile == "kernels":
+            subjects, notes = profiles.with_variants(subjects)
+            for note in notes:
+                self.progress.note(note)
+        return subjects
 
     def _load(self, cases: Sequence[Case] | None) -> Sequence[Case]:
         from conformance.cases.loader import load_cases
@@ -217,6 +223,7 @@ class _Session:
     def _start(self, subjects: Sequence[Subject]) -> None:
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
         environment = {"CONFORMANCE_CACHE": str(cache_directory())}
+        self.under_test = {subject.name: subject for subject in subjects}
         for subject in subjects:
             nice = scheduling.niceness(subject, subjects)
             make = partial(Worker, subject, self.inbox, limits, environment, self.turns, nice)
@@ -304,6 +311,8 @@ class _Session:
             crew.watch(now)
 
     def _handle(self, message: Message, collector: Collector) -> None:
+        if isinstance(message, Refused):
+            self._refused(message)
         if not isinstance(message, Answer):
             return
         self.roster.charge(message, self.crews[message.subject].place(message.request))
@@ -316,6 +325,15 @@ class _Session:
             self.progress.answered(message.subject, len(message.request.quantities))
             collector.add(message)
         self._close_if_done()
+
+    def _refused(self, message: Refused) -> None:
+        """SubjectError where a variant or device that was asked for by name is not to be had."""
+        subject = self.under_test[message.subject]
+        if not (subject.variant or subject.device):
+            return
+        if subject.name in self.settings.subjects or self.settings.subjects_file is not None:
+            raise SubjectError(f"subject {subject.name!r}: {message.reason}")
+        self.progress.note(f"{subject.name} was left out: {message.reason}")
 
     def _record(self, messages: Sequence[Message]) -> None:
         """Journals the answers among the messages before any of them is judged."""

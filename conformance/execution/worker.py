@@ -12,14 +12,14 @@ import tempfile
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.adapters import protocol
 from conformance.execution import pipes, processes, scheduling
 from conformance.execution.worker_slots import GLANCE, Turns
-from conformance.plan.events import Answer, Ended, Hello, MessageQueue
+from conformance.plan.events import Answer, Ended, Hello, MessageQueue, Refused
 from conformance.results import sanitize
 from conformance.subjects.subject import Subject
 
@@ -91,6 +91,7 @@ class Worker:
         self._overdue = ""
         self._late: Request | None = None
         self._said_hello = False
+        self._refusal = ""
         self._thread = threading.Thread(target=self._live, name=f"worker {subject.name}", daemon=True)
 
     def start(self) -> None:
@@ -231,8 +232,11 @@ class Worker:
                 return answered, "", False
             if lived_on and not self._overdue:
                 fault = "it closed its output, and lived on"
+            cause = self._cause_of_death(code, fault, stderr)
+            if not self._said_hello and code == UNAVAILABLE:
+                self._refuse(cause)
             at_start = not self._said_hello and (code == UNAVAILABLE or bool(self._overdue))
-            return answered, self._cause_of_death(code, fault, stderr), at_start
+            return answered, cause, at_start
 
     def _limited(self, argv: list[str]) -> list[str]:
         """The command under the operating system's memory limit, where one is set."""
@@ -366,25 +370,39 @@ class Worker:
         if culprit is not None:
             self._report(culprit, "timed out" if self._overdue else "crashed", cause)
 
+    def _refuse(self, cause: str) -> None:
+        """Notes why a worker that ended at once is not what its subject says, in its own last line."""
+        self._refusal = cause.rpartition(" | ")[2].removeprefix("conformance: ")
+        self._inbox.put(Refused(self.subject.name, self._refusal))
+
     def _give_up(self, cause: str) -> None:
-        """Answers everything that is left: the first as the death that it is, the rest as not run."""
+        """Answers everything that is left: the first as the death that it is, the rest as not run.
+
+        What only some machines have, a variant's kernels or a device, is `unsupported` where it is refused.
+        """
+        if self._refusal and (self.subject.variant or self.subject.device):
+            self._answer_all(lambda _: ("unsupported", self._refusal))
+            return
+        first = "timed out" if self._overdue else "crashed"
+        rest = "not run", f"the subject was given up: {cause}"
+        self._answer_all(lambda position: rest if position else (first, cause))
+
+    def _answer_all(self, outcome: Callable[[int], tuple[str, str]]) -> None:
+        """Answers every request, also those to come, by the status and message of its position."""
         with self._changed:
-            left = [*self._sent, *self._waiting]
+            remaining = [*self._sent, *self._waiting]
             self._sent.clear()
             self._waiting.clear()
-        for position, request in enumerate(left):
-            if position == 0:
-                self._report(request, "timed out" if self._overdue else "crashed", cause)
-            else:
-                self._report(request, "not run", f"the subject was given up: {cause}")
-        while True:  # Whatever is submitted from here on is answered by the same words.
+        position = 0 if remaining else 1  # only what a process had, or was to have, died with it
+        while True:  # Whatever is submitted from here on is answered alike.
+            for request in remaining:
+                self._report(request, *outcome(position))
+                position += 1
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
-                late = list(self._waiting)
+                remaining = list(self._waiting)
                 self._waiting.clear()
-            for request in late:
-                self._report(request, "not run", f"the subject was given up: {cause}")
-            if not late:
+            if not remaining:
                 return
 
     def _report(self, request: Request, status: str, message: str) -> None:

@@ -56,6 +56,19 @@ class Hello:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A worker that cannot be what its subject says: no such variant, device, mode or framework there.
+
+    Attributes:
+        subject: The subject's name.
+        reason: The worker's own line.
+    """
+
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Ended:
     """Last message of a worker: it has answered, or given up, everything.
 
@@ -66,7 +79,7 @@ class Ended:
     subject: str
 
 
-Message = Answer | Hello | Ended
+Message = Answer | Hello | Refused | Ended
 
 
 def message_bytes(message: Message) -> int:

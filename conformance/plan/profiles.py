@@ -1,4 +1,8 @@
-"""Profiles: `default`, the frameworks as users run them; `full`, every mode, device and large case."""
+"""Profiles: which subjects and checks a run holds beside what its call names.
+
+`default`: the frameworks as users run them; `full`: every mode, device and large case; `kernels`: every
+kernel variant that this processor can run.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.adapters import hardware, variants
+from conformance.adapters.description import Variant
 from conformance.adapters.registry import description
 from conformance.subjects.subject import MODES, Subject, parse
 
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
     from conformance.cases.case import Case
     from conformance.plan.requests import Wanted
 
-PROFILES = ("default", "full")
+PROFILES = ("default", "full", "kernels")
 #: Modes that compile for seconds are asked for this dtype alone, and not for every combination of options
 #: that a product of cases runs through.
 SLOW_DTYPE = "float32"
@@ -31,6 +37,37 @@ def expanded(subjects: Sequence[Subject]) -> list[Subject]:
             names.append(f"{subject.framework}@{description(subject.framework).accelerator}")
         found += [subject, *(replace(parse(name), python=subject.python) for name in names)]
     return found
+
+
+def with_variants(subjects: Sequence[Subject]) -> tuple[list[Subject], list[str]]:
+    """The subjects, each followed by the kernel variants of its framework, and notes on those left out.
+
+    Left out is what this machine's processor cannot run. What runs elsewhere gets every variant: its worker
+    knows its processor, and refuses the others.
+    """
+    flags = hardware.flags()
+    found: dict[str, Subject] = {}
+    notes = []
+    for subject in subjects:
+        found.setdefault(subject.name, subject)
+        here = not subject.remote and not subject.command
+        for variant in _variants_of(subject):
+            name = f"{subject.name}/{variant.name}"
+            lacking = variants.missing(variant, flags) if here else []
+            if lacking:
+                notes.append(f"{name} was left out: this processor lacks {', '.join(lacking)}")
+            else:
+                found.setdefault(name, replace(subject, name=name, variant=variant.name))
+    return list(found.values()), notes
+
+
+def _variants_of(subject: Subject) -> list[Variant]:
+    """The variants that a subject can be had in: of kernels of the processor, which its mode runs."""
+    if subject.variant or subject.device not in (None, "cpu"):
+        return []
+    described = description(subject.framework)
+    mode = subject.mode or next(iter(described.modes), "")
+    return [variant for variant in described.variants if not variant.modes or mode in variant.modes]
 
 
 def has_device(subject: Subject) -> bool:

@@ -1,7 +1,8 @@
 """Subjects: what is under test, and where it runs.
 
-Grammar: ``framework[==version[,package==version ...]][:mode][@device]``, as ``torch``, ``torch:compile``,
-``tensorflow:xla``, ``jax:eager``, ``torch@cuda``, ``torch==1.10.0``, ``torch==2.12.1,numpy==2.1.0:compile``.
+Grammar: ``framework[==version[,package==version ...]][:mode][/variant][@device]``, as ``torch``,
+``torch:compile``, ``tensorflow:xla``, ``tensorflow/eigen``, ``jax:eager/avx2``, ``torch@cuda``,
+``torch==1.10.0``, ``torch==2.12.1,numpy==2.1.0:compile``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.adapters import hardware
+from conformance.adapters import hardware, variants
+from conformance.adapters.base import Unavailable
 from conformance.adapters.registry import FRAMEWORKS, description
 from conformance.errors import SubjectError
 from conformance.subjects import remote_bootstrap, third_party
@@ -26,30 +28,41 @@ MODES = {framework: description(framework).modes for framework in FRAMEWORKS}
 #: What a worker tells of its processor.
 INSTRUCTION_SETS = hardware.KERNEL_FLAGS
 SERVE = Path(__file__).parents[1] / "adapters" / "serve.py"
-_SHAPE = "framework[==version[,package==version ...]][:mode][@device]"
+_SHAPE = "framework[==version[,package==version ...]][:mode][/variant][@device]"
 _VERSION = r"[\w.+!-]+"
 _PIN = rf"[A-Za-z0-9][\w.-]*=={_VERSION}"
 _GRAMMAR = re.compile(
     rf"(?P<framework>[A-Za-z_][\w.-]*)(==(?P<version>{_VERSION})(?P<companions>(,{_PIN})*))?"
-    r"(:(?P<mode>\w+))?(@(?P<device>[\w:]+))?"
+    r"(:(?P<mode>\w+))?(/(?P<variant>\w+))?(@(?P<device>[\w:]+))?"
 )
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A framework in a mode on a device, or a user's function, and the interpreter that runs it.
+    """A framework in a mode, by a kernel variant, on a device; or a user's function; and what runs it.
 
-    `python` is the interpreter of the worker; `remote`, where given, is a command that starts an interpreter
-    elsewhere (``ssh host python3``, ``docker run -i image python``): the adapters are handed over to it;
-    `command` replaces the whole start of the worker up to `serve.py`'s own arguments. `version` and
-    `companions` are pins: `environments` finds the interpreter that has them. `function` is
-    ``FILE_OR_MODULE:NAME`` of a user's function that takes the place of `functional` in `operation`.
+    Attributes:
+        name: Its name in the report.
+        framework: The framework's name.
+        version: The framework's exact version; `environments` finds an interpreter that has it. None for any.
+        mode: The way to carry a function out, as ``compile``; None for the framework's default.
+        variant: The kernels that it is to run, as ``avx2``; None for those that it dispatches by itself.
+        device: The device, as ``cuda``; None for the framework's default.
+        python: The interpreter of its worker.
+        command: What replaces the whole start of the worker up to `serve.py`'s own arguments.
+        function: ``FILE_OR_MODULE:NAME`` of a user's function in the place of `functional`.
+        operation: The operation that the user's function carries out.
+        companions: Exact versions of other packages, as ``numpy==1.21.6``, beside the framework's.
+        remote: A command that starts an interpreter elsewhere (``ssh host python3``, ``docker run -i image
+            python``), to which the adapters are handed over.
+        environment: Variables of the worker, beside this process's own.
     """
 
     name: str
     framework: str
     version: str | None = None
     mode: str | None = None
+    variant: str | None = None
     device: str | None = None
     python: str = sys.executable
     command: tuple[str, ...] = ()
@@ -66,12 +79,9 @@ class Subject:
 
     @property
     def unpinned(self) -> str:
-        """The subject whatever its versions: framework[:mode][@device]."""
-        return (
-            self.framework
-            + (f":{self.mode}" if self.mode else "")
-            + (f"@{self.device}" if self.device else "")
-        )
+        """The subject whatever its versions: framework[:mode][/variant][@device]."""
+        parts = ((":", self.mode), ("/", self.variant), ("@", self.device))
+        return self.framework + "".join(sign + part for sign, part in parts if part)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,7 +94,7 @@ class Subject:
     def argv(self) -> list[str]:
         """The command that starts this subject's worker."""
         options: list[str] = [self.framework]
-        for flag in ("mode", "device", "function", "operation"):
+        for flag in ("mode", "variant", "device", "function", "operation"):
             value = getattr(self, flag)
             if value is not None:
                 options += [f"--{flag}", value]
@@ -102,12 +112,29 @@ def frameworks() -> tuple[str, ...]:
     return FRAMEWORKS + tuple(sorted(set(third_party.adapters()) - set(FRAMEWORKS)))
 
 
+def names(framework: str) -> list[str]:
+    """The subjects of a framework, without pins and devices: in every mode, by every kernel variant of it."""
+    described = description(framework)
+    found = [framework, *(f"{framework}:{mode}" for mode in described.modes)]
+    for variant in described.variants:
+        modes = [mode for mode in described.modes if not variant.modes or mode in variant.modes]
+        found += [f"{framework}/{variant.name}", *(f"{framework}:{mode}/{variant.name}" for mode in modes)]
+    return found
+
+
 def parse(text: str) -> Subject:
-    """A subject from its name; SubjectError names what does not exist and what does."""
+    """The subject of a text.
+
+    Args:
+        text: A name of the grammar, as ``torch:compile/avx2``.
+
+    Raises:
+        SubjectError: It names a framework, mode, variant or device that does not exist; it says which do.
+    """
     match = _GRAMMAR.fullmatch(text)
     if match is None:
         raise SubjectError(f"subject {text!r}: the grammar is {_SHAPE}, as torch:compile or torch==1.10.0")
-    framework, mode = match["framework"], match["mode"]
+    framework, mode, variant, device = match["framework"], match["mode"], match["variant"], match["device"]
     known = frameworks()
     if framework not in known:
         near = difflib.get_close_matches(framework, known, n=1)
@@ -115,15 +142,48 @@ def parse(text: str) -> Subject:
         raise SubjectError(
             f"subject {text!r}: no adapter for {framework!r} (there are {', '.join(known)}){hint}"
         )
-    if mode and framework in MODES and mode not in MODES[framework]:
-        raise SubjectError(f"subject {text!r}: {framework} has the modes {', '.join(MODES[framework])}")
-    if match["version"] and framework not in FRAMEWORKS:
+    if framework in FRAMEWORKS:
+        _require_parts(text, framework, mode, variant, device)
+    elif match["version"]:
         raise SubjectError(
             f"subject {text!r}: only {', '.join(FRAMEWORKS)} can be pinned; name an interpreter that has "
             f"{framework} and its adapter with --python"
         )
+    elif variant:
+        raise SubjectError(f"subject {text!r}: {framework} has no variants")
     companions = tuple(pin for pin in (match["companions"] or "").split(",") if pin)
-    return Subject(text, framework, match["version"], mode, match["device"], companions=companions)
+    return Subject(text, framework, match["version"], mode, variant, device, companions=companions)
+
+
+def _require_parts(
+    text: str, framework: str, mode: str | None, variant: str | None, device: str | None
+) -> None:
+    """SubjectError where a framework lacks the mode, variant or device, or they do not go together."""
+    described = description(framework)
+    if mode and mode not in described.modes:
+        modes = ", ".join(described.modes)
+        raise SubjectError(f"subject {text!r}: {framework} has the modes {modes}{_meant(framework, mode)}")
+    misplaced = device in {*described.modes, *(each.name for each in described.variants)}
+    if device and (misplaced or described.devices) and device not in described.devices:
+        devices = ", ".join(described.devices) or "cpu, cuda and others"
+        raise SubjectError(
+            f"subject {text!r}: {framework} has the devices {devices}{_meant(framework, device)}"
+        )
+    if variant:
+        try:
+            variants.find(framework, variant, mode, device)
+        except Unavailable as error:
+            raise SubjectError(f"subject {text!r}: {error}{_meant(framework, variant)}") from None
+
+
+def _meant(framework: str, word: str) -> str:
+    """The question whether another subject was meant: its word behind another sign, or misspelt."""
+    described = description(framework)
+    names = {f":{mode}": mode for mode in described.modes}
+    names |= {f"/{variant.name}": variant.name for variant in described.variants}
+    names |= {f"@{device}": device for device in described.devices}
+    near = difflib.get_close_matches(word, names.values(), n=1)
+    return next((f"; did you mean {framework}{tail}?" for tail, name in names.items() if name in near), "")
 
 
 def with_pins(subject: Subject, pins: Sequence[str]) -> Subject:
@@ -189,6 +249,7 @@ def select(
         )
         if not one.version and not one.remote:
             _require(one)
+        require_processor(one)
         ready.append(one)
     return ready, []
 
@@ -216,6 +277,16 @@ def _require(subject: Subject) -> None:
                 f"subject {subject.name!r}: {needed} is not installed there; "
                 f"install it with: {subject.python} -m pip install {needed}"
             )
+
+
+def require_processor(subject: Subject) -> None:
+    """SubjectError where this machine is to run the subject, and cannot run its variant's kernels."""
+    if subject.variant and not subject.remote and not subject.command:
+        variant = variants.find(subject.framework, subject.variant)
+        try:
+            variants.require_processor(subject.framework, variant, hardware.flags())
+        except Unavailable as error:
+            raise SubjectError(f"subject {subject.name!r}: {error}") from None
 
 
 def _all_installed(python: str | None) -> tuple[list[Subject], list[str]]:

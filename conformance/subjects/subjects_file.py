@@ -2,7 +2,7 @@
 
 subjects:
   - name: torch-ours                    # its name in the report; default: the text of `subject`
-    subject: torch:compile              # framework[==version][:mode][@device]
+    subject: torch:compile              # framework[==version][:mode][/variant][@device]
     python: path/to/venv/bin/python  # the interpreter that has it (for a pin: the Python to build on)
   - name: torch-cluster
     subject: torch@cuda
@@ -44,7 +44,7 @@ class SubjectEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    subject: str = Field(description="framework[==version][:mode][@device], as torch:compile")
+    subject: str = Field(description="framework[==version][:mode][/variant][@device], as torch:compile")
     name: str | None = Field(default=None, min_length=1, description="the subject's name in the report")
     python: str | None = Field(default=None, min_length=1, description="the path of an interpreter")
     command: str | list[str] | None = Field(

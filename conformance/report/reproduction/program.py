@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from conformance.adapters.registry import description
 from conformance.operations import OPERATIONS, SECOND, direction, upstream
 from conformance.report.figures import shorten
 from conformance.report.protocol import Arguments
@@ -34,6 +35,7 @@ class Check:
         dtype: Its dtype.
         framework: The subject's framework.
         mode: The subject's mode; empty for the framework's own.
+        variant: The kernel variant that it ran; empty for what the framework dispatches by itself.
         device: The subject's device; empty for the framework's own choice.
         case: Its case.
         worst_index: Where its worst element is; empty for the whole array.
@@ -48,6 +50,7 @@ class Check:
     dtype: str
     framework: str
     mode: str = ""
+    variant: str = ""
     device: str = ""
     case: str = ""
     worst_index: tuple[int, ...] = ()
@@ -59,16 +62,18 @@ class Check:
 def check_of(row: Mapping[str, object], environment: Mapping[str, object] | None = None) -> Check:
     """The check of a row of a run's frame; its mode is the subject's, or the environment's default."""
     subject = str(row["subject"])
-    named = re.fullmatch(r"(\w+)(?:==[^:@]+)?(?::(\w+))?(?:@(.+))?", subject)
+    named = re.fullmatch(r"(\w+)(?:==[^:/@]+)?(?::(\w+))?(?:/(\w+))?(?:@(.+))?", subject)
     described = (environment or {}).get("subjects")
-    description = described.get(subject, {}) if isinstance(described, Mapping) else {}
-    mode = (named[2] if named else "") or description.get("mode") or ""
-    device = (named[3] if named else "") or ""
+    about = described.get(subject, {}) if isinstance(described, Mapping) else {}
+    mode = (named[2] if named else "") or about.get("mode") or ""
+    variant = (named[3] if named else "") or about.get("variant") or ""
+    device = (named[4] if named else "") or ""
     texts = {name: _text(row.get(name)) for name in ("operation", "formulation", "quantity", "dtype", "case")}
     return Check(
         **texts,
         framework=named[1] if named else "",
         mode=str(mode),
+        variant=str(variant),
         device=str(device),
         worst_index=tuple(int(index) for index in re.findall(r"\d+", _text(row.get("worst_index")))),
         observed=_text(row.get("observed")),
@@ -136,7 +141,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         function=ast.unparse(ast.fix_missing_locations(source.expression)),
         cast=check.operation == "one_hot",
     )
-    return _heading(check) + framework_syntax.write(check.framework, program)
+    return _heading(check) + _switches(check) + framework_syntax.write(check.framework, program)
 
 
 def _heading(check: Check) -> str:
@@ -150,6 +155,15 @@ def _heading(check: Check) -> str:
     elif check.message:
         lines.append(f"the report says: {check.message}")
     return "".join(f"# {shorten(line, 200)}\n" for line in lines)
+
+
+def _switches(check: Check) -> str:
+    """What chooses the kernels of a variant: before anything is imported, NumPy too."""
+    for variant in description(check.framework).variants:
+        if variant.name == check.variant:
+            lines = [f"os.environ[{name!r}] = {value!r}" for name, value in variant.environment.items()]
+            return "\n".join(["import os", "", *lines, "", ""])
+    return ""
 
 
 def _said(name: str, value: object) -> bool:
