@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import doctest
 import re
+import sys
+import threading
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ import conformance
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "reports" / "README.md"])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 TREE_PATH = re.compile(r"`((?:conformance|tests|docs|cases|benchmarks|\.ci)/[\w./*-]*)`")
 MODULES = [
@@ -21,6 +25,7 @@ MODULES = [
     for room in ("conformance", "tests", "docs", "benchmarks")
     for path in (ROOT / room).rglob("*.py")
 ]
+WAY = re.compile(r"^\| (\d+) \| `(conformance/[^`]+)` \| .{20,} \|", re.MULTILINE)
 WHEEL_ONLY = {"conformance/_cases"}  # paths that are made when the package is built
 READERS_OWN = {"conformance_pocket.py"}  # files that a page has its reader write
 
@@ -95,6 +100,46 @@ def test_glossary_explains_every_word_in_one_row() -> None:
         *("check", "observation", "exact", "bound", "attainable", "relation", "identity", "equivalence"),
         *("breakpoint", "known", "upstream", "run"),
     }
+
+
+def test_drawing_of_the_rooms_has_every_room_and_arrows_that_run_down() -> None:
+    (drawing,) = re.findall(r"```mermaid\n(.*?)```", ARCHITECTURE, flags=re.DOTALL)
+    arrows = re.findall(r"^\s+(\w+)(?:\[.*?\])? --> (\w+)", drawing, re.MULTILINE)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    rooms = [path.parent.name for path in (ROOT / "conformance").glob("*/__init__.py")]
+    assert {room for arrow in arrows for room in arrow} == {"doors", *rooms}
+    heights = {"doors": -1, **{room: layers.index(room) for room in rooms}}
+    assert [arrow for arrow in arrows if heights[arrow[0]] >= heights[arrow[1]]] == []
+
+
+def test_way_of_a_check_passes_at_most_fifteen_files() -> None:
+    rows = WAY.findall(ARCHITECTURE)
+    assert [int(number) for number, _ in rows] == [*range(1, len(rows) + 1)]
+    assert 10 <= len({path for _, path in rows}) == len(rows) <= 15
+    assert [path for _, path in rows if not (ROOT / path).is_file()] == []
+
+
+def test_way_of_a_check_is_the_way_that_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an empty cache, or nothing would be parsed and computed; adapters run in another process."""
+    monkeypatch.setenv("CONFORMANCE_CACHE", str(tmp_path))
+    entered: set[str] = set()
+    threading.setprofile(lambda frame, _event, _argument: entered.add(frame.f_code.co_filename))
+    sys.setprofile(lambda frame, _event, _argument: entered.add(frame.f_code.co_filename))
+    try:
+        case_file = ROOT / "cases" / "seeds" / "000_4dde878f34a0f263.yaml"
+        conformance.run([case_file], subjects=["numpy"], dtypes=["float32"], output=tmp_path / "run")
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    here = [path for _, path in WAY.findall(ARCHITECTURE) if not path.startswith("conformance/adapters")]
+    assert [path for path in here if str(ROOT / path) not in entered] == []
+
+
+def test_ten_questions_are_answered_by_files() -> None:
+    questions = re.findall(r"^(\d+)\. \*\*([^*]+\?)\*\*((?: .*\n?)+)", ARCHITECTURE, re.MULTILINE)
+    assert [int(number) for number, _, _ in questions] == [*range(1, 11)]
+    assert [question for _, question, answer in questions if not TREE_PATH.search(answer)] == []
 
 
 def test_every_finding_has_its_page_and_every_page_its_row() -> None:
