@@ -197,7 +197,7 @@ class Ledger:
             if conforms:
                 self.conforming[known] += 1
             elif not known.observed or any(holds(each, judged) for each in observed):
-                reason = f"{known.reason} ({known.source})"
+                reason = _excuse(known)
                 if isinstance(known, Accepted):
                     self.accepted.add(reason)
                 return reason
@@ -234,6 +234,14 @@ class Ledger:
             if self.conforming[known] and known.observed and not known.conforming
         }
 
+    def kernel_deviations(self, cases: Sequence[Case]) -> dict[str, str]:
+        """The condition of each entry that deviates on certain kernels alone, by its reason and source."""
+        return {
+            _excuse(known): _condition(known)
+            for known in _entries(cases)
+            if self.deviates.get(known) and _condition(known)
+        }
+
     def environment(self, cases: Sequence[Case], complete: bool) -> dict[str, object]:
         """What run.json says of the entries of a run's cases.
 
@@ -246,6 +254,7 @@ class Ledger:
             "known_otherwise": self.otherwise(cases),
             "known_conforming": self.covering_conforming(cases),
             "accepted": sorted(self.accepted),
+            "kernel_deviations": self.kernel_deviations(cases),
         }
 
 
@@ -256,6 +265,19 @@ def _entries(cases: Iterable[Case]) -> dict[Known, None]:
 
 def _name(known: Known) -> str:
     return known.id if isinstance(known, Deviation) else known.reason
+
+
+def _excuse(known: Known) -> str:
+    """The text of the column `known`."""
+    return f"{known.reason} ({known.source})"
+
+
+def _condition(known: Known) -> str:
+    """The kernels that an entry speaks of, in words; empty where it speaks of any."""
+    variants = known.subject if "/" in known.subject else ""
+    processor = f"a processor with {known.processor}" if known.processor else ""
+    kernels = f"kernels {known.kernels}" if known.kernels else ""
+    return "; ".join(text for text in (variants, processor, kernels) if text)
 
 
 def _returned(judged: Judged) -> str:

@@ -38,6 +38,7 @@ class _Environment(BaseModel):
     known_otherwise: list[str] = []
     known_conforming: dict[str, int] = {}
     accepted: list[str] = []
+    kernel_deviations: dict[str, str] = {}
     unsteady: dict[str, int] = {}
 
 

@@ -39,13 +39,15 @@ NAN = Judgement("wrong", "wrongly nan", float("inf"), float("nan"))
 RAISED = Judgement("raised", "RuntimeError: expected Long, but found Int")
 
 
-def ledger_of(observed: str, judged: Judgement, **check: Any) -> tuple[str, Ledger, list[Any]]:
-    """What an entry with this `observed` says to a judgement: the excuse, the ledger, the cases."""
+def ledger_of(
+    observed: str, judged: Judgement, keys: dict[str, str] | None = None, **check: Any
+) -> tuple[str, Ledger, list[Any]]:
+    """What an entry of these keys says to a judgement: the excuse, the ledger, the cases."""
     entry = Deviation(
         id="a-deviation",
         operation="softmax",
         cases=["*"],
-        subject="torch, tensorflow",
+        **{"subject": "torch, tensorflow", **(keys or {})},
         reason="it deviates",
         source="a link",
         observed=YAML(typ="safe").load(observed),
@@ -154,6 +156,24 @@ def test_kernels_are_those_that_the_framework_reports(kernels: str, known: bool)
         id="a", operation="softmax", cases=["*"], subject="torch", reason="r", source="s", kernels=kernels
     )
     assert matches(entry, replace(CHECK, kernels=kernel_words(REPORT))) is known
+
+
+@pytest.mark.parametrize(
+    ("keys", "condition"),
+    [
+        ({"processor": "avx512f, not avx512_bf16"}, "a processor with avx512f, not avx512_bf16"),
+        ({"kernels": "onednn"}, "kernels onednn"),
+        ({"subject": "torch/avx2, torch"}, "torch/avx2, torch"),
+        ({}, ""),
+    ],
+)
+def test_a_run_says_which_kernels_its_deviations_hold_on(keys: dict[str, str], condition: str) -> None:
+    """By the column `known`; an entry of any kernels is not among them, nor one that deviates no longer."""
+    check = {"processor": frozenset({"avx512f"}), "kernels": frozenset({"onednn"})}
+    for judged in (LOSSY, CONFORMS):
+        excuse, ledger, cases = ledger_of("[]", judged, **check, keys=keys)
+        listed = {excuse: condition} if condition and judged is LOSSY else {}
+        assert ledger.environment(cases, complete=True)["kernel_deviations"] == listed
 
 
 @pytest.mark.parametrize(
