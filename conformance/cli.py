@@ -392,4 +392,5 @@ def main() -> None:
         click.echo(f"{'' if isinstance(error, CaseError) else 'conformance: '}{error}", err=True)
         sys.exit(2)
     except _Interrupted as signalled:
+        click.echo("interrupted", err=True)
         sys.exit(128 + int(signalled.args[0]))

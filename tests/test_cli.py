@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -187,3 +189,21 @@ class TestExitZero:
         ends_with(interrupted, monkeypatch)
         words = ["run", "--exit-zero", "--output", str(tmp_path)]
         assert CliRunner().invoke(cli, words).exit_code == 143
+
+
+def test_an_interruption_before_the_first_answer_is_said(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "conformance", "run", "--subject", "numpy", "--output", "out"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        cwd=tmp_path,
+        env=measured({"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"}),
+    )
+    while process.poll() is None and not (tmp_path / "out" / "journal.bin").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    said = process.communicate(timeout=600)[1]
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted")

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from markupsafe import escape
 
+from conformance.report.figures import count
 from conformance.report.summary import Summary
 
 COLOURS = {"conforms": "#1f5a94", "deviates": "#b5380f", "incomplete": "#5c5c5c", "empty": "#5c5c5c"}
 
 
 def message(summary: Summary) -> str:
-    """The right half of the badge."""
+    """The right half of the badge; a known deviation that is gone is named: `--strict` fails on it."""
     if summary.state == "deviates":
-        number = summary.discrepancies
-        return f"{number:,} {'discrepancy' if number == 1 else 'discrepancies'}"
-    return {
-        "conforms": f"{summary.conforming:,} checks conform",
-        "incomplete": "incomplete",
-        "empty": "nothing checked",
-    }[summary.state]
+        return count(summary.discrepancies, "discrepancy", "discrepancies")
+    if summary.state == "conforms":
+        stale = f", {len(summary.stale):,} known gone" if summary.stale else ""
+        return f"{count(summary.conforming, 'check conforms', 'checks conform')}{stale}"
+    return {"incomplete": "incomplete", "empty": "nothing checked"}[summary.state]
 
 
 def badge(summary: Summary) -> str:

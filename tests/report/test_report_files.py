@@ -259,8 +259,11 @@ class TestBadge:
         overview = overview_of(Run(frame, run.environment, run.frames))
         assert overview.summary.state == "conforms"
         conforming = int(frame["conforms"].fillna(False).sum())
-        assert f">{conforming:,} checks conform<" in badge(overview.summary)
+        summary = replace(overview.summary, stale=())
+        assert f">{conforming:,} checks conform<" in badge(summary)
         assert conforming < len(frame)
+        assert ">1 check conforms<" in badge(replace(summary, conforming=1))
+        assert f">{conforming:,} checks conform, 2 known gone<" in badge(replace(summary, stale=("a", "b")))
 
 
 @pytest.fixture(scope="module")
