@@ -53,9 +53,9 @@ def test_each_fault_of_a_case_file_begins_with_its_place(tmp_path: Path, command
     done = call(command, "wrong.yaml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     lines = done.stderr.splitlines()
-    places = [re.match(r"wrong\.yaml:(\d+):(\d+): \S", line) for line in lines]
-    assert all(places), done.stderr
-    assert [int(place[1]) for place in places if place] == [4, 9]
+    positions = [re.match(r"wrong\.yaml:(\d+):(\d+): \S", line) for line in lines]
+    assert all(positions), done.stderr
+    assert [int(position[1]) for position in positions if position] == [4, 9]
 
 
 def test_a_fault_of_the_call_names_the_program(tmp_path: Path) -> None:
@@ -93,13 +93,13 @@ class TestLastLine:
     def test_names_the_pages_and_the_seconds(self, tmp_path: Path) -> None:
         (tmp_path / "both.yaml").write_text(BOTH)
         ran = call("run", "both.yaml", "--subject", "numpy", "--output", "out", cwd=tmp_path)
-        assert self.said(ran) == "out/report.html"
+        assert self.pages(ran) == "out/report.html"
         assert re.match(r"This stack conforms: numpy \S+ stays within the derived bounds", ran.stdout)
-        assert self.said(call("diff", "out", "out", "--output", "d", cwd=tmp_path)) == "d/diff.html"
+        assert self.pages(call("diff", "out", "out", "--output", "d", cwd=tmp_path)) == "d/diff.html"
         words = ("run", "both.yaml", "--subject", "numpy", "--output", "again", "--baseline", "out")
-        assert self.said(call(*words, cwd=tmp_path)) == "again/diff.html and again/report.html"
+        assert self.pages(call(*words, cwd=tmp_path)) == "again/diff.html and again/report.html"
 
-    def said(self, done: subprocess.CompletedProcess[str]) -> str:
+    def pages(self, done: subprocess.CompletedProcess[str]) -> str:
         line = re.fullmatch(r"Report: (.*), after \d+(\.\d)? s", done.stdout.splitlines()[-1])
         assert line is not None, done.stdout
         return line[1]

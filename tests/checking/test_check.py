@@ -158,7 +158,7 @@ def row(verdict: str, error: float | None, **more: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("mine", "its", "inherited"),
+    ("user_row", "control_row", "inherited"),
     [
         (row("wrong", 100.0), row("wrong", 50.0), True),
         (row("wrong", 100.0), row("wrong", 49.0), False),
@@ -170,24 +170,24 @@ def row(verdict: str, error: float | None, **more: object) -> dict[str, object]:
     ],
 )
 def test_inherited_is_the_same_verdict_and_an_error_within_a_factor_of_two(
-    mine: dict[str, object], its: dict[str, object], inherited: bool
+    user_row: dict[str, object], control_row: dict[str, object], inherited: bool
 ) -> None:
-    control.inherit([mine], {("one", "float32", "value"): its}, "torch")
-    assert str(mine["known"]).startswith("inherited") == inherited
+    control.inherit([user_row], {("one", "float32", "value"): control_row}, "torch")
+    assert str(user_row["known"]).startswith("inherited") == inherited
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"def f(:\n", "f.py:1: not a Python file that can be read: invalid syntax"),
         (b"\0", "f.py: not a Python file that can be read: source code string cannot contain null bytes"),
         (b"# coding: klingon\n", "f.py: not a Python file that can be read: "),
     ],
 )
-def test_a_file_that_is_no_python(tmp_path: Path, data: bytes, said: str) -> None:
+def test_a_file_that_is_no_python(tmp_path: Path, data: bytes, message: str) -> None:
     """One line, with the line where there is one."""
     (tmp_path / "f.py").write_bytes(data)
     with pytest.raises(SubjectError) as caught:
         user_module.parsed(tmp_path / "f.py")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -38,9 +38,9 @@ def test_what_is_wrong_is_named_where_it_is(also: list[str], verdict: str, does:
     names = sorted(cases)[:40]
     rows = [judged(name, "value", name != names[0] or not also) for name in names]
     rows += [judged(name, "gradient:x", False, verdict) for name in names]
-    found = diagnose(rows, cases)
-    assert found is not None
-    assert found.does == does
+    diagnosis = diagnose(rows, cases)
+    assert diagnosis is not None
+    assert diagnosis.does == does
 
 
 def test_a_second_derivative_is_no_value() -> None:
@@ -49,6 +49,6 @@ def test_a_second_derivative_is_no_value() -> None:
     rows = [
         judged(name, quantity, quantity == "value") for name in names for quantity in ("value", "second:x")
     ]
-    found = diagnose(rows, cases)
-    assert found is not None
-    assert found.does == "its second derivative is wrong"
+    diagnosis = diagnose(rows, cases)
+    assert diagnosis is not None
+    assert diagnosis.does == "its second derivative is wrong"

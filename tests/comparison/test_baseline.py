@@ -39,9 +39,9 @@ SIDES = [
 ]
 
 
-def stored(one: Any, folder: Path) -> Path:
+def stored(stored_run: Any, folder: Path) -> Path:
     folder.mkdir()
-    one.write(folder)
+    stored_run.write(folder)
     return folder
 
 
@@ -55,13 +55,13 @@ def test_since_tells_every_change_and_joins_nothing_else(tmp_path: Path) -> None
     named = [(old | {"case": str(i)}, new | {"case": str(i)}) for i, (old, new) in enumerate(SIDES)]
     broke = [relation("within bounds", 2.0), relation("broken", 20.0)]
     holds = relation("identical", case="another")
-    old = run([one for one, _ in named] + [check(case="gone")], [broke[0], holds])
-    new = run([one for _, one in named] + [check(case="new")], [broke[1], holds])
+    old = run([stored_run for stored_run, _ in named] + [check(case="gone")], [broke[0], holds])
+    new = run([stored_run for _, stored_run in named] + [check(case="new")], [broke[1], holds])
     for before in (old, stored(old, tmp_path / "old")):
-        found = changes_since(before, new)
-        assert found is not None
-        assert changed(found.frame) == changed(diff(old, new).frame)
-        assert len(found.frame) == len(changed(found.frame)) == len(SIDES) - 1 + 2 + 1
+        difference = changes_since(before, new)
+        assert difference is not None
+        assert changed(difference.frame) == changed(diff(old, new).frame)
+        assert len(difference.frame) == len(changed(difference.frame)) == len(SIDES) - 1 + 2 + 1
 
 
 def test_a_run_that_is_read_in_parts_is_compared_whole(
@@ -72,9 +72,9 @@ def test_a_run_that_is_read_in_parts_is_compared_whole(
     rows = [check(case=str(i)) for i in range(100)]
     changes = {3: check("lossy", 90.0, case="3", bits="01"), 97: check("raised", None, case="97")}
     new = run([changes.get(i, row) for i, row in enumerate(rows)])
-    found = changes_since(stored(run(rows), tmp_path / "old"), new)
-    assert found is not None
-    assert set(found.frame["case"]) == {"3", "97"}
+    difference = changes_since(stored(run(rows), tmp_path / "old"), new)
+    assert difference is not None
+    assert set(difference.frame["case"]) == {"3", "97"}
 
 
 def test_where_no_run_lies_nothing_changed(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_what_is_no_whole_run_is_compared_with_none(tmp_path: Path, complete: tu
 
 def test_a_baseline_is_compared_though_it_is_not_whole() -> None:
     """Whoever names it wants to know; the difference warns of it."""
-    found = changes_since(run([check()], complete=False), run([check("wrong", 1e9)]))
-    assert found is not None
-    assert found.counts()["regressed"] == 1
+    difference = changes_since(run([check()], complete=False), run([check("wrong", 1e9)]))
+    assert difference is not None
+    assert difference.counts()["regressed"] == 1
 
 
 def test_a_run_leaves_the_process_as_it_was() -> None:

@@ -19,7 +19,7 @@ MORE = "formulations: [functional], quantities: [value], why: w"
 X = np.array([1.0, 2.0, 3.0, 5.0])
 
 
-def moved(folder: Path, dtype: str, place: int, steps: int) -> tuple[Path, Path, Path]:
+def moved(folder: Path, dtype: str, position: int, steps: int) -> tuple[Path, Path, Path]:
     """A case file, its run, and that run with one element some of the dtype's numbers further."""
     file, old, new = folder / "f.yaml", folder / "old", folder / "new"
     file.write_text(CASE.format(x=X.tolist(), dtype=dtype, more=MORE))
@@ -31,7 +31,7 @@ def moved(folder: Path, dtype: str, place: int, steps: int) -> tuple[Path, Path,
             header, arrays = frame
             if header["kind"] == "answer":
                 bits = arrays["value"].view("u4" if dtype == "float32" else "u2").copy()
-                bits[place] += steps
+                bits[position] += steps
                 arrays = {"value": bits.view(arrays["value"].dtype)}
             frames.append(protocol.encode(header, arrays))
     (new / "observations.bin").write_bytes(b"".join(frames))
@@ -54,15 +54,15 @@ def changed(old: Path, new: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("place", range(len(X)))
-def test_named_to_the_bit_beside_the_exact_value(tmp_path: Path, dtype: str, place: int) -> None:
+@pytest.mark.parametrize("position", range(len(X)))
+def test_named_to_the_bit_beside_the_exact_value(tmp_path: Path, dtype: str, position: int) -> None:
     """In any place: the results hold the exact value of the worst element alone."""
-    _, old, new = moved(tmp_path, dtype, place, 3)
+    _, old, new = moved(tmp_path, dtype, position, 3)
     row = changed(old, new)
-    assert (row["index"], row["elements_changed"], row["elements"]) == (f"[{place}]", 1, len(X))
+    assert (row["index"], row["elements_changed"], row["elements"]) == (f"[{position}]", 1, len(X))
     assert int(row["bits_new"], 16) - int(row["bits_old"], 16) == 3
     right = conformance.exact("softmax", X.astype(np.float32)).digits(20)
-    assert float(row["exact"]) == pytest.approx(float(np.ravel(right)[place]), rel=1e-15)
+    assert float(row["exact"]) == pytest.approx(float(np.ravel(right)[position]), rel=1e-15)
     assert float(row["observed_old"]) != float(row["observed_new"])
 
 
@@ -70,9 +70,9 @@ def test_named_to_the_bit_beside_the_exact_value(tmp_path: Path, dtype: str, pla
 def test_no_exact_value_of_another_case(tmp_path: Path, gone: bool) -> None:
     """Where the case's file has changed since, or has gone, none is given rather than a wrong one."""
     worst = conformance.load(moved(tmp_path, "float32", 0, 1)[1]).frame["worst_index"].iloc[0]
-    place = next(one for one in range(len(X)) if f"[{one}]" != worst)
-    file, old, new = moved(tmp_path, "float32", place, 3)
+    position = next(index for index in range(len(X)) if f"[{index}]" != worst)
+    file, old, new = moved(tmp_path, "float32", position, 3)
     file.unlink() if gone else file.write_text(CASE.format(x=[4, 4, 4, 4], dtype="float32", more=MORE))
     row = changed(old, new)
-    assert row["index"] == f"[{place}]"
+    assert row["index"] == f"[{position}]"
     assert row["exact"] == ""

@@ -66,10 +66,15 @@ def cases(tmp_path: Path) -> Path:
 
 
 def test_the_grammar_takes_pins() -> None:
-    one = parse("torch==2.12.1,numpy==2.1.0:compile@cuda:0")
-    assert (one.framework, one.version, one.mode, one.device) == ("torch", "2.12.1", "compile", "cuda:0")
-    assert one.pins == ("torch==2.12.1", "numpy==2.1.0")
-    assert one.unpinned == "torch:compile@cuda:0"
+    subject = parse("torch==2.12.1,numpy==2.1.0:compile@cuda:0")
+    assert (subject.framework, subject.version, subject.mode, subject.device) == (
+        "torch",
+        "2.12.1",
+        "compile",
+        "cuda:0",
+    )
+    assert subject.pins == ("torch==2.12.1", "numpy==2.1.0")
+    assert subject.unpinned == "torch:compile@cuda:0"
     assert parse("torch==2.13.0+cpu").version == "2.13.0+cpu"
     assert parse("torch").pins == ()
 

@@ -47,7 +47,7 @@ def refused(folder: Path) -> str:
 
 class TestEnvironment:
     @pytest.mark.parametrize(
-        ("place", "value", "said"),
+        ("place", "value", "message"),
         [
             ((), [], "run.json: Input should be a valid dictionary"),
             (("subjects",), [], "run.json: subjects: Input should be a valid dictionary"),
@@ -58,14 +58,16 @@ class TestEnvironment:
             (("unsteady",), {"torch": "often"}, "run.json: unsteady.torch: Input should be a valid integer"),
         ],
     )
-    def test_other_types_are_named(self, stored: Path, place: tuple[str, ...], value: Any, said: str) -> None:
-        found: Any = {"": json.loads((stored / "run.json").read_text())}
-        inner, way = found, ["", *place]
+    def test_other_types_are_named(
+        self, stored: Path, place: tuple[str, ...], value: Any, message: str
+    ) -> None:
+        document: Any = {"": json.loads((stored / "run.json").read_text())}
+        inner, way = document, ["", *place]
         for key in way[:-1]:
             inner = inner[key]
         inner[way[-1]] = value
-        (stored / "run.json").write_text(json.dumps(found[""]))
-        assert said in refused(stored)
+        (stored / "run.json").write_text(json.dumps(document[""]))
+        assert message in refused(stored)
 
     @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\udcff", "null"])
     def test_no_json(self, stored: Path, text: str) -> None:
@@ -82,7 +84,7 @@ class TestEnvironment:
 
 class TestTables:
     @pytest.mark.parametrize(
-        ("change", "said"),
+        ("change", "message"),
         [
             (lambda text: text + text.replace(",", ",,", 2), "columns, got 30"),
             (lambda text: text.replace("case,", "", 1), "results.csv: CSV parse error: Row #"),
@@ -92,10 +94,10 @@ class TestTables:
             (lambda text: text.replace("cross", "\udcff"), "invalid UTF8 data"),
         ],
     )
-    def test_what_is_no_table(self, stored: Path, change: Callable[[str], str], said: str) -> None:
+    def test_what_is_no_table(self, stored: Path, change: Callable[[str], str], message: str) -> None:
         changed = change((stored / "results.csv").read_text())
         (stored / "results.csv").write_bytes(changed.encode("utf-8", "surrogateescape"))
-        assert said in refused(stored)
+        assert message in refused(stored)
 
 
 class TestDigits:
@@ -141,9 +143,9 @@ class TestObservations:
     )
     def test_what_stands_before_a_broken_frame_is_read(self, stored: Path, behind: bytes) -> None:
         (stored / "observations.bin").write_bytes(self.GOOD + behind + self.GOOD)
-        found = Observations(stored).get("torch", ASKED, "value")
-        assert found is not None
-        assert found[0].tolist() == [1, 2]
+        observation = Observations(stored).get("torch", ASKED, "value")
+        assert observation is not None
+        assert observation[0].tolist() == [1, 2]
         assert load(stored).complete
         diff(stored.parent / "before", stored)
         split(stored / "observations.bin", {"torch": stored / "torch.bin"})
@@ -169,8 +171,8 @@ class TestObservations:
     def test_a_dtype_that_is_not_the_array_s(self, stored: Path) -> None:
         """bfloat16 travels as its bits; what says so of other numbers is compared as what it is."""
         (stored / "observations.bin").write_bytes(answer(np.float32([1, 3]), "bfloat16"))
-        found = Observations(stored).get("torch", ASKED, "value")
-        assert found is not None
-        element = changed_most((np.float32([1, 2]), "bfloat16"), found)
+        observation = Observations(stored).get("torch", ASKED, "value")
+        assert observation is not None
+        element = changed_most((np.float32([1, 2]), "bfloat16"), observation)
         assert element is not None
         assert (element.index, element.old, element.new) == ((1,), "2.0", "3.0")

@@ -67,18 +67,18 @@ def test_a_text_is_held_once() -> None:
 def test_files_hold_the_frame_whatever_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one step or in several, CSV has the same bytes, and both kinds of file give the frame back."""
     frame = typed([row for row in ROWS for _ in range(3)], COLUMNS)
-    whole, stepwise = io.BytesIO(), io.BytesIO()
-    write_csv(frame, whole)
+    at_once, stepwise = io.BytesIO(), io.BytesIO()
+    write_csv(frame, at_once)
     monkeypatch.setattr("conformance.results.frame_files._WRITE_ROWS", 4)
     write_csv(frame, stepwise)
-    assert stepwise.getvalue() == whole.getvalue()
-    (tmp_path / "table.csv").write_bytes(whole.getvalue())
+    assert stepwise.getvalue() == at_once.getvalue()
+    (tmp_path / "table.csv").write_bytes(at_once.getvalue())
     pd.testing.assert_frame_equal(read_csv(tmp_path / "table.csv", COLUMNS), frame)
     with (tmp_path / "table.parquet").open("wb") as stream:
         write_parquet(frame, stream)
-    found = pd.read_parquet(tmp_path / "table.parquet")
-    pd.testing.assert_frame_equal(found.astype(frame.dtypes.to_dict()), frame)
-    assert {name: str(kind) for name, kind in found.dtypes.items()} == COLUMNS
+    read_back = pd.read_parquet(tmp_path / "table.parquet")
+    pd.testing.assert_frame_equal(read_back.astype(frame.dtypes.to_dict()), frame)
+    assert {name: str(kind) for name, kind in read_back.dtypes.items()} == COLUMNS
 
 
 @pytest.mark.parametrize("columns", [COLUMNS, {"name": "string"}])
