@@ -1,10 +1,11 @@
 """Writes constraints.txt: the exact version and the hashes of everything that tox's environments hold.
 
-    python .ci/pin.py        # after a change of the pins in tox.ini; needs uv
+    python .ci/pin.py        # after a change of the pins in tox.ini, or of TOOLS; needs uv
 
 What tox.ini pins, and whatever that needs, is resolved for Python 3.11; every file of a version that the
 package index knows is listed. A wheel of PyTorch may be the CPU's build or the index's: it has the hashes of
-both, where a directory of wheels is named in UV_FIND_LINKS or PIP_FIND_LINKS.
+both, where a directory of wheels is named in UV_FIND_LINKS or PIP_FIND_LINKS. Of tox itself .ci/tools.txt has
+the same, for pip.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+#: What installs the environments, before there is any.
+TOOLS = ["tox==4.67.15", "tox-uv==1.37.1"]
 HEAD = "# Written by .ci/pin.py from the pins of tox.ini: versions, and the hashes of their files.\n"
+TOOLS_HEAD = "# Written by .ci/pin.py: what .ci/run installs, and the hashes of the files.\n"
 OPTIONS = ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
 Hashes = dict[str, set[str]]
 
@@ -49,8 +53,14 @@ def main() -> None:
     torch = [pin for pin in pins() if pin.startswith("torch==")]
     for name, hashes in resolved(torch, "", "--no-deps").items():
         found[name] |= hashes
+    write(ROOT / "constraints.txt", HEAD, found)
+    write(ROOT / ".ci" / "tools.txt", TOOLS_HEAD, resolved(TOOLS, wheels))
+
+
+def write(path: Path, head: str, found: Hashes) -> None:
+    """Writes a file of requirements, each with its hashes."""
     lines = [" \\\n    ".join([name, *sorted(found[name])]) for name in sorted(found)]
-    (ROOT / "constraints.txt").write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -134,17 +134,34 @@ def test_environments_pin_every_package_exactly_once() -> None:
     assert len(pins) == len(set(pins))
 
 
+def requirements(name: str) -> dict[str, str]:
+    """A file of requirements: each `name==version` with what stands behind it."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    return dict(line.split(" ", 1) for line in text.splitlines()[1:])
+
+
 def test_every_pin_has_its_hashes_and_names_no_place() -> None:
     """constraints.txt is what `.ci/pin.py` makes of the pins; each file of a version has its hash."""
-    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    entries = dict(line.split(" ", 1) for line in text.replace("\\\n", " ").splitlines()[1:])
+    entries, tools = requirements("constraints.txt"), requirements(".ci/tools.txt")
     pins = re.findall(r"^    ([\w.-]+==\S+)", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
     assert {
         re.sub("[-_.]+", "-", pin.split("==")[0]).lower() + "==" + pin.split("==")[1] for pin in pins
     } <= set(entries)
-    assert [
-        name for name, hashes in entries.items() if not re.fullmatch(r"( *--hash=sha256:\w{64})+", hashes)
-    ] == []
+    for name, hashes in [*entries.items(), *tools.items()]:
+        assert re.fullmatch(r"( *--hash=sha256:\w{64})+", hashes), name
+
+
+def test_continuous_integration_installs_pinned_tools_alone() -> None:
+    """tox itself, what it needs, and what builds the package: all come before an environment has pins."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    installed = re.findall(r"^python3 -m pip install ([^#\n]+)", script, re.MULTILINE)
+    assert [words.split() for words in installed] == [["-r", ".ci/tools.txt"]]
+    assert {"tox", "tox-uv"} <= {name.split("==")[0] for name in requirements(".ci/tools.txt")}
+    package = (
+        (ROOT / "tox.ini").read_text(encoding="utf-8").partition("[testenv:.pkg]")[2].partition("\n[")[0]
+    )
+    assert "UV_CONSTRAINT = {tox_root}/constraints.txt" in package
+    assert {"hatchling", "editables"} <= {name.split("==")[0] for name in requirements("constraints.txt")}
 
 
 def test_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
