@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from conformance.cases.case import Case
-from conformance.cases.checks import Checks, signature
+from conformance.cases.consistency import Consistency, signature
 from conformance.cases.discovery import corpus, files, label, shown_path
 from conformance.cases.known import read_bytes, with_deviations
 from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
@@ -168,8 +168,8 @@ class _CaseReader:
             upstream=self._upstream(entry, operation),
         )
         complete = len(faults.noted) == count and len(inputs) == len(operation.inputs)
-        checks = Checks(case, operation, self.node, faults, self.file.limits)
-        checks.all(complete, self._known_places())
+        consistency = Consistency(case, operation, self.node, faults, self.file.limits)
+        consistency.check(complete, self._known_places())
         return case if len(faults.noted) == before else None
 
     def _made(

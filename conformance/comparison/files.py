@@ -14,8 +14,8 @@ from rich.text import Text
 from conformance.errors import RunError
 from conformance.report.figures import VISIBLE, count, missing, shorten
 from conformance.report.files import write_whole
+from conformance.report.interfaces import DifferenceLike
 from conformance.report.pages import asset, render
-from conformance.report.protocol import DifferenceLike
 
 #: Changes that are drawn, what asks for attention first; what is unchanged stands in diff.csv alone.
 _DRAWN = (

@@ -11,9 +11,9 @@ from conformance.report.badge import badge
 from conformance.report.files import write_whole
 from conformance.report.findings import Row
 from conformance.report.html import page, prepare
+from conformance.report.interfaces import DifferenceLike, RunLike
 from conformance.report.overview import Overview, overview_of
 from conformance.report.pages import render
-from conformance.report.protocol import DifferenceLike, RunLike
 from conformance.report.reproduction.program import check_of, reproduce
 from conformance.report.sarif import sarif
 from conformance.report.terminal import terminal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.report.figures import count, plain, ulps
-from conformance.report.protocol import DifferenceLike
+from conformance.report.interfaces import DifferenceLike
 from conformance.report.verdicts import Look, look
 
 # The changes that are listed check by check; the others are counted.

@@ -13,8 +13,8 @@ from conformance.report.equivalence import AgreedLoss, Equivalence, agreed_losse
 from conformance.report.findings import Finding, Row, known_findings, open_findings
 from conformance.report.frames import light
 from conformance.report.heatmap import Heatmap, heatmap
+from conformance.report.interfaces import DifferenceLike, RunLike
 from conformance.report.processors.section import Processors, processors
-from conformance.report.protocol import DifferenceLike, RunLike
 from conformance.report.published_claims import Claims, claims
 from conformance.report.stability_frontier import Frontier, frontier
 from conformance.report.summary import Summary, summarise

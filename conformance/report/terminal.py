@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.report.figures import count, shorten
+from conformance.report.interfaces import RunLike
 from conformance.report.overview import Overview, overview_of
-from conformance.report.protocol import RunLike
 from conformance.report.verdicts import KNOWN, Look
 
 STYLES = {

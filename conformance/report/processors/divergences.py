@@ -13,8 +13,8 @@ import pandas as pd
 from conformance.errors import ConformanceError
 from conformance.report.figures import count, names, plain, ulps
 from conformance.report.findings import CHECK, Row, Snippet
+from conformance.report.interfaces import Arguments, InputsOf
 from conformance.report.processors.families import CONFORMS, KernelSubject
-from conformance.report.protocol import Arguments, InputsOf
 from conformance.report.reproduction.literals import nested
 from conformance.report.verdicts import SEVERITY, Look, look
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from conformance.report.findings import Snippet
+from conformance.report.interfaces import InputsOf
 from conformance.report.processors.divergences import Divergence, divergences
 from conformance.report.processors.families import Family, families, family, judged
-from conformance.report.protocol import InputsOf
 from conformance.report.summary import known_text
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from conformance.adapters.registry import description
 from conformance.operations import OPERATIONS, SECOND, direction, upstream
 from conformance.report.figures import shorten
-from conformance.report.protocol import Arguments
+from conformance.report.interfaces import Arguments
 from conformance.report.reproduction import framework_syntax, literals
 from conformance.report.reproduction.formulation_source import Source, formulation, second_by_hand
 from conformance.report.reproduction.framework_syntax import Program, Tensor

@@ -1,4 +1,4 @@
-"""Protocols of a run and of a difference: what the report needs of them, not how they were made."""
+"""Interfaces of a run and of a difference: what the report needs of them, not how they were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only shows once a case is whole: shapes and ranges that do not fit, globs that match nothing."""
+"""Consistency of a whole case: shapes and ranges that do not fit each other, globs that match nothing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MAX_EAGER_ELEMENTS = 2**16
 _DEVICE_SUFFIXES = ("", "@cpu", "@cuda", "@gpu", "@cuda:0")
 
 
-class Checks:
-    """The checks of one case; `node` is where it stands in its file."""
+class Consistency:
+    """Consistency of one case; `node` is where it stands in its file."""
 
     def __init__(
         self, case: Case, operation: Operation, node: Mapping, faults: Faults, limits: Limits
@@ -31,7 +31,7 @@ class Checks:
         self.case, self.operation, self.node, self.faults = case, operation, node, faults
         self.limits = limits
 
-    def all(self, arguments: bool, known_places: list[int]) -> None:
+    def check(self, arguments: bool, known_places: list[int]) -> None:
         """Note every fault.
 
         arguments: inputs and parameters are sound. known_places: where the entries of `known` stand in
