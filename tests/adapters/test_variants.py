@@ -163,3 +163,24 @@ def test_programs_of_variants_are_kept_apart(monkeypatch: pytest.MonkeyPatch) ->
         variants.choose(variant, os.environ)
         digests.append(installation("cpu"))
     assert len(set(digests)) == 3  # without a variant it is twice the same
+
+
+def test_xla_without_f16c_has_no_float16() -> None:
+    with Client("jax", "--variant", "sse4_2") as worker:
+        refused = worker.ask("softmax", dtype="float16", x=[[1.0, 2.0]])
+        assert refused.status() == "unsupported"
+        assert "XLA compiles no float16 without F16C: INTERNAL: Failed to materialize" in refused.message()
+        assert worker.ask("softmax", dtype="bfloat16", x=[[1.0, 2.0]]).status() == "returned"
+        worker.close()
+    assert jax_kernels.error_of_float16({"isa": "AVX2", "features": ["f16c"]}) == ""
+    assert jax_kernels.error_of_float16({"features": ["neon"]}) == ""
+
+
+def test_onednn_held_below_the_processor_lacks_bfloat16() -> None:
+    """TensorFlow calls it where the processor has AVX-512; elsewhere Eigen's kernel answers."""
+    with Client("tensorflow", "--variant", "avx2") as worker:
+        response = worker.ask("softmax", dtype="bfloat16", x=[[1.0, 2.0]])
+        calls_onednn = {"avx512bw", "avx512vl"} <= hardware.flags()
+        assert response.status() == ("unsupported" if calls_onednn else "returned")
+        assert worker.ask("softmax", dtype="float32", x=[[1.0, 2.0]]).status() == "returned"
+        worker.close()

@@ -21,13 +21,14 @@ from ..base import (
     Function,
     Tensor,
     Unavailable,
+    Unsupported,
     signature_of,
 )
 from ..bfloat16 import name_of
 from ..by_rows import row_call
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
-from .kernels import kernels
+from .kernels import error_of_float16, kernels
 from .program_files import can_keep
 from .programs import Programs
 
@@ -59,6 +60,7 @@ class JaxAdapter(Adapter):
             reason = (str(error).splitlines() or [""])[0]
             raise Unavailable("jax has no device {!r} here: {}".format(self.device, reason)) from error
         self.reported = kernels() if self.device == "cpu" else {}
+        self.float16_error = error_of_float16(self.reported)
         cache = os.environ.get("CONFORMANCE_CACHE")
         if self.mode == "eager" or not can_keep():
             use_cache(cache)
@@ -74,6 +76,8 @@ class JaxAdapter(Adapter):
     def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
         """The call on a batch, or on a row of it; which formulations the run asks for is noted."""
         self.wanted = frozenset(request.get("formulations", FORMULATIONS))
+        if request["dtype"] == "float16" and self.float16_error:
+            raise Unsupported("XLA compiles no float16 without F16C: {}".format(self.float16_error))
         call = super().call(request, arrays)
         return row_call(request["operation"], call, arrays) if self.mode == "vmap" else call
 

@@ -58,3 +58,18 @@ def described(features: Iterable[str]) -> Dict[str, Any]:
     if not there:
         return {}
     return {"features": there} if isa is None else {"isa": isa, "features": there}
+
+
+def error_of_float16(report: Dict[str, Any]) -> str:
+    """What XLA says to any float16, where it compiles none; empty where it does.
+
+    Below F16C conversions are calls that XLA does not link: each program would be compiled for a second, in
+    vain. Where the report has F16C, or is of another processor, nothing is tried.
+    """
+    if "isa" not in report or "f16c" in report["features"]:
+        return ""
+    try:
+        jax.block_until_ready(jax.jit(lambda x: x + x)(jnp.ones(8, jnp.float16)))
+    except Exception as error:  # its type has moved between versions
+        return (str(error).splitlines() or [""])[0]
+    return ""

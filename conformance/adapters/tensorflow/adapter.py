@@ -100,8 +100,12 @@ class TensorflowAdapter(Adapter):
         return self.functions[key](tensors, upstream)
 
     def lacks(self, error: Exception) -> Optional[str]:
-        """Kernels missing for a half type or a small integer."""
-        return str(error) if NO_KERNEL.search(str(error)) else None
+        """Kernels missing for a half type or a small integer; and for what oneDNN lacks where it is limited.
+
+        TensorFlow asks the processor which dtypes oneDNN has: under a lower limit it calls it all the same.
+        """
+        limited = "ONEDNN_MAX_CPU_ISA" in os.environ and NO_PRIMITIVE in str(error)
+        return str(error) if limited or NO_KERNEL.search(str(error)) else None
 
     def compilations(self) -> int:
         """How many graphs were traced (eager: none)."""
@@ -125,6 +129,8 @@ class TensorflowAdapter(Adapter):
         return {"version": tf.__version__, "versions": versions, "hardware": hardware, "settings": settings}
 
 
+#: oneDNN has no kernel for these dtypes at its instruction set.
+NO_PRIMITIVE = "could not create a primitive descriptor"
 NO_KERNEL = re.compile(
     r"of (bfloat16|half|u?int(8|16)|uint32|uint64) is not in the list of allowed values"
     r"|has DataType (u?int(8|16)|uint32|uint64) not in list of allowed values"
