@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,35 @@ class Finding:
             text += f": {shorten(self.observed, 24)} where {shorten(self.exact, 24)} is right"
             text += f", {self.ulps} ulps" if self.ulps not in ("–", "∞") else ""
         return text
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Findings of one operation with the same worst verdict in the same subjects, told by the worst of them.
+
+    Attributes:
+        finding: The worst finding.
+        position: Its place among the findings, the first is 1.
+        others: How many other findings are like it.
+        checks: How many checks fail in all of them.
+    """
+
+    finding: Finding
+    position: int
+    others: int
+    checks: int
+
+
+def headlines(findings: Sequence[Finding]) -> tuple[Headline, ...]:
+    """What findings tell, each once: a crash on eight cases is one thing."""
+    groups: dict[tuple[object, ...], list[tuple[int, Finding]]] = {}
+    for position, finding in enumerate(findings, 1):
+        key = finding.operation, finding.worst.name, finding.worst_subjects
+        groups.setdefault(key, []).append((position, finding))
+    return tuple(
+        Headline(group[0][1], group[0][0], len(group) - 1, sum(finding.checks for _, finding in group))
+        for group in groups.values()
+    )
 
 
 def open_findings(

@@ -10,7 +10,7 @@ import pandas as pd
 from conformance.report.capabilities import Capabilities, capabilities
 from conformance.report.changes import Changes, changes
 from conformance.report.equivalence import AgreedLoss, Equivalence, agreed_losses, equivalence
-from conformance.report.findings import Finding, Row, known_findings, open_findings
+from conformance.report.findings import Finding, Headline, Row, headlines, known_findings, open_findings
 from conformance.report.frames import light
 from conformance.report.heatmap import Heatmap, heatmap
 from conformance.report.interfaces import DifferenceLike, RunLike
@@ -57,6 +57,11 @@ class Overview:
     known_total: int
     capabilities: Capabilities
     processors: Processors
+
+    @property
+    def headlines(self) -> tuple[Headline, ...]:
+        """What the discrepancies tell, each once."""
+        return headlines(self.findings)
 
     @property
     def subjects(self) -> list[str]:

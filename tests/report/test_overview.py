@@ -156,6 +156,20 @@ class TestFindings:
         assert lossy.sentence.startswith("sigmoid loses accuracy in numpy on sigmoid-of-minus-12: 6.144174")
         assert " where 6.144174602214718094e-6 is right, " in lossy.sentence
 
+    def test_what_is_told_by_many_cases_is_told_once(self, run: Run) -> None:
+        """A wrong value of one operation in one subject on five cases is a headline, and none is lost."""
+        frame = run.frame.copy()
+        rows = frame["operation"].eq("nll_loss") & frame["subject"].eq("jax") & frame["dtype"].eq("float32")
+        rows &= frame["conforms"].eq(True).fillna(False) & frame["textbook"].eq(False)
+        frame.loc[rows, ["verdict", "conforms", "known"]] = ["wrong", False, ""]
+        wrong = overview_of(Run(frame, run.environment, run.frames))
+        (headline,) = [head for head in wrong.headlines if head.finding.operation == "nll_loss"]
+        findings = [finding for finding in wrong.findings if finding.operation == "nll_loss"]
+        assert (headline.others, headline.checks) == (len(findings) - 1, int(rows.sum()))
+        assert headline.others > 0
+        assert wrong.findings[headline.position - 1] is headline.finding
+        assert sum(head.checks for head in wrong.headlines) == wrong.summary.discrepancies
+
     def test_the_reason_has_its_own_source(self, overview: Overview) -> None:
         """The link in a known deviation's reason is the finding's link."""
         (loss,) = [f for f in overview.known if f.operation == "binary_cross_entropy_with_logits"]

@@ -95,6 +95,9 @@ def test_the_plain_subject_stands_on_the_side_that_it_agrees_with(run: Run) -> N
     both = Run(pd.concat([frame, plain], ignore_index=True), run.environment, run.frames)
     (divergence,) = section(both).divergences
     assert divergence.sides[0].subjects == ("tensorflow/onednn", "tensorflow")
+    assert divergence.parting.startswith(
+        "tensorflow/onednn and tensorflow part from tensorflow/eigen on 3 checks"
+    )
     assert divergence.sides[0].settings == ("TF_ENABLE_ONEDNN_OPTS=1", "TF_ENABLE_ONEDNN_OPTS unset")
     assert divergence.variables == ("TF_ENABLE_ONEDNN_OPTS",)
 

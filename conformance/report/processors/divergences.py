@@ -100,8 +100,11 @@ class Divergence:
         """Who parts on how much: `tensorflow/onednn and tensorflow/eigen part on 8 checks of softmax`."""
         known = f", {self.known:,} known" if self.known else ""
         known = ", all known" if self.known == self.checks else known
-        sides = " and ".join(", ".join(side.subjects) for side in self.sides)
-        return f"{sides} part on {count(self.checks, 'check')} of {self.operation}{known}"
+        on = f"on {count(self.checks, 'check')} of {self.operation}{known}"
+        if len(self.sides) == 2 and len(self.subjects) > 2:
+            first, second = (names(list(side.subjects)) for side in self.sides)
+            return f"{first} {'parts' if len(self.sides[0].subjects) == 1 else 'part'} from {second} {on}"
+        return f"{names(list(self.subjects))} part {on}"
 
     @property
     def outcomes(self) -> str:

@@ -75,8 +75,9 @@ def _switches(framework: str, variant: str) -> dict[str, str]:
     """The environment variables that choose a variant; none known of another distribution's framework."""
     if framework not in FRAMEWORKS:
         return {}
-    variants = getattr(description(framework), "variants", ())
-    return next((dict(entry.environment) for entry in variants if entry.name == variant), {})
+    return next(
+        (dict(entry.environment) for entry in description(framework).variants if entry.name == variant), {}
+    )
 
 
 def in_words(kernels: object) -> str:
