@@ -54,6 +54,8 @@ def main() -> None:
     if options.inside:
         inside(options)
         return
+    if not set(options.subject) & {"torch", "tensorflow", "jax"}:
+        sys.exit("no floor: one of torch, tensorflow and jax must be among the subjects")
     console = Console(record=True, width=110)
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)

@@ -62,3 +62,12 @@ def test_the_review_quotes_the_lines_that_there_are() -> None:
         quoted = re.findall(r"^\| `(.+?)` (?:\(.*?\) )?\| [A-Z0-9]", text, flags=re.MULTILINE)
         assert len(quoted) >= 6
         assert [line for line in quoted if line not in source] == []
+
+
+def test_a_run_is_measured_beside_its_floor() -> None:
+    """Its clocks lie on parts of the suite by their names, which may change."""
+    argv = [sys.executable, str(FLOOR.parent / "speed.py")]
+    options = ["--operation", "one_hot", "--subject", "torch", "--cold"]
+    done = subprocess.run([*argv, *options], stdout=subprocess.PIPE, text=True, check=True)
+    assert re.search(r"processor, s +\S+ [\d.]+ +\S+ [\d.]+ +\S+ [\d.]+", done.stdout)
+    assert "judging" in done.stdout
