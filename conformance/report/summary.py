@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from conformance.report.figures import count, names, seconds
-from conformance.report.verdicts import LOOKS, Look, in_order, look
+from conformance.report.verdicts import LOOKS, SEVERITY, Look, in_order, look
 
 # What `run.json` says of a subject besides: shown when asked for.
 MORE = ("versions", "kernels", "hardware", "settings")
@@ -116,40 +116,26 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
     state = _state(frame, environment, int(gates.sum()))
     subjects = _subjects(frame, environment)
     sentence, detail = _sentence(state, frame, gates, known, textbook, ran, subjects)
-    cross = frame.groupby(["verdict", "subject"]).size().to_dict()
-    met = [str(name) for name in frame["verdict"].unique()]
-    present = [entry for entry in LOOKS if entry.name in met]
-    present += [look(name) for name in met if name not in {entry.name for entry in LOOKS}]
-    counts = {
-        entry.name: {subject.name: int(cross.get((entry.name, subject.name), 0)) for subject in subjects}
-        for entry in present
-    }
-    conforms = frame["conforms"].eq(True).fillna(False).astype(bool)
-    masks = {
-        "conforms": conforms,
-        "discrepancy": gates,
-        "known": known,
-        "textbook": textbook,
-        "no verdict": ~ran,
-    }
-    outcomes = {
-        name: {subject.name: int((mask & frame["subject"].eq(subject.name)).sum()) for subject in subjects}
-        for name, mask in masks.items()
-    }
+    masks = {"conforms": _conforms(frame), "discrepancy": gates, "known": known, "textbook": textbook}
+    verdicts = _verdicts(frame)
     shared, differing = _shared(subjects)
     return Summary(
         state=state,
         sentence=sentence,
         detail=detail,
         checks=len(frame),
-        conforming=int(conforms.sum()),
+        conforming=int(masks["conforms"].sum()),
         discrepancies=int(gates.sum()),
         known=int(known.sum()),
         textbook=int(textbook.sum()),
         unsupported=int(frame["verdict"].eq("unsupported").sum()),
-        verdicts=tuple(in_order(present)),
-        counts=counts,
-        outcomes=outcomes,
+        verdicts=tuple(in_order(verdicts)),
+        counts={
+            look.name: _per_subject(frame, frame["verdict"].eq(look.name), subjects) for look in verdicts
+        },
+        outcomes={
+            name: _per_subject(frame, mask, subjects) for name, mask in {**masks, "no verdict": ~ran}.items()
+        },
         subjects=subjects,
         facts=_facts(environment),
         shared=shared,
@@ -164,6 +150,23 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
         ),
         run_id=str(environment.get("id", "")),
     )
+
+
+def _conforms(frame: pd.DataFrame) -> pd.Series:
+    return frame["conforms"].eq(True).fillna(False).astype(bool)
+
+
+def _verdicts(frame: pd.DataFrame) -> list[Look]:
+    """The verdicts that occur, those that this version does not know last."""
+    names_met = [str(name) for name in frame["verdict"].unique()]
+    unknown = [look(name) for name in names_met if name not in SEVERITY]
+    return [entry for entry in LOOKS if entry.name in names_met] + unknown
+
+
+def _per_subject(frame: pd.DataFrame, mask: pd.Series, subjects: tuple[Subject, ...]) -> dict[str, int]:
+    """How many of the masked rows each subject has."""
+    numbers = frame.loc[mask, "subject"].value_counts().to_dict()
+    return {subject.name: int(numbers.get(subject.name, 0)) for subject in subjects}
 
 
 def _state(frame: pd.DataFrame, environment: Mapping[str, Any], gates: int) -> str:
@@ -202,7 +205,7 @@ def _sentence(
         rest = f", {differing} apart." if differing else " on every check."
         stays = "stays" if len(subjects) == 1 else "stay"
         text = f"This stack conforms: {stack} {stays} within the derived bounds{rest}"
-    conforming = int(frame["conforms"].eq(True).fillna(False).sum())
+    conforming = int(_conforms(frame).sum())
     detail = (
         f"{conforming:,} of {count(int(ran.sum()), 'check')} conform; "
         f"{count(int(known.sum()), 'deviation')} known, {int(textbook.sum()):,} of textbook formulations."

@@ -140,45 +140,8 @@ def _harm(frame: pd.DataFrame) -> pd.DataFrame:
     pick = frame.index[(frame["formulation"] == "functional") & (frame["known"] == "")]
     if len(pick) < 40:
         return frame
-    for place, (verdict, text) in enumerate(
-        [
-            ("wrong", HOSTILE[0]),
-            ("raised", HOSTILE[1]),
-            ("crashed", HOSTILE[2]),
-            ("timed out", HOSTILE[3]),
-            ("lossy", HOSTILE[4]),
-            ("wrong", HOSTILE[5]),
-            ("raised", LONG),
-            ("wrong", HOSTILE[7]),
-            ("raised", HOSTILE[8]),
-        ]
-    ):
-        row = pick[place * 3]
-        frame.loc[row, ["verdict", "message"]] = [verdict, text]
-        frame.loc[row, "conforms"] = False
-        if verdict in {"raised", "crashed", "timed out"}:
-            frame.loc[row, ["observed", "exact", "worst_index", "shape"]] = ""
-            frame.loc[row, ["ulp_error", "ulp_bound", "ulp_attainable", "ratio"]] = math.nan
-        else:
-            frame.loc[row, ["ulp_error", "ratio"]] = [math.inf if verdict == "wrong" else 4321.5, math.inf]
-            frame.loc[row, "observed"] = "nan" if verdict == "wrong" else "0.25"
-    frame.loc[pick[36], ["case", "verdict", "observed", "exact", "worst_index", "source"]] = [
-        COPYABLE,
-        "lossy",
-        str(SIGMOID),
-        "6.144174602214718094e-6",
-        "[1]",
-        "https://github.com/pytorch/pytorch/issues/195529",
-    ]
-    frame.loc[pick[36], ["operation", "formulation", "quantity", "dtype", "subject", "framework"]] = [
-        "sigmoid",
-        "functional",
-        "value",
-        "float32",
-        "numpy",
-        "numpy",
-    ]
-    frame.loc[pick[36], "conforms"] = False
+    _failures(frame, pick)
+    _copyable(frame, pick[36])
     frame.loc[pick[30], "case"] = HOSTILE[1] + "-case"
     frame.loc[pick[33], ["case", "known", "verdict"]] = [HOSTILE[6], HOSTILE[0], "wrong"]
     frame.loc[pick[31], ["case", "verdict"]] = [HOSTILE[8], "wrong"]
@@ -200,6 +163,53 @@ def _harm(frame: pd.DataFrame) -> pd.DataFrame:
     frame.loc[pick[34], "conforms"] = False
     frame.loc[pick[33], "conforms"] = False
     return frame
+
+
+def _failures(frame: pd.DataFrame, pick: pd.Index) -> None:
+    """A failure of every kind, each with a text that means harm."""
+    for number, (verdict, text) in enumerate(
+        [
+            ("wrong", HOSTILE[0]),
+            ("raised", HOSTILE[1]),
+            ("crashed", HOSTILE[2]),
+            ("timed out", HOSTILE[3]),
+            ("lossy", HOSTILE[4]),
+            ("wrong", HOSTILE[5]),
+            ("raised", LONG),
+            ("wrong", HOSTILE[7]),
+            ("raised", HOSTILE[8]),
+        ]
+    ):
+        row = pick[number * 3]
+        frame.loc[row, ["verdict", "message"]] = [verdict, text]
+        frame.loc[row, "conforms"] = False
+        if verdict in {"raised", "crashed", "timed out"}:
+            frame.loc[row, ["observed", "exact", "worst_index", "shape"]] = ""
+            frame.loc[row, ["ulp_error", "ulp_bound", "ulp_attainable", "ratio"]] = math.nan
+        else:
+            frame.loc[row, ["ulp_error", "ratio"]] = [math.inf if verdict == "wrong" else 4321.5, math.inf]
+            frame.loc[row, "observed"] = "nan" if verdict == "wrong" else "0.25"
+
+
+def _copyable(frame: pd.DataFrame, row: int) -> None:
+    """The one check whose inputs are there: its reproduction runs."""
+    frame.loc[row, ["case", "verdict", "observed", "exact", "worst_index", "source"]] = [
+        COPYABLE,
+        "lossy",
+        str(SIGMOID),
+        "6.144174602214718094e-6",
+        "[1]",
+        "https://github.com/pytorch/pytorch/issues/195529",
+    ]
+    frame.loc[row, ["operation", "formulation", "quantity", "dtype", "subject", "framework"]] = [
+        "sigmoid",
+        "functional",
+        "value",
+        "float32",
+        "numpy",
+        "numpy",
+    ]
+    frame.loc[row, "conforms"] = False
 
 
 def fabricate(checks: int = 2_000, seed: int = 1, complete: bool = True) -> Run:

@@ -85,9 +85,11 @@ def check_of(row: Mapping[str, object], environment: Mapping[str, object] | None
 def reproduce(check: Check, arguments: Arguments, source: Source | None = None) -> str | None:
     """The program of one check; None where there is none to write (a user's own function, inputs too large).
 
-    `arguments` are the case's inputs and parameters, rounded to the dtype: float64 arrays, labels in
-    their own integers, scalars; and `upstream`, where the case states its own.
-    `source` takes the place of the adapters' own: a user's function, by the name that its imports give it.
+    Args:
+        check: The check.
+        arguments: The case's inputs and parameters, rounded to the dtype: float64 arrays, labels in their own
+            integers, scalars; and `upstream`, where the case states its own.
+        source: Takes the place of the adapters' own: a user's function, by the name that its imports give it.
     """
     second = check.quantity.startswith(SECOND)
     by_hand = second and check.framework == "numpy" and source is None
@@ -98,29 +100,11 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     if source is None:
         return None
     names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
-    tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
-    flow = tensors.pop("upstream", None)
-    if check.quantity != "value":
-        shape = OPERATIONS[check.operation].result_shape(dict(arguments))
-        raised = bool(check.message and not check.observed)  # perhaps on the flow, which runs always give
-        if shape or by_hand or raised or flow is not None:
-            tensors["upstream"] = upstream(shape) if flow is None else flow
-    if second:
-        tensors["direction"] = direction(tensors[names[0]].shape)
+    tensors = _tensors(check, arguments, names, by_hand)
     written = {name: _tensor(name, value, check.dtype) for name, value in tensors.items()}
     if any(tensor is None for tensor in written.values()):
         return None
-    keywords = {
-        name: _literal(value) for name, value in arguments.items() if name not in names and _said(name, value)
-    }
-    if _ignores(arguments):  # not every framework's default is the suite's
-        keywords["ignore_index"] = _literal(arguments["ignore_index"])
-    keywords |= {
-        name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name not in FLOWS
-    }
-    axis = arguments.get("axis")
-    if check.mode == "vmap" and isinstance(axis, int) and axis > 0:
-        keywords["axis"] = _literal(axis - 1)  # that of a row
+    keywords = _keywords(check, arguments, names, tensors)
     definitions, call = _call(source, [*(FLOWS if by_hand else ()), *names], keywords)
     if check.mode == "vmap":
         rows = ", ".join(names)
@@ -142,6 +126,40 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         cast=check.operation == "one_hot",
     )
     return _heading(check) + _switches(check) + framework_syntax.write(check.framework, program)
+
+
+def _tensors(
+    check: Check, arguments: Arguments, names: list[str], by_hand: bool
+) -> dict[str, literals.Array]:
+    """The tensors that a check's program defines: the arguments', the upstream gradient and the direction."""
+    tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
+    flow = tensors.pop("upstream", None)
+    if check.quantity != "value":
+        shape = OPERATIONS[check.operation].result_shape(dict(arguments))
+        raised = bool(check.message and not check.observed)  # perhaps on the flow, which runs always give
+        if shape or by_hand or raised or flow is not None:
+            tensors["upstream"] = upstream(shape) if flow is None else flow
+    if check.quantity.startswith(SECOND):
+        tensors["direction"] = direction(tensors[names[0]].shape)
+    return tensors
+
+
+def _keywords(
+    check: Check, arguments: Arguments, names: list[str], tensors: Mapping[str, literals.Array]
+) -> dict[str, ast.expr]:
+    """The keywords of the call: what is no input and not the default, and tensors by their names."""
+    keywords = {
+        name: _literal(value) for name, value in arguments.items() if name not in names and _said(name, value)
+    }
+    if _ignores(arguments):  # not every framework's default is the suite's
+        keywords["ignore_index"] = _literal(arguments["ignore_index"])
+    keywords |= {
+        name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name not in FLOWS
+    }
+    axis = arguments.get("axis")
+    if check.mode == "vmap" and isinstance(axis, int) and axis > 0:
+        keywords["axis"] = _literal(axis - 1)  # that of a row
+    return keywords
 
 
 def _heading(check: Check) -> str:
