@@ -1,0 +1,43 @@
+"""Formulas: any loss as a text over a small vocabulary; `from conformance import formula as m`.
+
+From the text follow the exact value and its derivatives, the bound of the formula as written and a NumPy
+reference:
+
+    @m.operation(logits=m.scores, target=m.targets)
+    def focal(logits, target, *, gamma=2.0, reduction="mean"):
+        p = m.sigmoid(logits)
+        agree = p * target + (1 - p) * (1 - target)
+        return m.reduce(m.binary_cross_entropy_with_logits(logits, target) * (1 - agree) ** gamma, reduction)
+"""
+
+from __future__ import annotations
+
+from conformance.operations.formula.graph import FormulaError
+from conformance.operations.formula.kinds import (
+    class_probabilities,
+    labels,
+    log_probs,
+    matrix,
+    probabilities,
+    scores,
+    targets,
+    weights,
+)
+from conformance.operations.formula.operation import FormulaOperation, operation
+from conformance.operations.formula.vocabulary import *  # noqa: F403  # the vocabulary is its __all__
+from conformance.operations.formula.vocabulary import __all__ as _VOCABULARY
+
+__all__ = [
+    "FormulaError",
+    "FormulaOperation",
+    "class_probabilities",
+    "labels",
+    "log_probs",
+    "matrix",
+    "operation",
+    "probabilities",
+    "scores",
+    "targets",
+    "weights",
+    *_VOCABULARY,
+]
