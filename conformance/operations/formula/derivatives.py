@@ -126,6 +126,7 @@ RULES: dict[str, Rule] = {
     "sigmoid": _sigmoid,
     "softplus": lambda node, a: (a * elementwise("sigmoid", node.operands[0]),),
     "shift": lambda node, a: (a, None),
+    "with_adjoint": lambda node, a: (None, node.options["adjoint"](a)),
     "sum": lambda node, a: (broadcast(a, node.operands[0].shape),),
     "broadcast": _unbroadcast,
     "reshape": lambda node, a: (graph.reshape(a, node.operands[0].shape),),

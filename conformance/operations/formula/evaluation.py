@@ -49,7 +49,7 @@ def moved(node: Node, array: Any) -> Any:
             return np.reshape(array, node.shape)
         case "transpose":
             return np.swapaxes(array, -1, -2)
-        case "stop":
+        case "stop" | "with_adjoint":
             return array
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -242,6 +242,17 @@ def scattered(node: Node, labels: Node, shape: Shape, axis: int) -> Node:
 def stopped(node: Node) -> Node:
     """The array as a constant to differentiation, and free of error of its own."""
     return Node("stop", (node,), node.shape)
+
+
+def with_adjoint(body: Node, operand: Node, adjoint: Callable[[Node], Node]) -> Node:
+    """An expression whose derivative is the one that its standard backward pass computes.
+
+    Args:
+        body: The expression.
+        operand: What it is differentiated with respect to; `body` depends on inputs through it alone.
+        adjoint: The operand's adjoint, given that of the expression.
+    """
+    return Node("with_adjoint", (body, operand), body.shape, options={"adjoint": adjoint})
 
 
 def ordered(results: Sequence[Node]) -> list[Node]:

@@ -137,19 +137,36 @@ def softmax(x: Node, axis: int | None = None) -> Node:
     """exp(x) over its sum along the axis; None is the axis of classes: 1, and 0 for a single row."""
     shifted, _, along = _shifted(x, axis)
     exponentials = exp(shifted)
-    return exponentials / sum(exponentials, along, keepdims=True)
+    body = exponentials / sum(exponentials, along, keepdims=True)
+
+    def adjoint(upstream: Node) -> Node:
+        return result * (upstream - sum(result * upstream, along, keepdims=True))
+
+    result = graph.with_adjoint(body, x, adjoint)
+    return result
 
 
 def log_softmax(x: Node, axis: int | None = None) -> Node:
     """log(softmax(x)) along the axis; None is the axis of classes."""
     shifted, _, along = _shifted(x, axis)
-    return shifted - log(sum(exp(shifted), along, keepdims=True))
+    body = shifted - log(sum(exp(shifted), along, keepdims=True))
+
+    def adjoint(upstream: Node) -> Node:
+        return upstream - exp(result) * sum(upstream, along, keepdims=True)
+
+    result = graph.with_adjoint(body, x, adjoint)
+    return result
 
 
 def logsumexp(x: Node, axis: int | None = None) -> Node:
     """log(sum(exp(x))) along the axis, which goes; None is the axis of classes."""
     shifted, top, along = _shifted(x, axis)
-    whole = log(sum(exp(shifted), along, keepdims=True)) + top
+    body = log(sum(exp(shifted), along, keepdims=True)) + top
+
+    def adjoint(upstream: Node) -> Node:
+        return softmax(x, along) * upstream
+
+    whole = graph.with_adjoint(body, x, adjoint)
     (axis,) = graph.axes_of(whole, along)
     return graph.reshape(whole, whole.shape[:axis] + whole.shape[axis + 1 :])
 
