@@ -13,6 +13,7 @@ reference:
 from __future__ import annotations
 
 from conformance.operations.formula.graph import FormulaError
+from conformance.operations.formula.graph import Node as Expression
 from conformance.operations.formula.kinds import (
     class_probabilities,
     labels,
@@ -25,9 +26,10 @@ from conformance.operations.formula.kinds import (
 )
 from conformance.operations.formula.operation import FormulaOperation, operation
 from conformance.operations.formula.vocabulary import *  # noqa: F403  # the vocabulary is its __all__
-from conformance.operations.formula.vocabulary import __all__ as _VOCABULARY
+from conformance.operations.formula.vocabulary import __all__ as _vocabulary
 
 __all__ = [
+    "Expression",
     "FormulaError",
     "FormulaOperation",
     "class_probabilities",
@@ -39,5 +41,5 @@ __all__ = [
     "scores",
     "targets",
     "weights",
-    *_VOCABULARY,
+    *_vocabulary,
 ]

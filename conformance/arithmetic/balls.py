@@ -33,6 +33,8 @@ ONE: Ball = flint.arb(1)
 NAN: Ball = flint.arb("nan")
 INFINITY: Ball = flint.arb("inf")
 MINUS_INFINITY: Ball = flint.arb("-inf")
+#: The ball of all numbers, which says nothing yet: more precision will tell.
+UNDECIDED: Ball = flint.arb(0, "inf")
 
 #: A term that many bits below an exact float64 sum can change no rounding of it beyond its own sign.
 TAIL_BITS = 4352
@@ -143,8 +145,7 @@ def quotient(left: Ball, right: Ball) -> Ball:
     """left / right; nan over an exact zero."""
     if right.is_zero():
         return NAN
-    # A divisor that may be zero says nothing yet: more precision will tell.
-    return flint.arb(0, "inf") if right.contains(ZERO) else left / right
+    return UNDECIDED if right.contains(ZERO) else left / right
 
 
 def total(whole: Ball, tail: Ball) -> Ball:

@@ -192,6 +192,10 @@ class Operation(ABC):
         """The inputs that second derivatives are taken with respect to: the scores."""
         return self.differentiable(arguments)[:1]
 
+    def fingerprint(self, arguments: Arguments) -> bytes:
+        """What tells an operation from another of the same name, beside the suite's own code."""
+        return b""
+
     def row_axis(self, arguments: Arguments) -> int | None:
         """The axis along which an element of the result depends on a whole row; None where on none."""
         return None

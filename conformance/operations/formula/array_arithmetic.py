@@ -1,4 +1,4 @@
-"""NumPy reference of an expression graph: each primitive in one dtype; half types in float32, rounded once."""
+"""NumPy reference of an expression graph: each primitive in one dtype, half types in float32."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ class ArrayArithmetic:
 
     Attributes:
         dtype: float32 or float64, in which everything is computed.
+        nan_inputs: See `BallArithmetic`.
     """
 
     dtype: str
+    nan_inputs: bool = False
 
     def leaf(self, node: Node, value: Any) -> Any:
         """The number in the dtype."""
@@ -35,8 +37,24 @@ class ArrayArithmetic:
             if node.primitive == "real":
                 return operands[0].astype(self.dtype)
             if node.primitive == "scatter":
-                return spread(operands[0], operands[1], node.shape, node.options["axis"], 0)
+                return spread(operands[0], operands[1], node.shape, node.options["axis"], self._zero)
+            if node.primitive == "take":
+                return at_labels(operands[0], operands[1], node.options["axis"], self._zero)
+            if node.primitive == "multiply" or node.options.get("removes"):
+                return self._removing(node, *operands)
             return _PRIMITIVES[node.primitive](node, *operands)
+
+    @property
+    def _zero(self) -> Any:
+        return np.dtype(self.dtype).type(0)
+
+    def _removing(self, node: Node, left: Any, right: Any) -> Any:
+        """A product or quotient in which a coefficient of exactly 0 removes its term."""
+        result = left * right if node.primitive == "multiply" else left / right
+        removed = (left == 0) | ((right == 0) & (node.primitive == "multiply"))
+        if self.nan_inputs:
+            removed &= ~np.isnan(left) & ~np.isnan(right)
+        return np.where(removed, self._zero, result)
 
 
 def _sigmoid(_node: Node, x: Any) -> Any:
@@ -45,18 +63,10 @@ def _sigmoid(_node: Node, x: Any) -> Any:
     return np.where(x >= 0, one / (one + small), np.where(np.isnan(x), x, small / (one + small)))
 
 
-def _multiply(_node: Node, left: Any, right: Any) -> Any:
-    """The product; a coefficient of exactly 0 removes an infinite factor, but no nan."""
-    product = left * right
-    removed = ((left == 0) | (right == 0)) & ~np.isnan(left) & ~np.isnan(right)
-    return np.where(removed, product.dtype.type(0), product)
-
-
 _PRIMITIVES: dict[str, Callable[..., Any]] = {
     "add": lambda _node, left, right: left + right,
     "subtract": lambda _node, left, right: left - right,
     "shift": lambda _node, left, right: left - right,
-    "multiply": _multiply,
     "divide": lambda _node, left, right: left / right,
     "negate": lambda _node, x: -x,
     "exp": lambda _node, x: np.exp(x),
@@ -77,5 +87,4 @@ _PRIMITIVES: dict[str, Callable[..., Any]] = {
     "sum": lambda node, x: x.sum(axis=node.options["axes"], keepdims=True),
     "max": lambda node, x: x.max(axis=node.options["axes"], keepdims=True),
     "matmul": lambda _node, left, right: left @ right,
-    "take": lambda node, x, labels: at_labels(x, labels, node.options["axis"]),
 }

@@ -6,6 +6,7 @@ One rule beyond arithmetic: a coefficient of exactly 0 removes its term (0 x inf
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,24 +17,36 @@ from conformance.arithmetic.balls import (
     MINUS_INFINITY,
     NAN,
     ONE,
+    UNDECIDED,
     ZERO,
     Ball,
     ball,
+    current_precision,
     exponential,
     is_nan,
     magnitude,
     precision,
-    current_precision,
 )
 from conformance.operations.formula.evaluation import at_labels, moved, spread
 from conformance.operations.formula.graph import Node
 
 Balls = npt.NDArray[np.object_]
-UNDECIDED: Ball = INFINITY * 3  # the ball of all numbers: more precision will tell
+#: Orders of two balls beside -1, 0 and 1.
+UNORDERED, UNKNOWN = 2, 3
+#: At this precision two balls that still overlap count as equal numbers: neither branch is right.
+DECIDED_BITS = 2048
 
 
+@dataclass(frozen=True)
 class BallArithmetic:
-    """Each primitive on object arrays of balls, at the precision of the context."""
+    """Each primitive on object arrays of balls, at the precision of the context.
+
+    Attributes:
+        nan_inputs: Whether a nan is among the inputs. If none is, a nan is a value that is undefined, and a
+            coefficient of exactly 0 removes it like an infinity.
+    """
+
+    nan_inputs: bool = False
 
     def leaf(self, node: Node, value: Any) -> Balls:
         """Balls of radius 0."""
@@ -44,7 +57,11 @@ class BallArithmetic:
         structural = moved(node, operands[0])
         if node.primitive == "stop":
             return _array(_middle(operands[0]))
-        return _PRIMITIVES[node.primitive](node, *operands) if structural is None else structural
+        if structural is not None:
+            return structural
+        if node.primitive in ("multiply", "divide", "matmul") and not self.nan_inputs:
+            return _WITHOUT_NAN[node.primitive](node, *operands)
+        return _PRIMITIVES[node.primitive](node, *operands)
 
 
 def _array(value: Any) -> Balls:
@@ -57,7 +74,7 @@ def _elementwise(function: Callable[..., Ball], operands: int) -> Callable[..., 
 
 
 def _is_infinite(value: Ball) -> bool:
-    return bool(value == INFINITY or value == MINUS_INFINITY)
+    return bool(abs(value) == INFINITY)
 
 
 def _sign(value: Ball) -> int:
@@ -77,6 +94,11 @@ def _multiply(left: Ball, right: Ball) -> Ball:
     return (INFINITY if sign > 0 else MINUS_INFINITY) if sign and exact else UNDECIDED
 
 
+def _multiply_removing(left: Ball, right: Ball) -> Ball:
+    """The product where no input is nan: 0 removes a factor that is undefined, too."""
+    return ZERO if left.is_zero() or right.is_zero() else _multiply(left, right)
+
+
 def _divide(left: Ball, right: Ball) -> Ball:
     if left.is_nan() or right.is_nan() or right.is_zero():
         return NAN
@@ -85,6 +107,22 @@ def _divide(left: Ball, right: Ball) -> Ball:
     if right.contains(ZERO):
         return UNDECIDED
     return left / right if left.is_finite() else _multiply(left, ONE / right)
+
+
+def _divided(node: Node, left: Balls, right: Balls, nan_inputs: bool) -> Balls:
+    """A quotient, or one whose numerator is a coefficient (`graph.ratio`)."""
+    if not node.options.get("removes"):
+        return _array(np.frompyfunc(_divide, 2, 1)(left, right))
+    positive = node.options["positive"]
+
+    def quotient(numerator: Ball, divisor: Ball) -> Ball:
+        if numerator.is_zero() and not (nan_inputs and divisor.is_nan()):
+            return ZERO
+        if positive and divisor.is_zero() and _sign(numerator):
+            return _multiply(numerator, INFINITY)
+        return _divide(numerator, divisor)
+
+    return _array(np.frompyfunc(quotient, 2, 1)(left, right))
 
 
 def _exp(value: Ball) -> Ball:
@@ -179,10 +217,26 @@ def _add(left: Ball, right: Ball) -> Ball:
     return left + right
 
 
-def _compared(holds: Callable[[Ball, Ball], bool]) -> Callable[..., Any]:
-    """A comparison; balls that overlap are told apart by their midpoints."""
-    universal = np.frompyfunc(lambda left, right: holds(_middle_of(left), _middle_of(right)), 2, 1)
-    return lambda _node, left, right: np.asarray(universal(left, right), dtype=bool)
+def _compared(left: Ball, right: Ball) -> int:
+    """-1, 0 or 1 as the order of two balls; `UNORDERED` for nan; `UNKNOWN` where they overlap."""
+    if is_nan(left) or is_nan(right):
+        return UNORDERED
+    if left < right:
+        return -1
+    if left > right:
+        return 1
+    return 0 if left == right or _is_infinite(left) else UNKNOWN
+
+
+def _comparison(*true: int) -> Callable[..., Any]:
+    """A comparison that holds for these orders: 1, 0, or -1 where the balls do not say."""
+    universal = np.frompyfunc(_compared, 2, 1)
+
+    def compare(_node: Node, left: Balls, right: Balls) -> Any:
+        order = np.asarray(universal(left, right), dtype=np.int8)
+        return np.where(order == UNKNOWN, -1, np.isin(order, true)).astype(np.int8)
+
+    return compare
 
 
 def _middle_of(value: Ball) -> Ball:
@@ -200,14 +254,21 @@ def _largest(node: Node, array: Balls) -> Balls:
     return result
 
 
-def _product(_node: Node, left: Balls, right: Balls) -> Balls:
+def _product(multiply: Callable[[Ball, Ball], Ball]) -> Callable[..., Balls]:
     """A matrix product, term by term: an infinite entry beside a coefficient of 0 is removed."""
-    terms = np.frompyfunc(_multiply, 2, 1)(left[:, :, None], right[None, :, :])
-    return _array(np.add.reduce(_array(terms), axis=1, initial=ZERO))
+    universal = np.frompyfunc(multiply, 2, 1)
+
+    def product(_node: Node, left: Balls, right: Balls) -> Balls:
+        terms = universal(left[:, :, None], right[None, :, :])
+        return _array(np.add.reduce(_array(terms), axis=1, initial=ZERO))
+
+    return product
 
 
 def _chosen(_node: Node, condition: Any, yes: Balls, no: Balls) -> Balls:
-    return _array(np.where(condition, yes, no))
+    """The branch of each element; where the condition stays unknown at a high precision it is undefined."""
+    unknown = UNDECIDED if current_precision() < DECIDED_BITS else NAN
+    return _array(np.where(condition == 1, yes, np.where(condition == 0, no, unknown)))
 
 
 _ball = np.frompyfunc(lambda value: ball(float(value)), 1, 1)
@@ -218,7 +279,7 @@ _PRIMITIVES: dict[str, Callable[..., Any]] = {
     "subtract": _elementwise(lambda left, right: left - right, 2),
     "shift": _elementwise(lambda left, right: left - right, 2),
     "multiply": _elementwise(_multiply, 2),
-    "divide": _elementwise(_divide, 2),
+    "divide": lambda node, left, right: _divided(node, left, right, True),
     "negate": _elementwise(lambda value: -value, 1),
     "exp": _elementwise(_exp, 1),
     "expm1": _elementwise(_expm1, 1),
@@ -232,14 +293,20 @@ _PRIMITIVES: dict[str, Callable[..., Any]] = {
     "power": lambda node, array: _array(
         np.frompyfunc(lambda value: _power(value, node.options["exponent"]), 1, 1)(array)
     ),
-    "less": _compared(lambda left, right: bool(left < right)),
-    "less_equal": _compared(lambda left, right: bool(left <= right)),
-    "equal": _compared(lambda left, right: bool(left == right)),
-    "not_equal": _compared(lambda left, right: bool(left != right)),
+    "less": _comparison(-1),
+    "less_equal": _comparison(-1, 0),
+    "equal": _comparison(0),
+    "not_equal": _comparison(-1, 1, UNORDERED),
     "where": _chosen,
     "sum": _summed,
     "max": _largest,
-    "matmul": _product,
-    "take": lambda node, array, labels: at_labels(array, labels, node.options["axis"]),
+    "matmul": _product(_multiply),
+    "take": lambda node, array, labels: at_labels(array, labels, node.options["axis"], ZERO),
     "scatter": lambda node, array, labels: spread(array, labels, node.shape, node.options["axis"], ZERO),
+}
+#: The same, where no input is nan.
+_WITHOUT_NAN: dict[str, Callable[..., Any]] = {
+    "multiply": _elementwise(_multiply_removing, 2),
+    "divide": lambda node, left, right: _divided(node, left, right, False),
+    "matmul": _product(_multiply_removing),
 }

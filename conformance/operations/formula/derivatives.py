@@ -1,11 +1,15 @@
-"""Derivatives of an expression graph, as graphs: reverse-mode differentiation (the adjoint program)."""
+"""Derivatives of an expression graph, as graphs: reverse-mode differentiation (the adjoint program).
+
+At a kink (two equal arguments of a maximum, 0 under an absolute value) there is no derivative: it is nan.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from conformance.operations.formula import graph
-from conformance.operations.formula.graph import Node, broadcast, constant, elementwise, where
+from conformance.operations.formula.graph import Node, broadcast, constant, elementwise, ratio, where
 
 Rule = Callable[[Node, Node], tuple["Node | None", ...]]
 
@@ -50,22 +54,28 @@ def _unbroadcast(node: Node, adjoint: Node) -> tuple[Node]:
     return (graph.reshape(summed, operand.shape),)
 
 
+def _no_limit(adjoint: Node) -> Node:
+    """The adjoint at a kink: undefined, unless the coefficient before it is exactly 0."""
+    return adjoint * constant(math.nan)
+
+
 def _maximum(node: Node, adjoint: Node) -> tuple[Node, Node]:
     left, right = node.operands
-    half = where(left == right, adjoint * 0.5, 0.0)
-    return where(right < left, adjoint, half), where(left < right, adjoint, half)
+    kink = where(left == right, _no_limit(adjoint), 0.0)
+    return where(right < left, adjoint, kink), where(left < right, adjoint, kink)
 
 
 def _max(node: Node, adjoint: Node) -> tuple[Node]:
     (operand,) = node.operands
-    attained = where(operand == broadcast(node, operand.shape), 1.0, 0.0)
-    count = graph.reduced("sum", attained, node.options["axes"], True)
-    return (attained * broadcast(adjoint / count, operand.shape),)
+    attained = operand == broadcast(node, operand.shape)
+    count = graph.reduced("sum", where(attained, 1.0, 0.0), node.options["axes"], True)
+    alone = where(count == 1.0, adjoint, _no_limit(adjoint))
+    return (where(attained, broadcast(alone, operand.shape), 0.0),)
 
 
 def _divide(node: Node, adjoint: Node) -> tuple[Node, Node]:
     _, divisor = node.operands
-    left = adjoint / divisor
+    left = ratio(adjoint, divisor, node.options.get("positive", False))
     return left, -(left * node)
 
 
@@ -74,13 +84,12 @@ def _power(node: Node, adjoint: Node) -> tuple[Node]:
     exponent = node.options["exponent"]
     if exponent == 0.0:
         return (adjoint * 0.0,)
-    slope = base ** (exponent - 1.0) * exponent if exponent != 1.0 else constant(1.0)
-    return (adjoint * slope,)
+    return (adjoint if exponent == 1.0 else adjoint * (base ** (exponent - 1.0) * exponent),)
 
 
 def _abs(node: Node, adjoint: Node) -> tuple[Node]:
     (x,) = node.operands
-    return (where(x > 0, adjoint, where(x < 0, -adjoint, adjoint * 0.0)),)
+    return (where(x > 0, adjoint, where(x < 0, -adjoint, _no_limit(adjoint))),)
 
 
 def _matmul(node: Node, adjoint: Node) -> tuple[Node, Node]:
@@ -102,8 +111,14 @@ def _scatter(node: Node, adjoint: Node) -> tuple[Node, None]:
 
 
 def _sigmoid(node: Node, adjoint: Node) -> tuple[Node]:
+    """Both factors of the slope without cancellation; its own slope as double backward computes it."""
     (x,) = node.operands
-    return (adjoint * (node * elementwise("sigmoid", -x)),)
+
+    def curvature(upstream: Node) -> list[Node]:
+        return [upstream * (slope * (1.0 - 2.0 * node))]
+
+    slope = graph.with_adjoint(node * elementwise("sigmoid", -x), [x], curvature)
+    return (adjoint * slope,)
 
 
 #: For each primitive, the adjoints of its operands, given the node and its own adjoint; without a rule: none.
@@ -116,9 +131,9 @@ RULES: dict[str, Rule] = {
     "power": _power,
     "exp": lambda node, a: (a * node,),
     "expm1": lambda node, a: (a * elementwise("exp", node.operands[0]),),
-    "log": lambda node, a: (a / node.operands[0],),
-    "log1p": lambda node, a: (a / (1.0 + node.operands[0]),),
-    "sqrt": lambda node, a: (a * 0.5 / node,),
+    "log": lambda node, a: (ratio(a, node.operands[0], positive=True),),
+    "log1p": lambda node, a: (ratio(a, 1.0 + node.operands[0], positive=True),),
+    "sqrt": lambda node, a: (ratio(a * 0.5, node, positive=True),),
     "abs": _abs,
     "maximum": _maximum,
     "max": _max,
@@ -126,7 +141,10 @@ RULES: dict[str, Rule] = {
     "sigmoid": _sigmoid,
     "softplus": lambda node, a: (a * elementwise("sigmoid", node.operands[0]),),
     "shift": lambda node, a: (a, None),
-    "with_adjoint": lambda node, a: (None, node.options["adjoint"](a)),
+    "with_adjoint": lambda node, a: (None, *node.options["adjoint"](a)),
+    "computed_as": lambda _node, a: (a, None),
+    "real": lambda _node, _a: (None,),
+    "stop": lambda _node, _a: (None,),
     "sum": lambda node, a: (broadcast(a, node.operands[0].shape),),
     "broadcast": _unbroadcast,
     "reshape": lambda node, a: (graph.reshape(a, node.operands[0].shape),),

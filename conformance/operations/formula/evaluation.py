@@ -49,18 +49,22 @@ def moved(node: Node, array: Any) -> Any:
             return np.reshape(array, node.shape)
         case "transpose":
             return np.swapaxes(array, -1, -2)
-        case "stop" | "with_adjoint":
+        case "stop" | "with_adjoint" | "computed_as":
             return array
     return None
 
 
-def at_labels(array: Any, labels: Any, axis: int) -> Any:
-    """Each row's entry at its label."""
-    return np.take_along_axis(array, np.expand_dims(labels, axis), axis).squeeze(axis)
+def at_labels(array: Any, labels: Any, axis: int, zero: Any) -> Any:
+    """Each row's entry at its label; `zero` at a label that is no class (an ignored one)."""
+    classes = array.shape[axis]
+    inside = (labels >= 0) & (labels < classes)
+    if not classes:
+        return np.full(labels.shape, zero, dtype=array.dtype)
+    index = np.expand_dims(np.where(inside, labels, 0), axis)
+    return np.where(inside, np.take_along_axis(array, index, axis).squeeze(axis), zero)
 
 
 def spread(array: Any, labels: Any, shape: tuple[int, ...], axis: int, zero: Any) -> Any:
-    """Each row's number at its label, `zero` elsewhere."""
-    whole = np.full(shape, zero, dtype=np.asarray(array).dtype)
-    np.put_along_axis(whole, np.expand_dims(labels, axis), np.expand_dims(array, axis), axis)
-    return whole
+    """Each row's number at its label, `zero` elsewhere and in rows whose label is no class."""
+    classes = np.arange(shape[axis]).reshape([-1 if number == axis else 1 for number in range(len(shape))])
+    return np.where(classes == np.expand_dims(labels, axis), np.expand_dims(array, axis), zero)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +63,9 @@ class Node:
     def __neg__(self) -> Node:
         return elementwise("negate", self)
 
+    def __abs__(self) -> Node:
+        return elementwise("abs", self)
+
     def __pow__(self, exponent: object) -> Node:
         if isinstance(exponent, Node):
             return elementwise("exp", exponent * elementwise("log", self))
@@ -94,6 +98,7 @@ class Node:
         return comparison("not_equal", self, other)
 
     __hash__ = object.__hash__
+    __array_ufunc__ = None  # so that a NumPy number on the left leaves the operator to this class
 
     def __bool__(self) -> bool:
         raise FormulaError("a branch on data: write where(condition, a, b) instead of if, and, or, not")
@@ -109,11 +114,16 @@ class Node:
         """The number of axes."""
         return len(self.shape)
 
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
 
 def constant(value: object) -> Node:
     """A number, the same whatever the inputs; in a dtype it is rounded to it."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise FormulaError(f"constant takes a number, not {value!r}")
+        raise FormulaError(f"{value!r} stands where a number or an expression must")
     return Node("constant", (), (), options={"value": float(value)})
 
 
@@ -133,27 +143,27 @@ def common_shape(nodes: Sequence[Node]) -> Shape:
         return np.broadcast_shapes(*(node.shape for node in nodes))
     except ValueError:
         shapes = " and ".join(str(list(node.shape)) for node in nodes)
-        raise FormulaError(f"the shapes {shapes} do not fit each other") from None
+        remedy = "reduce with keepdims=True, or take each row's entry"
+        raise FormulaError(f"the shapes {shapes} do not fit each other: {remedy}") from None
 
 
 def elementwise(primitive: str, *operands: object, **options: Any) -> Node:
     """A primitive element by element over operands that are broadcast to one shape."""
-    nodes = [as_node(operand) for operand in operands]
-    if any(node.kind == "truth" for node in nodes):
-        raise FormulaError("a comparison stands only inside where(condition, a, b)")
-    nodes = [to_real(node) for node in nodes]
+    nodes = [to_real(as_node(operand)) for operand in operands]
     shape = common_shape(nodes)
     return Node(primitive, tuple(broadcast(node, shape) for node in nodes), shape, options=options)
 
 
 def to_real(node: Node) -> Node:
-    """Integers as real numbers."""
+    """Integers as real numbers; FormulaError for a comparison."""
+    if node.kind == "truth":
+        raise FormulaError("a comparison stands only as the first argument of where(condition, a, b)")
     return Node("real", (node,), node.shape) if node.kind == "integer" else node
 
 
 def comparison(primitive: str, left: object, right: object) -> Node:
     """The truth of a comparison, element by element; it stands only inside `where`."""
-    nodes = [as_node(left), as_node(right)]
+    nodes = [to_real(as_node(left)), to_real(as_node(right))]
     shape = common_shape(nodes)
     return Node(primitive, tuple(broadcast(node, shape) for node in nodes), shape, "truth")
 
@@ -215,7 +225,7 @@ def class_axis(node: Node) -> int:
 
 
 def take(node: Node, labels: Node) -> Node:
-    """Each row's entry at its label; the class axis is 1, and 0 for a single row.
+    """Each row's entry at its label, along the class axis; 0 at a label that is no class.
 
     Of a table with one axis (class weights), the entry of each label.
     """
@@ -235,7 +245,7 @@ def take(node: Node, labels: Node) -> Node:
 
 
 def scattered(node: Node, labels: Node, shape: Shape, axis: int) -> Node:
-    """Each row's number at its label, 0 elsewhere: what `take` is the transpose of."""
+    """Each row's number at its label, 0 elsewhere: the transpose of `take`."""
     return Node("scatter", (node, labels), shape, options={"axis": axis})
 
 
@@ -244,15 +254,37 @@ def stopped(node: Node) -> Node:
     return Node("stop", (node,), node.shape)
 
 
-def with_adjoint(body: Node, operand: Node, adjoint: Callable[[Node], Node]) -> Node:
+def with_adjoint(body: Node, operands: Sequence[Node], adjoint: Callable[[Node], Sequence[Node]]) -> Node:
     """An expression whose derivative is the one that its standard backward pass computes.
 
     Args:
         body: The expression.
-        operand: What it is differentiated with respect to; `body` depends on inputs through it alone.
-        adjoint: The operand's adjoint, given that of the expression.
+        operands: What it is differentiated with respect to; `body` depends on inputs through them alone.
+        adjoint: The operands' adjoints, given that of the expression.
     """
-    return Node("with_adjoint", (body, operand), body.shape, options={"adjoint": adjoint})
+    return Node("with_adjoint", (body, *operands), body.shape, options={"adjoint": adjoint})
+
+
+def computed_as(exact: Node, standard: Node) -> Node:
+    """An expression, and another of the same value that the standard algorithm computes.
+
+    The exact value is that of the first, which has limits where the second has none; the bound is that of
+    whichever loses more.
+    """
+    return Node("computed_as", (exact, standard), exact.shape)
+
+
+def ratio(numerator: Node, divisor: Node, positive: bool = False) -> Node:
+    """A quotient in which a numerator of exactly 0 removes the term, over 0 and over what is undefined.
+
+    Args:
+        numerator: The coefficient.
+        divisor: What it is divided by, of the same shape.
+        positive: Whether a divisor of 0 is the limit of positive numbers: over it the quotient is infinite.
+    """
+    return Node(
+        "divide", (numerator, divisor), numerator.shape, options={"removes": True, "positive": positive}
+    )
 
 
 def ordered(results: Sequence[Node]) -> list[Node]:
@@ -269,3 +301,16 @@ def ordered(results: Sequence[Node]) -> list[Node]:
             waiting.append((node, True))
             waiting += [(operand, False) for operand in node.operands if id(operand) not in seen]
     return order
+
+
+def described(results: Sequence[Node]) -> str:
+    """The graph as text, the same for the same computation: what exact values are kept by."""
+    order = ordered(results)
+    numbers = {id(node): number for number, node in enumerate(order)}
+    lines = []
+    for node in order:
+        options = sorted((name, value) for name, value in node.options.items() if not callable(value))
+        lines.append(
+            f"{node.primitive} {[numbers[id(item)] for item in node.operands]} {node.shape} {options}"
+        )
+    return "\n".join([*lines, str([numbers[id(node)] for node in results])])

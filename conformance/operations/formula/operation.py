@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,7 @@ import numpy as np
 from conformance.arithmetic.balls import Ball, is_nan
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
-from conformance.operations.base import (
-    SECOND,
-    Arguments,
-    Input,
-    Operation,
-    Parameter,
-    ParameterKind,
-    direction,
-    unknown_quantity,
-)
+from conformance.operations.base import SECOND, Arguments, Operation, direction, unknown_quantity
 from conformance.operations.error_analysis.model import FormatLike, Pair, Rounding
 from conformance.operations.formula import graph, vocabulary
 from conformance.operations.formula.array_arithmetic import ArrayArithmetic
@@ -32,15 +22,18 @@ from conformance.operations.formula.evaluation import evaluate
 from conformance.operations.formula.graph import FormulaError, Node
 from conformance.operations.formula.kinds import Kind
 from conformance.operations.formula.running_error import ErrorArithmetic
+from conformance.operations.formula.signature import Formula, located, signature
 
-Formula = Callable[..., Node]
 #: Graphs of a formula that are kept, one for each combination of shapes and parameters.
 MAX_GRAPHS = 256
-UPSTREAM, DIRECTION = "@upstream", "@direction"
+#: Elements of a value up to which its conditioning is computed element by element; above, it is estimated.
+MAX_CONDITIONED_ELEMENTS = 16
+UPSTREAM, DIRECTION = "@upstream", "@direction "
+GRADIENT, JVP = "gradient:", "jvp:"
 
 
 class NoLimitError(ArgumentError):
-    """The formula gives no number at these inputs, and no nan went in: inf - inf, 0 / 0."""
+    """The formula gives no number at these inputs, and no nan went in: inf - inf, 0 / 0, a kink."""
 
 
 class FormulaOperation(Operation):
@@ -48,7 +41,7 @@ class FormulaOperation(Operation):
 
     Attributes:
         function: The formula, over expressions.
-        kinds: The kind of each input, by its name.
+        kinds: The kind of each input and optional tensor, by its name.
         best: The formula of the best known algorithm, which gives the attainable bound; None: without.
     """
 
@@ -58,8 +51,7 @@ class FormulaOperation(Operation):
         self.function, self.kinds, self.best = function, dict(kinds), best
         self.name = function.__name__  # type: ignore[misc]
         self.__doc__ = function.__doc__
-        inputs, parameters = _signature(function, self.kinds)
-        self.inputs, self.parameters = inputs, parameters  # type: ignore[misc]
+        self.inputs, self.parameters = signature(function, self.kinds)  # type: ignore[misc]
         self._graphs: dict[Any, Node] = {}
 
     def __call__(self, *inputs: Any, **parameters: Any) -> Node:
@@ -77,6 +69,24 @@ class FormulaOperation(Operation):
         """See `Operation`."""
         return self.value(arguments).shape
 
+    def quantity_shape(self, arguments: Arguments, quantity: str) -> tuple[int, ...]:
+        """See `Operation`; a `jvp:INPUT` has the shape of the value."""
+        return self._graph(self.function, arguments, quantity).shape
+
+    def row_axis(self, arguments: Arguments) -> int | None:
+        """See `Operation`: the class axis where there are labels or class probabilities."""
+        if not any(kind.name in ("labels", "class_probabilities") for kind in self.kinds.values()):
+            return None
+        axes = np.ndim(np.asarray(arguments[self.inputs[0].name]))
+        return min(1, axes - 1) if axes else None
+
+    def fingerprint(self, arguments: Arguments) -> bytes:
+        """See `Operation`: a digest of the graphs at these arguments."""
+        graphs = [self.value(arguments)]
+        if self.best is not None:
+            graphs.append(self._graph(self.best, arguments, "value"))
+        return hashlib.sha256(graph.described(graphs).encode()).digest()
+
     def value(self, arguments: Arguments) -> Node:
         """The formula's graph at the arguments' shapes."""
         return self._graph(self.function, arguments, "value")
@@ -84,53 +94,68 @@ class FormulaOperation(Operation):
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`; NoLimitError where the formula gives none."""
         inputs = self._arrays(arguments, g)
-        flat = list(evaluate(self._graph(self.function, arguments, quantity), inputs, BallArithmetic()).flat)
-        undefined = any(is_nan(item) for item in flat)
-        if undefined and not any(
-            np.isnan(array).any() for array in inputs.values() if array.dtype.kind == "f"
-        ):
+        program = self._graph(self.function, arguments, quantity)
+        flat = list(evaluate(program, inputs, BallArithmetic(_has_nan(inputs))).flat)
+        if not _has_nan(inputs) and any(is_nan(item) for item in flat):
             raise NoLimitError(
-                f"{self.name}: the formula has no {quantity} at these inputs, only inf - inf or 0 / 0"
+                f"{self.name}: the formula has no {quantity} at these inputs, only inf - inf, 0 / 0 or a kink"
             )
         return flat
 
-    def error_bounds(self, arguments: Arguments, quantity: str, g: FloatArray, form: FormatLike) -> Pair:
-        """Bound and attainable bound, absolute: see `error_analysis.model.ErrorBounds`."""
+    def error_bounds(  # type: ignore[override]  # a method, where hand-derived bounds are objects
+        self, arguments: Arguments, quantity: str, g: FloatArray, form: FormatLike
+    ) -> Pair:
+        """Bound and attainable bound, absolute: see `error_analysis.model.ErrorBounds`.
+
+        Infinite where the formula as written may lose everything, or its analysis overflows float64.
+        """
         inputs, rounding = self._arrays(arguments, g), Rounding.of(form)
+        arithmetic = partial(ErrorArithmetic, rounding, nan_inputs=_has_nan(inputs))
         program = self._graph(self.function, arguments, quantity)
-        bound = evaluate(program, inputs, ErrorArithmetic(rounding)).error
+        bound = _defined(evaluate(program, inputs, arithmetic()).error, program)
         if self.best is None:
-            conditioned = evaluate(program, inputs, ErrorArithmetic(rounding, rounding.u, computed=False))
-            attainable = conditioned.error + rounding.u * np.abs(conditioned.value) + rounding.floor
+            conditioned = evaluate(program, inputs, arithmetic(inputs=rounding.u, computed=False))
+            condition = conditioned.error
+            if quantity == "value" and program.size <= MAX_CONDITIONED_ELEMENTS:
+                condition = np.fmin(condition, rounding.u * self._condition(arguments, inputs, program.shape))
+            attainable = condition + rounding.u * np.abs(conditioned.value) + rounding.floor
         else:
             best = self._graph(self.best, arguments, quantity)
-            attainable = evaluate(best, inputs, ErrorArithmetic(rounding)).error
-        bound = np.where(np.isnan(bound), 0.0, np.broadcast_to(bound, program.shape))
-        return bound, np.where(np.isnan(attainable), 0.0, np.minimum(bound, attainable))
+            attainable = evaluate(best, inputs, arithmetic()).error
+        return bound, np.minimum(bound, _defined(attainable, program))
+
+    def _condition(self, arguments: Arguments, inputs: dict[str, Any], shape: tuple[int, ...]) -> FloatArray:
+        """sum |x df/dx| of each element of the value: what a relative change of every input changes it by."""
+        arithmetic = ArrayArithmetic("float64", _has_nan(inputs))
+        names = [name for name, array in inputs.items() if name in arguments and array.dtype.kind == "f"]
+        total = np.zeros(shape)
+        for index in np.ndindex(shape):
+            unit = np.zeros(shape)
+            unit[index] = 1.0
+            for name in names:
+                program = self._graph(self.function, arguments, f"{GRADIENT}{name}")
+                slope = evaluate(program, {**inputs, UPSTREAM: unit}, arithmetic)
+                with np.errstate(all="ignore"):
+                    total[index] += np.sum(np.where(slope == 0, 0.0, np.abs(slope * inputs[name])))
+        return total
 
     def reference(self, arguments: Arguments, quantity: str, g: FloatArray, dtype: str) -> Any:
         """The quantity as NumPy computes it, in `dtype` (half types in float32, not yet rounded)."""
-        computed = "float64" if dtype == "float64" else "float32"
+        inputs = self._arrays(arguments, g)
+        arithmetic = ArrayArithmetic("float64" if dtype == "float64" else "float32", _has_nan(inputs))
         program = self._graph(self.function, arguments, quantity)
-        return np.broadcast_to(
-            evaluate(program, self._arrays(arguments, g), ArrayArithmetic(computed)), program.shape
-        )
+        return np.broadcast_to(evaluate(program, inputs, arithmetic), program.shape)
 
     def _arrays(self, arguments: Arguments, g: FloatArray) -> dict[str, Any]:
         """Every array that a graph of these arguments may name."""
         arrays = {name: np.asarray(value) for name, value in arguments.items() if _is_tensor(value)}
-        arrays[UPSTREAM] = np.asarray(g, np.float64)
-        for item in self.inputs:
-            arrays[DIRECTION + item.name] = direction(np.shape(arrays[item.name]))
-        return arrays
+        directions = {DIRECTION + name: direction(array.shape) for name, array in arrays.items()}
+        return {**arrays, **directions, UPSTREAM: np.asarray(g, np.float64)}
 
     def _graph(self, function: Formula, arguments: Arguments, quantity: str) -> Node:
         """The graph of a quantity, traced once for all arguments of the same shapes and parameters."""
-        key = (
-            function,
-            quantity,
-            tuple((name, _described(value)) for name, value in sorted(arguments.items())),
-        )
+        described = tuple((name, _described(value)) for name, value in sorted(arguments.items()))
+        key = (function, quantity, described)
         if key not in self._graphs:
             if len(self._graphs) >= MAX_GRAPHS:
                 self._graphs.clear()
@@ -139,34 +164,36 @@ class FormulaOperation(Operation):
 
     def _traced(self, function: Formula, arguments: Arguments, quantity: str) -> Node:
         nodes = {name: _input(name, value) for name, value in arguments.items() if _is_tensor(value)}
-        given = [nodes[item.name] for item in self.inputs]
-        names = [item.name for item in self.inputs]
         rest = {
             parameter.name: nodes.get(parameter.name, arguments.get(parameter.name, parameter.default))
             for parameter in self.parameters
         }
         with located(function):
-            result = function(*given, **rest)
+            result = function(*(nodes[item.name] for item in self.inputs), **rest)
             if not isinstance(result, Node) or result.kind != "real":
                 raise FormulaError(f"{self.name} must return an expression, not {type(result).__name__}")
-        if quantity == "value":
-            return result
+        return result if quantity == "value" else self._derivative(result, nodes, quantity)
+
+    def _derivative(self, result: Node, nodes: Mapping[str, Node], quantity: str) -> Node:
+        """The gradient by an input; or, along its direction, that of <gradient, direction> by it (`second:`)
+        or by the upstream gradient, which is the derivative of the value along it (`jvp:`).
+        """
         kind, _, name = quantity.partition(":")
-        if name not in nodes or nodes[name].kind != "real" or kind not in ("gradient", SECOND[:-1]):
+        if name not in nodes or nodes[name].kind != "real" or f"{kind}:" not in (GRADIENT, SECOND, JVP):
             raise unknown_quantity(self.name, quantity)
-        (slope,) = gradients(
-            result, [nodes[name]], Node("input", (), result.shape, options={"name": UPSTREAM})
-        )
-        if kind == "gradient" or name not in names:
+        flow = Node("input", (), result.shape, options={"name": UPSTREAM})
+        (slope,) = gradients(result, [nodes[name]], flow)
+        if kind == "gradient":
             return slope
         along = Node("input", (), nodes[name].shape, options={"name": DIRECTION + name})
-        (curvature,) = gradients(vocabulary.sum(slope * along), [nodes[name]], graph.constant(1.0))
+        by = flow if f"{kind}:" == JVP else nodes[name]
+        (curvature,) = gradients(vocabulary.sum(slope * along), [by], graph.constant(1.0))
         return curvature
 
     def _check_labels(self, name: str, array: Any, arguments: Arguments) -> None:
         """Labels index the classes of the first scores, but for the ignored one."""
-        first = np.shape(np.asarray(arguments[self.inputs[0].name]))
-        if not array.size or not first or self.kinds[self.inputs[0].name].name == "matrix":
+        kind, first = self.kinds[self.inputs[0].name], np.shape(np.asarray(arguments[self.inputs[0].name]))
+        if not array.size or not first or kind.integral or kind.name == "matrix":
             return
         count = first[min(1, len(first) - 1)]
         ignored = arguments.get("ignore_index")
@@ -183,11 +210,13 @@ def operation(*, best: Formula | None = None, **kinds: Kind) -> Callable[[Formul
     Args:
         best: The formula of the best known algorithm, of the same arguments; it gives the attainable bound.
             Without it that is the conditioning and one rounding of the result.
-        kinds: For each positional argument its kind, as `logits=scores`.
+        **kinds: For each positional argument its kind, as `logits=scores`, and for each optional tensor.
 
     Raises:
-        FormulaError: An argument without a kind, or a kind without an argument.
+        FormulaError: An argument without a kind, a kind without an argument, or a default that is none.
     """
+
+    best = best.function if isinstance(best, FormulaOperation) else best
 
     def decorated(function: Formula) -> FormulaOperation:
         with located(function):
@@ -196,59 +225,13 @@ def operation(*, best: Formula | None = None, **kinds: Kind) -> Callable[[Formul
     return decorated
 
 
-@contextmanager
-def located(function: Formula) -> Iterator[None]:
-    """Says, of an error inside, the file and line of the formula that it comes from."""
-    try:
-        yield
-    except (FormulaError, TypeError, ValueError, NameError, AttributeError, ArithmeticError) as error:
-        code = inspect.unwrap(function).__code__
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename == code.co_filename and frame.lineno
-        ]
-        text = str(error) if isinstance(error, FormulaError) else f"{type(error).__name__}: {error}"
-        raise FormulaError(
-            f"{code.co_filename}:{lines[-1] if lines else code.co_firstlineno}: {text}"
-        ) from None
+def _defined(error: Any, program: Node) -> FloatArray:
+    """Errors of the program's shape, infinite where they are undefined."""
+    return np.broadcast_to(np.where(np.isnan(error), np.inf, error), program.shape)
 
 
-def _signature(
-    function: Formula, kinds: Mapping[str, Kind]
-) -> tuple[tuple[Input, ...], tuple[Parameter, ...]]:
-    """The inputs and parameters of a formula, by its own signature."""
-    inputs, parameters = [], []
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise FormulaError(f"{function.__name__} takes *args or **kwargs: name every argument")
-        if name in kinds:
-            inputs.append(Input(name, "labels" if kinds[name].integral else "floating"))
-        elif parameter.default is parameter.empty:
-            raise FormulaError(f"{function.__name__}: {name} has neither a kind nor a default")
-        else:
-            parameters.append(Parameter(name, _parameter_kind(name, parameter.default), parameter.default))
-    missing = sorted(set(kinds) - {item.name for item in inputs})
-    if missing:
-        raise FormulaError(f"{function.__name__} has no argument {missing[0]!r}")
-    if not inputs:
-        raise FormulaError(f"{function.__name__} has no input: name a kind, as logits=scores")
-    return tuple(inputs), tuple(parameters)
-
-
-def _parameter_kind(name: str, default: object) -> ParameterKind:
-    """What a parameter holds, by its name and default."""
-    if name == "reduction":
-        return "reduction"
-    if default is None:
-        return "tensor"
-    if isinstance(default, bool):
-        return "flag"
-    if isinstance(default, int) and name in ("ignore_index", "num_classes"):
-        return "integer"
-    if isinstance(default, (int, float)):
-        return "axis" if name == "axis" else "real"
-    raise FormulaError(f"the default of {name} is no number, None, truth value or reduction: {default!r}")
+def _has_nan(arrays: Mapping[str, Any]) -> bool:
+    return any(bool(np.isnan(array).any()) for array in arrays.values() if array.dtype.kind == "f")
 
 
 def _is_tensor(value: object) -> bool:

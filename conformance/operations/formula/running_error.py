@@ -7,6 +7,7 @@ The model of rounding is that of the hand-derived bounds (`error_analysis.model`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -41,19 +42,23 @@ class ErrorArithmetic:
         rounding: The constants of the dtype.
         inputs: Relative error of each input: 0 for the bound, u for the conditioning.
         computed: Whether the primitives round: not for the conditioning.
+        nan_inputs: See `BallArithmetic`.
     """
 
     rounding: Rounding
     inputs: float = 0.0
     computed: bool = True
+    nan_inputs: bool = False
 
     def leaf(self, node: Node, value: Any) -> Approximation:
         """An input is what the computation gets; a constant is rounded where the dtype does not hold it."""
         array = np.asarray(value, np.float64)
+        size = np.where(np.isfinite(array), np.abs(array), 0.0)
         if node.primitive == "input":
-            return Approximation(array, self.inputs * np.abs(array))
-        exact = float(array) * 256 % 1 == 0 and abs(float(array)) <= 256
-        return Approximation(array, np.asarray(0.0 if exact else self.u * abs(array)))
+            return Approximation(array, self.inputs * size)
+        significand, _ = np.frexp(size)
+        exact = (significand / self.rounding.u) % 1 == 0
+        return Approximation(array, np.where(exact, 0.0, self.u * size))
 
     @property
     def u(self) -> float:
@@ -81,37 +86,58 @@ class ErrorArithmetic:
             return Approximation(*(np.where(condition, a, b) for a, b in zip(yes, no, strict=True)))
         if node.primitive == "stop":
             return Approximation(first.value, np.zeros(first.value.shape))
-        if moved(node, first.value) is not None:
-            return Approximation(*(moved(node, part) for part in first))
+        if node.primitive == "computed_as":
+            return _larger(*operands)
         if node.primitive in ("take", "scatter"):
             return Approximation(*(_at_labels(node, part, operands[1]) for part in first))
-        return _PRIMITIVES[node.primitive](self, node, *operands)
+        if isinstance(first, Approximation):
+            value = moved(node, first.value)
+            if value is not None:
+                return Approximation(value, moved(node, first.error))
+            return _PRIMITIVES[node.primitive](self, node, *operands)
+        return moved(node, first)
 
     def summed(self, value: Array, error: Array) -> Approximation:
         """The sum over the last axis, which goes."""
-        factor = self.rounding.summing(value)[..., 0] if self.computed else 0.0
         total = value.sum(-1)
+        if not self.computed or (not error.any() and self._whole(value)):
+            return Approximation(total, error.sum(-1))
+        factor = self.rounding.summing(value)[..., 0]
         return Approximation(total, error.sum(-1) + factor * np.abs(value).sum(-1))
+
+    def _whole(self, terms: Array) -> bool:
+        """Whether the terms are whole numbers whose sums the dtype holds: counts, which round nowhere."""
+        sizes = np.abs(terms)
+        return bool(np.all(sizes % 1 == 0) and np.all(sizes.sum(-1) * self.rounding.u <= 1))
+
+    def times(self, coefficient: Array, array: Array) -> Array:
+        """The product; an exact 0 removes an infinite factor, and without nan inputs an undefined one."""
+        removed = (coefficient == 0) | (array == 0)
+        if self.nan_inputs:
+            removed &= ~np.isnan(coefficient) & ~np.isnan(array)
+        return np.where(removed, 0.0, coefficient * array)
+
+
+def _larger(exact: Approximation, standard: Approximation) -> Approximation:
+    """The first's values with the error of whichever loses more, as far as it is defined."""
+    return Approximation(exact.value, np.fmax(exact.error, standard.error))
 
 
 def _at_labels(node: Node, array: Array, labels: Any) -> Array:
     if node.primitive == "take":
-        taken: Array = at_labels(array, labels, node.options["axis"])
+        taken: Array = at_labels(array, labels, node.options["axis"], 0.0)
         return taken
     spread_out: Array = spread(array, labels, node.shape, node.options["axis"], 0.0)
     return spread_out
 
 
-def _times(coefficient: Array, array: Array) -> Array:
-    """The product; an exact 0 removes an infinite factor, and no error passes through it."""
-    return np.where(
-        (coefficient == 0) | (array == 0), 0.0 * (np.isnan(coefficient * 0 + array * 0)), coefficient * array
-    )
+def _is_exact_zero(a: Approximation) -> Any:
+    return (a.value == 0) & (a.error == 0)
 
 
 def _add(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
     value = a.value + b.value
-    units = np.where((a.value == 0) | (b.value == 0), 0.0, 1.0)  # adding an exact 0 rounds nothing
+    units = np.where(_is_exact_zero(a) | _is_exact_zero(b), 0.0, 1.0)  # adding an exact 0 rounds nothing
     return Approximation(value, a.error + b.error + units * arithmetic.u * np.abs(value))
 
 
@@ -120,17 +146,21 @@ def _subtract(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Appr
 
 
 def _multiply(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
-    value = _times(a.value, b.value)
-    error = _times(np.abs(a.value), b.error) + _times(np.abs(b.value), a.error) + a.error * b.error
-    exact = (np.abs(a.value) == 1) | (np.abs(b.value) == 1)
+    times = arithmetic.times
+    value = times(a.value, b.value)
+    error = times(np.abs(a.value), b.error) + times(np.abs(b.value), a.error) + times(a.error, b.error)
+    exact = (a.error == 0) & (np.abs(a.value) == 1) | (b.error == 0) & (np.abs(b.value) == 1)
     rounded = arithmetic.rounded(value, error)
     return Approximation(value, np.where(exact, error, rounded.error))
 
 
-def _divide(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
-    value = np.where((a.value == 0) & (b.value != 0), 0.0, a.value / b.value)
+def _divide(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Approximation) -> Approximation:
+    value = a.value / b.value
     smallest = np.maximum(np.abs(b.value) - b.error, 0.0)
     error = (a.error + np.abs(value) * b.error) / np.where(np.isinf(b.value), np.inf, smallest)
+    if node.options.get("removes"):
+        removed = (a.value == 0) & ~(np.isnan(b.value) & arithmetic.nan_inputs)
+        value, error = np.where(removed, 0.0, value), np.where(removed & (a.error == 0), 0.0, error)
     return arithmetic.rounded(value, np.where((a.error == 0) & (b.error == 0), 0.0, error))
 
 
@@ -171,54 +201,56 @@ def _power(arithmetic: ErrorArithmetic, node: Node, a: Approximation) -> Approxi
 
 
 def _sigmoid(arithmetic: ErrorArithmetic, _node: Node, a: Approximation) -> Approximation:
-    """exp, one addition and one division; the slope at x is s (1 - s)."""
+    """As the model has it, k + 2 units; the slope at x is s (1 - s)."""
     small = np.exp(-np.abs(a.value))
     value = np.where(a.value > 0, 1.0 / (1.0 + small), small / (1.0 + small))
     value = np.where(np.isnan(a.value), np.nan, value)
     slope = small / (1.0 + small) ** 2
-    return arithmetic.rounded(value, slope * np.expm1(a.error) + K * arithmetic.u * slope, 2.0)
+    return arithmetic.rounded(value, slope * np.expm1(a.error), K + 2.0)
 
 
 def _softplus(arithmetic: ErrorArithmetic, _node: Node, a: Approximation) -> Approximation:
-    """max(x, 0) + log1p(exp(-|x|)); the slope is sigmoid(x)."""
+    """As the model has max(x, 0) + log1p(exp(-|x|)), 2 k + 2 units; the slope is sigmoid(x)."""
     small = np.exp(-np.abs(a.value))
-    tail = np.log1p(small)
-    value = np.maximum(a.value, 0.0) + tail
+    value = np.maximum(a.value, 0.0) + np.log1p(small)
     slope = np.where(a.value > 0, 1.0 / (1.0 + small), small / (1.0 + small))
-    own = 2.0 * K * arithmetic.u * tail
-    error = np.where(a.error == 0, 0.0, slope * a.error) + own
-    return arithmetic.rounded(value, error)
+    error = np.where(slope == 0, 0.0, slope * a.error)
+    return arithmetic.rounded(value, np.where(a.error == 0, 0.0, error), 2.0 * K + 2.0)
 
 
 def _maximum(_arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
-    return Approximation(np.maximum(a.value, b.value), np.maximum(a.error, b.error))
+    """The larger one, or the other where it may become the larger."""
+    value = np.maximum(a.value, b.value)
+    errors = [np.where(item.value + item.error >= value, item.error, 0.0) for item in (a, b)]
+    return Approximation(value, np.maximum(*errors))
 
 
 def _sum(arithmetic: ErrorArithmetic, node: Node, a: Approximation) -> Approximation:
     axes = node.options["axes"]
-    ends = tuple(range(-len(axes), 0))
-    parts = [np.moveaxis(part, axes, ends) for part in (a.value, np.broadcast_to(a.error, a.value.shape))]
-    flat = [part.reshape(*part.shape[: part.ndim - len(axes)], -1) for part in parts] if axes else None
-    if flat is None:
+    if not axes:
         return a
-    total = arithmetic.summed(*flat)
-    return Approximation(total.value.reshape(node.shape), total.error.reshape(node.shape))
+    kept = tuple(size for number, size in enumerate(a.value.shape) if number not in axes)
+    count = math.prod(a.value.shape[number] for number in axes)
+    ends = tuple(range(-len(axes), 0))
+    total = arithmetic.summed(*(np.moveaxis(part, axes, ends).reshape(*kept, count) for part in a))
+    return Approximation(*(part.reshape(node.shape) for part in total))
 
 
 def _max(_arithmetic: ErrorArithmetic, node: Node, a: Approximation) -> Approximation:
     axes = node.options["axes"]
-    error = np.broadcast_to(a.error, a.value.shape)
-    return Approximation(a.value.max(axis=axes, keepdims=True), error.max(axis=axes, keepdims=True))
+    return Approximation(*(part.max(axis=axes, keepdims=True) for part in a))
 
 
 def _matmul(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
-    terms = _times(a.value[:, None, :], np.swapaxes(b.value, 0, 1)[None, :, :])
-    errors = (
-        np.abs(a.value[:, None, :]) * b.error.T[None, :, :] + a.error[:, None, :] * np.abs(b.value.T)[None]
-    )
+    """Each product rounds in the accumulator, whose sum is stored at its end."""
+    times = arithmetic.times
+    left, right = (np.asarray(part)[:, None, :] for part in a), (part.T[None, :, :] for part in b)
+    (value, error), (other, other_error) = left, right
+    terms = times(value, other)
+    errors = times(np.abs(value), other_error) + times(error, np.abs(other))
     accumulate = arithmetic.rounding.accumulate if arithmetic.computed else 0.0
     total = arithmetic.summed(terms, errors + accumulate * np.abs(terms))
-    return arithmetic.rounded(total.value, total.error) if arithmetic.computed else total
+    return arithmetic.rounded(total.value, total.error, 0.0)
 
 
 _COMPARISONS: dict[str, Callable[[Array, Array], Any]] = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from conformance.operations.formula import graph
 from conformance.operations.formula.graph import FormulaError, Node, as_node, class_axis, constant, where
 
@@ -26,12 +29,14 @@ __all__ = [
     "minimum",
     "one_hot",
     "reduce",
+    "reshape",
     "sigmoid",
     "softmax",
     "softplus",
     "sqrt",
     "sum",
     "take",
+    "transpose",
     "where",
 ]
 
@@ -62,17 +67,17 @@ def sqrt(x: object) -> Node:
 
 
 def abs(x: object) -> Node:
-    """|x|; its derivative at 0 is 0."""
+    """|x|; at 0 it has no derivative."""
     return graph.elementwise("abs", x)
 
 
 def maximum(x: object, y: object) -> Node:
-    """The larger of two, element by element; where they are equal each has half the derivative."""
+    """The larger of two, element by element; where they are equal there is no derivative."""
     return graph.elementwise("maximum", x, y)
 
 
 def minimum(x: object, y: object) -> Node:
-    """The smaller of two, element by element; where they are equal each has half the derivative."""
+    """The smaller of two, element by element; where they are equal there is no derivative."""
     return -maximum(-as_node(x), -as_node(y))
 
 
@@ -90,20 +95,44 @@ def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
 
 
 def max(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The largest over axes; where several are equal they share the derivative."""
+    """The largest over axes; where several are equal there is no derivative."""
     return graph.reduced("max", as_node(x), axis, keepdims)
+
+
+def reshape(x: Node, shape: Sequence[int]) -> Node:
+    """The same elements in another shape; one of its sizes may be -1."""
+    x, sizes = graph.to_real(as_node(x)), [int(size) for size in shape]
+    known = math.prod(size for size in sizes if size != -1)
+    if sizes.count(-1) == 1 and known and math.prod(x.shape) % known == 0:
+        sizes[sizes.index(-1)] = math.prod(x.shape) // known
+    if math.prod(sizes) != math.prod(x.shape) or -1 in sizes:
+        raise FormulaError(f"reshape: {list(x.shape)} has not the elements of {list(shape)}")
+    return graph.reshape(x, tuple(sizes))
+
+
+def transpose(x: Node) -> Node:
+    """The last two axes swapped."""
+    x = graph.to_real(as_node(x))
+    if x.ndim < 2:
+        raise FormulaError(f"transpose: {list(x.shape)} has no two axes")
+    return graph.transposed(x)
 
 
 def take(x: Node, labels: Node) -> Node:
     """Each row's entry at its label; the class axis is 1, and 0 for a single row."""
-    return graph.take(x, labels)
+    return graph.take(as_node(x), labels)
 
 
-def one_hot(labels: Node, num_classes: int) -> Node:
-    """1 at each row's label and 0 elsewhere, the classes along axis 1 (0 for a single label)."""
+def one_hot(labels: Node, num_classes: int, axis: int | None = None) -> Node:
+    """1 at each row's label and 0 elsewhere; the classes along `axis`, for None along the class axis.
+
+    A label that is no class, an ignored one, has no 1.
+    """
     if not isinstance(labels, Node) or labels.kind != "integer":
         raise FormulaError("one_hot(labels, num_classes): the first argument is an input of the kind labels")
-    axis = 1 if labels.shape else 0
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 0:
+        raise FormulaError(f"one_hot(labels, num_classes): {num_classes!r} is no number of classes")
+    axis = (1 if labels.shape else 0) if axis is None else range(labels.ndim + 1)[axis]
     shape = (*labels.shape[:axis], num_classes, *labels.shape[axis:])
     ones = graph.broadcast(constant(1.0), labels.shape)
     return graph.scattered(ones, labels, shape, axis)
@@ -128,7 +157,7 @@ def _shifted(x: Node, axis: int | None) -> tuple[Node, Node, int]:
     """x less its maximum along the axis, the maximum, and the axis (None: the axis of classes)."""
     if not x.ndim:
         raise FormulaError("softmax and its kin need an axis")
-    along = class_axis(x) if axis is None else axis
+    (along,) = graph.axes_of(x, class_axis(x) if axis is None else axis)
     top = graph.stopped(max(x, along, keepdims=True))
     return graph.Node("shift", (graph.to_real(x), graph.broadcast(top, x.shape)), x.shape), top, along
 
@@ -139,22 +168,40 @@ def softmax(x: Node, axis: int | None = None) -> Node:
     exponentials = exp(shifted)
     body = exponentials / sum(exponentials, along, keepdims=True)
 
-    def adjoint(upstream: Node) -> Node:
-        return result * (upstream - sum(result * upstream, along, keepdims=True))
+    def adjoint(upstream: Node) -> list[Node]:
+        return [_centred(result, upstream, along)]
 
-    result = graph.with_adjoint(body, x, adjoint)
+    result = graph.with_adjoint(body, [x], adjoint)
     return result
+
+
+def _centred(p: Node, upstream: Node, along: int) -> Node:
+    """The adjoint of a softmax p: p (g - sum p g)."""
+    return p * (upstream - sum(p * upstream, along, keepdims=True))
 
 
 def log_softmax(x: Node, axis: int | None = None) -> Node:
     """log(softmax(x)) along the axis; None is the axis of classes."""
     shifted, _, along = _shifted(x, axis)
-    body = shifted - log(sum(exp(shifted), along, keepdims=True))
+    exponentials = exp(shifted)
+    total = sum(exponentials, along, keepdims=True)
+    body = shifted - log(total)
 
-    def adjoint(upstream: Node) -> Node:
-        return upstream - exp(result) * sum(upstream, along, keepdims=True)
+    def adjoint(upstream: Node) -> list[Node]:
+        """g - p sum g, with p the exponential of the result."""
+        p, g = graph.computed_as(exponentials / total, exp(result)), sum(upstream, along, keepdims=True)
+        p = graph.with_adjoint(p, [x], lambda above: [_centred(p, above, along)])
 
-    result = graph.with_adjoint(body, x, adjoint)
+        def second(above: Node) -> list[Node]:
+            """The same error of sum g in every class cancels in the difference."""
+            return [
+                g * _centred(p, above, along),
+                graph.broadcast(sum(p * above, along, True), upstream.shape),
+            ]
+
+        return [upstream - graph.with_adjoint(p * g, [x, upstream], second)]
+
+    result = graph.with_adjoint(body, [x], adjoint)
     return result
 
 
@@ -163,24 +210,53 @@ def logsumexp(x: Node, axis: int | None = None) -> Node:
     shifted, top, along = _shifted(x, axis)
     body = log(sum(exp(shifted), along, keepdims=True)) + top
 
-    def adjoint(upstream: Node) -> Node:
-        return softmax(x, along) * upstream
+    def adjoint(upstream: Node) -> list[Node]:
+        return [softmax(x, along) * upstream]
 
-    whole = graph.with_adjoint(body, x, adjoint)
+    whole = graph.with_adjoint(body, [x], adjoint)
     (axis,) = graph.axes_of(whole, along)
     return graph.reshape(whole, whole.shape[:axis] + whole.shape[axis + 1 :])
 
 
+def _two(first: object, second: object) -> tuple[Node, Node]:
+    """Two operands of one shape."""
+    nodes = [graph.to_real(as_node(first)), graph.to_real(as_node(second))]
+    shape = graph.common_shape(nodes)
+    return graph.broadcast(nodes[0], shape), graph.broadcast(nodes[1], shape)
+
+
 def binary_cross_entropy(probs: object, target: object) -> Node:
     """-(t log p + (1 - t) log(1 - p)), element by element."""
-    p, t = as_node(probs), as_node(target)
-    return -(t * log(p) + (1.0 - t) * log1p(-p))
+    p, t = _two(probs, target)
+    rest = 1.0 - p
+    exact = -(t * log(p) + (1.0 - t) * log1p(-p))
+    body = graph.computed_as(exact, -(t * log(p) + (1.0 - t) * log(rest)))
+
+    def adjoint(upstream: Node) -> list[Node]:
+        """By its terms, and as the frameworks compute it: (p - t) over p and 1 - p."""
+        terms = graph.ratio(1.0 - t, rest, positive=True) - graph.ratio(t, p, positive=True)
+        slope = graph.computed_as(terms, (p - t) / p / rest)
+        return [upstream * slope, upstream * graph.computed_as(log1p(-p) - log(p), log(rest) - log(p))]
+
+    return graph.with_adjoint(body, [p, t], adjoint)
 
 
 def binary_cross_entropy_with_logits(logits: object, target: object) -> Node:
-    """t softplus(-x) + (1 - t) softplus(x), element by element."""
-    x, t = as_node(logits), as_node(target)
-    return t * softplus(-x) + (1.0 - t) * softplus(x)
+    """t softplus(-x) + (1 - t) softplus(x), element by element.
+
+    The frameworks compute max(x, 0) - x t + log(1 + exp(-|x|)) or (1 - t) x - log(sigmoid(x)), and the
+    derivative as sigmoid(x) - t. The second is no standard where t is 0: all of a small loss cancels.
+    """
+    x, t = _two(logits, target)
+    exact = t * softplus(-x) + (1.0 - t) * softplus(x)
+    first = maximum(x, 0.0) - x * t + softplus(-abs(x))
+    standard = graph.computed_as(first, where(t == 0.0, first, (1.0 - t) * x + softplus(-x)))
+
+    def adjoint(upstream: Node) -> list[Node]:
+        slope = graph.computed_as((1.0 - t) * sigmoid(x) - t * sigmoid(-x), sigmoid(x) - t)
+        return [upstream * slope, upstream * graph.computed_as(-x, softplus(-x) - softplus(x))]
+
+    return graph.with_adjoint(graph.computed_as(exact, standard), [x, t], adjoint)
 
 
 def cross_entropy(logits: Node, target: Node) -> Node:
@@ -190,12 +266,19 @@ def cross_entropy(logits: Node, target: Node) -> Node:
     return -sum(target * log_softmax(logits), class_axis(logits))
 
 
-def reduce(rows: Node, reduction: str) -> Node:
-    """The rows themselves (`none`), their `sum` or their `mean`."""
+def reduce(rows: Node, reduction: str, divisor: object = None) -> Node:
+    """The rows themselves (`none`), their `sum` or their `mean`.
+
+    Args:
+        rows: A loss a row or an element.
+        reduction: `none`, `sum` or `mean`.
+        divisor: What a mean divides the sum by; None: the number of rows. Where rows are ignored or weighted,
+            it is the sum of their weights.
+    """
     if reduction == "none":
         return rows
     if reduction == "sum":
         return sum(rows)
     if reduction in ("mean", "elementwise_mean"):
-        return mean(rows)
-    raise FormulaError(f"reduce: reduction must be none, sum or mean, not {reduction!r}")
+        return mean(rows) if divisor is None else sum(rows) / as_node(divisor)
+    raise FormulaError(f"reduce: the reduction is none, sum or mean, not {reduction!r}")
