@@ -27,6 +27,7 @@ from conformance.operations.formula.kinds import (
 from conformance.operations.formula.operation import FormulaOperation, operation
 from conformance.operations.formula.vocabulary import *  # noqa: F403  # the vocabulary is its __all__
 from conformance.operations.formula.vocabulary import __all__ as _vocabulary
+from conformance.operations.registry import register
 
 __all__ = [
     "Expression",
@@ -38,6 +39,7 @@ __all__ = [
     "matrix",
     "operation",
     "probabilities",
+    "register",
     "scores",
     "targets",
     "weights",

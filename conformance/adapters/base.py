@@ -37,7 +37,8 @@ NO_LABEL = -7
 FLOWS = ("upstream", "direction")
 
 #: The parameters' defaults in the canonical signatures: at these they ask for nothing special. Arrays of
-#: other names are inputs, the positional arguments, in the order of the request.
+#: other names are inputs, the positional arguments, in the order of the request, unless it lists them under
+#: `keywords` (an operation given as a formula has tensors of its own names).
 DEFAULTS: Dict[str, Any] = {
     "axis": -1,
     "weight": None,
@@ -186,7 +187,8 @@ class Adapter:
         operation, formulation = request["operation"], request["formulation"]
         function = self.find(operation, formulation)
         signature = signature_of(function)
-        inputs = tuple(name for name in arrays if name not in DEFAULTS and name not in FLOWS)
+        keywords = {*DEFAULTS, *FLOWS, *request.get("keywords", ())}
+        inputs = tuple(name for name in arrays if name not in keywords)
         scalars = dict(request["parameters"])
         needed = {name for name, value in scalars.items() if value != DEFAULTS.get(name, _NO_DEFAULT)}
         if signature.ignore_index != DEFAULTS["ignore_index"] and has_ignored_label(scalars, arrays):

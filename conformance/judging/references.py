@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from conformance.judging.exact_cache import Store
-from conformance.operations import Call, Reference, references
+from conformance.operations import OPERATIONS, Call, Reference, references
 from conformance.plan.requests import Group
 
 #: Elements of exact values that are held before the answers that need them are there.
@@ -122,6 +122,7 @@ def _asked(group: Group, quantities: tuple[str, ...]) -> _Asked:
     order = tuple(sorted(quantities, key=lambda name: name == "value"))
     digest = hashlib.sha256(_mathematics())
     wire, arguments = group.wire(), group.arguments
+    digest.update(OPERATIONS[group.case.operation].fingerprint(arguments))
     digest.update(f"{group.case.operation} {group.dtype} {order} {wire.entries} {wire.digest}".encode())
     for name, value in sorted(arguments.items()):
         if not isinstance(value, np.ndarray):

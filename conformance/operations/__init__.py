@@ -14,7 +14,7 @@ from conformance.operations.base import (
     upstream,
 )
 from conformance.operations.exact_values import Call, reference, references
-from conformance.operations.registry import OPERATIONS, operation_named
+from conformance.operations.registry import OPERATIONS, operation_named, register
 
 __all__ = [
     "OPERATIONS",
@@ -30,5 +30,6 @@ __all__ = [
     "operation_named",
     "reference",
     "references",
+    "register",
     "upstream",
 ]

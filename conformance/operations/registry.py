@@ -51,6 +51,20 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
+_SHIPPED = frozenset(OPERATIONS)
+
+
+def register(operation: Operation) -> None:
+    """Makes an operation known by its name in this process; one of the same name before it is forgotten.
+
+    Raises:
+        ArgumentError: The suite has an operation of that name.
+    """
+    if operation.name in _SHIPPED:
+        raise ArgumentError(f"the suite has an operation {operation.name!r} of its own: use another name")
+    OPERATIONS[operation.name] = operation
+
+
 def operation_named(name: str) -> Operation:
     """The operation of that name; ArgumentError, naming all of them, where there is none."""
     if name not in OPERATIONS:

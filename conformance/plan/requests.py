@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from conformance.adapters import protocol
+from conformance.adapters.base import DEFAULTS
 from conformance.arithmetic import to_storage
 from conformance.cases.case import Case
 from conformance.operations import OPERATIONS, direction
@@ -123,6 +124,10 @@ class Group:
             "parameters": self.scalars,
             "formulations": list(self.together or self.case.formulations),
         }
+        operation = OPERATIONS[self.case.operation]
+        keywords = [item.name for item in operation.parameters if item.kind == "tensor"]
+        if not set(keywords) <= set(DEFAULTS):  # tensors of names that an adapter cannot know
+            header["keywords"] = keywords
         return header | ({"layouts": dict(self.case.layout)} if self.case.layout else {})
 
     def key(self, formulation: str, quantities: tuple[str, ...], repetition: int) -> str:
