@@ -1,1 +1,1 @@
-"""The frameworks, one adapter each; runs in the subject's interpreter and imports nothing else of ours."""
+"""Adapters: the frameworks, one folder each; run in the subject's interpreter, without the rest of us."""

@@ -71,12 +71,19 @@ class Unavailable(Exception):
 
 
 class Call(NamedTuple):
-    """One formulation with its scalar parameters; hashable, so that compiled functions are kept by it."""
+    """One formulation with its scalar parameters; hashable, so that compiled functions are kept by it.
+
+    Attributes:
+        function: The formulation.
+        inputs: The names of its positional arguments.
+        scalars: Its other arguments that are no tensors, by name.
+        dtype: The dtype of the floating inputs.
+    """
 
     function: Function
     inputs: Tuple[str, ...]
     scalars: Tuple[Tuple[str, Any], ...]
-    dtype: str  # that of the floating inputs
+    dtype: str
 
     def __call__(self, tensors: Dict[str, Tensor]) -> Tensor:
         """The formulation's result: inputs by position; tensors such as `weight` and scalars by name."""
@@ -87,9 +94,16 @@ class Call(NamedTuple):
 class Adapter:
     """One framework in one mode on one device.
 
-    Class attributes: `framework`, its name; `modes` and `devices`, the first of each the default (an empty
-    `devices`: the framework itself says which there are); `formulations`, the table; `implicit_axis`, the
-    formulations that take ``axis=None``.
+    Attributes:
+        framework: Its name.
+        modes: The ways to carry a function out, the default first.
+        devices: The devices, the default first; empty: the framework itself says which there are.
+        formulations: Operation -> formulation -> function.
+        implicit_axis: The formulations that take ``axis=None``.
+        users_function: A user's own function in the place of a formulation `functional`; None without one.
+        overwritable: Whether a function could write into its inputs: they are compared with what was sent.
+        mode: The mode of this one.
+        device: The device of this one.
     """
 
     framework: str = ""
@@ -98,6 +112,7 @@ class Adapter:
     formulations: Table = {}  # noqa: RUF012 - a table that nobody writes to
     implicit_axis: FrozenSet[str] = frozenset()
     users_function: Optional[Function] = None
+    overwritable: bool = False
 
     def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
         self.mode = one_of("mode", mode or self.modes[0], self.modes, self.framework)
@@ -153,9 +168,6 @@ class Adapter:
         """
         return {}
 
-    #: Whether a function could write into its inputs: they are then compared with what was sent.
-    overwritable: bool = False
-
     def lay_out(self, tensor: Tensor, layout: str) -> Tensor:
         """The same values in another memory layout, one of LAYOUTS; Unsupported where there is none."""
         raise Unsupported("{} lets nobody choose a memory layout".format(self.framework))
@@ -208,11 +220,17 @@ _NO_DEFAULT = object()
 
 
 class Signature(NamedTuple):
-    """What a function takes besides its inputs."""
+    """What a function takes besides its inputs.
+
+    Attributes:
+        parameters: Their names.
+        anything: Whether it has ``**parameters``.
+        ignore_index: The default of that parameter; None where it has none.
+    """
 
     parameters: FrozenSet[str]
-    anything: bool  # it has **parameters
-    ignore_index: Any  # its default; None where it has no such parameter
+    anything: bool
+    ignore_index: Any
 
 
 @lru_cache(maxsize=None)

@@ -1,4 +1,4 @@
-"""What ``vmap`` maps over: a call on a batch, as a call on each of its rows."""
+"""Call on a row (``vmap``): what stands for a call on a batch, mapped over its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processor that a worker runs on, as far as it decides which kernels run."""
+"""Processor that a worker runs on, as far as it decides which kernels run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ KERNEL_FLAGS = (*X86_FLAGS, "asimd", "sve", "bf16")
 
 def processor() -> Dict[str, Any]:
     """``cpu`` (the model's name), ``flags`` (of KERNEL_FLAGS), ``cores`` (that this process may use)."""
-    there = flags()
+    present = flags()
     return {
         "cpu": _described().get("model name") or platform.processor() or platform.machine(),
-        "flags": [flag for flag in KERNEL_FLAGS if flag in there],
+        "flags": [flag for flag in KERNEL_FLAGS if flag in present],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 

@@ -1,4 +1,4 @@
-"""A framework's import, without the packages that it takes along where they happen to be installed."""
+"""Import of a framework without the packages that it takes along where they happen to be installed."""
 
 from __future__ import annotations
 

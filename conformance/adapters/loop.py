@@ -1,4 +1,4 @@
-"""The worker's loop: start the adapter, say hello, answer requests until they end."""
+"""Loop of a worker: start the adapter, say hello, answer requests until they end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .registry import FRAMEWORKS, adapter_class
 from .response import answer
 from .user_function import load_function
 
-SMALLEST_NORMAL = 1.1754943508222875e-38  # of float32: half of it is subnormal
+#: The smallest normal number of float32: half of it is subnormal.
+SMALLEST_NORMAL = 1.1754943508222875e-38
 
 
 def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> int:
@@ -115,7 +116,7 @@ def _send(responses: BinaryIO, header: Dict[str, Any], arrays: Dict[str, Any]) -
 def _collect_warnings(warned: List[str]) -> None:
     """Sends every warning to a list from now on, whatever the last call did to the filters."""
 
-    def collect(message: Any, category: Any, *place: Any, **more: Any) -> None:
+    def collect(message: Any, category: Any, *details: Any, **options: Any) -> None:
         warned.append("{}: {}".format(category.__name__, message))
 
     warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""The worker's wire format: frames of a JSON header and NumPy arrays over a byte stream.
+"""Wire format between the suite and a worker: frames of a JSON header and NumPy arrays over a byte stream.
 
 A frame is the magic ``CFM1``, the header's length (uint32, little endian), the body's length (uint64), the
 header (UTF-8 JSON) and the body: the arrays named in ``header["arrays"]``, each in NumPy's own format
@@ -27,6 +27,8 @@ Hello header, the first frame that a worker sends::
 
     {"kind": "hello", "framework": "torch", "version": "2.13.0", "python": "3.11.7", "numpy": "2.4.6",
      "versions": {...}, "device": "cpu", "mode": "eager", "hardware": {...},
+     "kernels": {"cpu_capability": "AVX2"},          # as the framework reports them
+     "variant": "avx2",                              # where one was asked for
      "formulations": {"softmax": ["functional", "module", "manual"], ...}}
 """
 
@@ -43,7 +45,10 @@ import numpy as np
 MAGIC = b"CFM1"
 _PREFIX = struct.Struct("<4sIQ")
 _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
-MAX_HEADER = 1 << 24  # 16 MiB: a header longer than this is garbage, not a header
+#: A header longer than this is garbage, not a header.
+MAX_HEADER_BYTES = 1 << 24
+#: Bytes that are read of a stream at a time.
+READ_BYTES = 1 << 24
 
 Header = Dict[str, Any]
 Arrays = Dict[str, np.ndarray]
@@ -55,8 +60,8 @@ class ProtocolError(Exception):
 
 def encode(header: Header, arrays: Optional[Arrays] = None) -> bytes:
     """One frame as bytes. `arrays` maps each name of ``header["arrays"]`` to its storage array, in order."""
-    given = arrays or {}
-    return pack(header, body_of([given[entry["name"]] for entry in header.get("arrays", [])]))
+    by_name = arrays or {}
+    return pack(header, body_of([by_name[entry["name"]] for entry in header.get("arrays", [])]))
 
 
 def pack(header: Header, body: bytes) -> bytes:
@@ -77,8 +82,8 @@ def joined(text: bytes, body: bytes) -> bytes:
 def body_of(arrays: Iterable[Any]) -> bytes:
     """Arrays in NumPy's own format, one behind the other."""
     parts = []
-    for one in arrays:
-        array = np.asarray(one)  # not ascontiguousarray: it would turn a 0-d result into a 1-d one
+    for given in arrays:
+        array = np.asarray(given)  # not ascontiguousarray: it would turn a 0-d result into a 1-d one
         parts += [_array_header(array.dtype, array.shape), array.tobytes()]
     return b"".join(parts)
 
@@ -153,7 +158,7 @@ def read_parts(stream: BinaryIO, limit: Optional[int] = None) -> Optional[Tuple[
     if len(prefix) < _PREFIX.size:
         raise ProtocolError("the stream ends inside a frame")
     magic, header_size, body_size = _PREFIX.unpack(prefix)
-    if magic != MAGIC or header_size > MAX_HEADER:
+    if magic != MAGIC or header_size > MAX_HEADER_BYTES:
         raise ProtocolError("bytes that are no frame: {!r}".format(prefix))
     if limit is not None and body_size > limit:
         raise ProtocolError("a frame of {} bytes, above the limit of {}".format(body_size, limit))
@@ -167,7 +172,7 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
     """Up to `count` bytes: fewer only where the stream ends."""
     parts = []
     while count > 0:
-        part = stream.read(min(count, 1 << 24))
+        part = stream.read(min(count, READ_BYTES))
         if not part:
             break
         parts.append(part)

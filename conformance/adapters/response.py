@@ -1,4 +1,4 @@
-"""From a request to its response: the same for every adapter."""
+"""Response to a request: one outcome for each quantity, the same way for every adapter."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .bfloat16 import cast
 
 GRADIENT = "gradient:"
 SECOND = "second:"
-LONGEST_MESSAGE = 2000
-COLOURS = re.compile("\x1b\\[[0-9;]*m")  # Keras paints its messages
+MAX_MESSAGE_CHARACTERS = 2000
+COLOUR_CODES = re.compile("\x1b\\[[0-9;]*m")  # Keras paints its messages
 
 Header = Dict[str, Any]
 Arrays = Dict[str, Array]
@@ -53,14 +53,14 @@ def answer(adapter: Adapter, request: Header, arrays: Arrays, warned: List[str])
 def failure(adapter: Adapter, error: Exception) -> Header:
     """The outcome that an error is: what the framework lacks is `unsupported`, all else `raised`."""
     try:
-        message = COLOURS.sub("", str(error))[:LONGEST_MESSAGE]
-    except Exception as other:  # an error of the error's own
-        message = "its message cannot be shown: {}".format(type(other).__name__)
+        message = COLOUR_CODES.sub("", str(error))[:MAX_MESSAGE_CHARACTERS]
+    except Exception as second_error:  # in the error's own message
+        message = "its message cannot be shown: {}".format(type(second_error).__name__)
     if isinstance(error, NotImplementedError):
         return {"status": "unsupported", "message": message}
     reason = adapter.lacks(error)
     if reason is not None:
-        return {"status": "unsupported", "message": reason[:LONGEST_MESSAGE]}
+        return {"status": "unsupported", "message": reason[:MAX_MESSAGE_CHARACTERS]}
     return {"status": "raised", "error": type(error).__name__, "message": message}
 
 
@@ -110,8 +110,8 @@ def _evaluate(
     if len(second) < len(quantities):
         returned = _value_and_gradients(adapter, call, request, dict(tensors), upstream, quantities)
     for quantity in second:
-        found = adapter.second(call, dict(tensors), quantity[len(SECOND) :], upstream, direction)
-        returned[quantity] = adapter.store(found)
+        derivative = adapter.second(call, dict(tensors), quantity[len(SECOND) :], upstream, direction)
+        returned[quantity] = adapter.store(derivative)
     return returned, [name for name, tensor in loaded.items() if _sum_of_bits(adapter, tensor) != sent[name]]
 
 

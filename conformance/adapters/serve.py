@@ -1,4 +1,4 @@
-"""The worker: one framework in one process, frames of requests in, frames of responses out.
+"""Worker process: one framework, frames of requests in, frames of responses out.
 
     python .../adapters/serve.py FRAMEWORK [--mode M] [--variant V] [--device D]
                                  [--function FILE_OR_MODULE:NAME --operation OP]

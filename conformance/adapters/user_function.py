@@ -1,4 +1,4 @@
-"""A user's own function, named as FILE_OR_MODULE:NAME."""
+"""Function of a user's own, named as FILE_OR_MODULE:NAME."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from typing import Any, Callable
 from .base import Unavailable
 
 
-def load_function(where: str) -> Callable[..., Any]:
-    """The function that `where` names (NAME may be dotted); Unavailable, in one line, where there is none.
+def load_function(name: str) -> Callable[..., Any]:
+    """The function of a name; a file is imported with its folder on ``sys.path``, a module with the current.
 
-    A file is imported with its folder on ``sys.path``, a module with the current folder there.
+    Args:
+        name: ``FILE_OR_MODULE:NAME``, where NAME may be dotted.
+
+    Raises:
+        Unavailable: There is none; in one line.
     """
-    source, _, name = where.rpartition(":")
-    if not source or not name:
-        raise Unavailable("{!r} names no function: write FILE_OR_MODULE:NAME".format(where))
+    source, _, path = name.rpartition(":")
+    if not source or not path:
+        raise Unavailable("{!r} names no function: write FILE_OR_MODULE:NAME".format(name))
     try:
-        found: Any = _load_file(Path(source)) if _is_file(source) else _load_module(source)
+        value: Any = _load_file(Path(source)) if _is_file(source) else _load_module(source)
     except Exception as error:  # the user's code may do anything
         raise Unavailable("{} does not import: {}: {}".format(source, type(error).__name__, error)) from error
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
-        raise Unavailable("{} has no function {}".format(source, name))
-    return found  # type: ignore[no-any-return]
+    for part in path.split("."):
+        value = getattr(value, part, None)
+    if not callable(value):
+        raise Unavailable("{} has no function {}".format(source, path))
+    return value  # type: ignore[no-any-return]
 
 
 def _is_file(source: str) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the adapters where nothing of ours is installed: from a zip on the standard input, never on a disk.
+"""Entry from a zip: runs the adapters where nothing of ours is installed, from the standard input alone.
 
 The bootstrap (`conformance/subjects/remote_bootstrap.py`) reads this text from the standard input and runs it
 with `read`, a function that returns an exact number of the bytes that follow.

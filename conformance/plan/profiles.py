@@ -30,13 +30,13 @@ _DRIVER = Path("/dev/nvidiactl")
 
 def expanded(subjects: Sequence[Subject]) -> list[Subject]:
     """The subjects with every other mode of each framework behind it, and the devices that are present."""
-    found = []
+    every = []
     for subject in subjects:
         names = [f"{subject.framework}:{mode}" for mode in MODES.get(subject.framework, ())[1:]]
         if has_device(subject):
             names.append(f"{subject.framework}@{description(subject.framework).accelerator}")
-        found += [subject, *(replace(parse(name), python=subject.python) for name in names)]
-    return found
+        every += [subject, *(replace(parse(name), python=subject.python) for name in names)]
+    return every
 
 
 def with_variants(subjects: Sequence[Subject]) -> tuple[list[Subject], list[str]]:
@@ -46,10 +46,10 @@ def with_variants(subjects: Sequence[Subject]) -> tuple[list[Subject], list[str]
     knows its processor, and refuses the others.
     """
     flags = hardware.flags()
-    found: dict[str, Subject] = {}
+    by_name: dict[str, Subject] = {}
     notes = []
     for subject in subjects:
-        found.setdefault(subject.name, subject)
+        by_name.setdefault(subject.name, subject)
         here = not subject.remote and not subject.command
         for variant in _variants_of(subject):
             name = f"{subject.name}/{variant.name}"
@@ -57,8 +57,8 @@ def with_variants(subjects: Sequence[Subject]) -> tuple[list[Subject], list[str]
             if lacking:
                 notes.append(f"{name} was left out: this processor lacks {', '.join(lacking)}")
             else:
-                found.setdefault(name, replace(subject, name=name, variant=variant.name))
-    return list(found.values()), notes
+                by_name.setdefault(name, replace(subject, name=name, variant=variant.name))
+    return list(by_name.values()), notes
 
 
 def _variants_of(subject: Subject) -> list[Variant]:

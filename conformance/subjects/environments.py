@@ -1,7 +1,7 @@
-"""An interpreter for pins: built with uv on a Python of this machine, kept, and used again.
+"""Environments of pins: an interpreter built with uv on a Python of this machine, kept, and used again.
 
 An environment lives under the cache directory by the digest of its pins and its Python. It is built beside
-its place and renamed, under a lock: whoever looks sees a whole one or none.
+its folder and renamed, under a lock: whoever looks sees a whole one or none.
 """
 
 from __future__ import annotations
@@ -47,46 +47,59 @@ COMPANION_WHEELS = ("scipy", "ml-dtypes", "h5py", "grpcio")
 #: Taken as wheels only: built from source they would take hours, or a compiler.
 WHEELS = (*COMPANION_WHEELS, *(name for each in FRAMEWORKS for name in description(each).wheels))
 _RECORD = "environment.json"
-#: Seconds between two signs of life while packages come down.
-_PATIENCE = 20.0
+#: Between two signs of life while packages come down.
+NOTE_SECONDS = 20.0
 
 
 def provide(subjects: Sequence[Subject], note: Note, python: str | None = None) -> list[Subject]:
     """The subjects, each pinned one with the interpreter of its environment, built where missing.
 
     Subjects of one framework share a Python where one serves them all, so that the framework alone differs.
-    `python` names the Python to build on; `note` is told what goes on. Raises SubjectError: no Python, no
-    such release, no network.
+
+    Args:
+        subjects: The subjects, pinned or not.
+        note: What is told that an environment is built.
+        python: The path of the Python to build on; None for the machine's that serves best.
+
+    Raises:
+        SubjectError: No Python, no such release, no network.
     """
     bases: dict[str, Python | None] = {}
-    pinned = [one for one in subjects if one.pins and not one.remote]
-    for framework in dict.fromkeys(one.framework for one in pinned):
-        together = list(dict.fromkeys(one.pins for one in pinned if one.framework == framework))
-        bases[framework] = pythons.at(python) if python else _shared(together, note)
+    pinned = [subject for subject in subjects if subject.pins and not subject.remote]
+    for framework in dict.fromkeys(subject.framework for subject in pinned):
+        all_pins = list(dict.fromkeys(each.pins for each in pinned if each.framework == framework))
+        bases[framework] = pythons.at(python) if python else _shared(all_pins, note)
     ready: dict[tuple[str, ...], str] = {}
-    for one in pinned:
-        if one.pins not in ready:
-            ready[one.pins] = interpreter(one.pins, note, bases[one.framework])
+    for subject in pinned:
+        if subject.pins not in ready:
+            ready[subject.pins] = interpreter(subject.pins, note, bases[subject.framework])
     clean = {"PYTHONPATH": "", "PYTHONHOME": ""}  # what they name is made for another Python
     return [
-        dataclasses.replace(one, python=ready[one.pins], environment={**clean, **one.environment})
-        if one.pins and not one.remote
-        else one
-        for one in subjects
+        dataclasses.replace(each, python=ready[each.pins], environment={**clean, **each.environment})
+        if each.pins and not each.remote
+        else each
+        for each in subjects
     ]
 
 
 def interpreter(pins: Sequence[str], note: Note, python: Python | None = None) -> str:
-    """The path of an interpreter that has `pins`, the framework's first (``torch==1.10.0``, ``numpy==1.21``).
+    """The path of an interpreter that has the pins.
 
-    Without `python` the machine's Pythons are tried: this process's version first, then newest to oldest.
+    Args:
+        pins: Exact versions, the framework's first: ``torch==1.10.0``, ``numpy==1.21.6``.
+        note: What is told that an environment is built.
+        python: The Python to build on; None: the machine's are tried, this process's version first, then
+            newest to oldest.
+
+    Raises:
+        SubjectError: No Python, no such release, no network.
     """
     recipe = _Recipe.of(pins)
     bases = [python] if python else recipe.bases()
     for base in bases:
-        kept = _kept(recipe, base)
-        if kept:
-            return kept
+        built = _built_before(recipe, base)
+        if built:
+            return built
     refusal: UnresolvedError | None = None
     for base in bases:
         try:
@@ -170,20 +183,20 @@ class _Recipe:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
-def _shared(several: Sequence[tuple[str, ...]], note: Note) -> Python | None:
+def _shared(all_pins: Sequence[tuple[str, ...]], note: Note) -> Python | None:
     """A Python on which each of several sets of pins can be had; None where each must find its own."""
-    if len(several) < 2:
+    if len(all_pins) < 2:
         return None
-    recipes = [_Recipe.of(pins) for pins in several]
+    recipes = [_Recipe.of(pins) for pins in all_pins]
     first, *others = [recipe.bases() for recipe in recipes]
     common = [python for python in first if all(python in bases for bases in others)]
     for python in common:
-        if all(_kept(recipe, python) for recipe in recipes):
+        if all(_built_before(recipe, python) for recipe in recipes):
             return python
     for python in common:
         try:
             for recipe in recipes:
-                if not _kept(recipe, python):
+                if not _built_before(recipe, python):
                     recipe.resolve(python)
         except UnresolvedError:
             continue
@@ -200,32 +213,33 @@ def _release(framework: str, version: str) -> Release | None:
     """A framework's release, from the record of an earlier question or from the index."""
     record = _folder() / "releases" / f"{framework}-{version}.json"
     try:
-        held = json.loads(record.read_text("utf-8"))
-        uploaded = datetime.datetime.fromisoformat(held["uploaded"]) if held["uploaded"] else None
-        return Release(held["name"], held["version"], tuple((a, b) for a, b in held["pythons"]), uploaded)
+        stored = json.loads(record.read_text("utf-8"))
+        uploaded = datetime.datetime.fromisoformat(stored["uploaded"]) if stored["uploaded"] else None
+        minors = tuple((major, minor) for major, minor in stored["pythons"])
+        return Release(stored["name"], stored["version"], minors, uploaded)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    found, refusal = None, None
+    release, refusal = None, None
     for name in description(framework).distributions or (framework,):
         try:
-            found = found or packages.release(name, version)
+            release = release or packages.release(name, version)
         except SubjectError as error:
             refusal = error
-    if found is None:
+    if release is None:
         if refusal is not None:
             raise refusal
         return None
-    uploaded_text = found.uploaded.isoformat() if found.uploaded else ""
-    _write(record, json.dumps({**dataclasses.asdict(found), "uploaded": uploaded_text}))
-    return found
+    uploaded_text = release.uploaded.isoformat() if release.uploaded else ""
+    _write(record, json.dumps({**dataclasses.asdict(release), "uploaded": uploaded_text}))
+    return release
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # threads build at the same time
-        beside.write_text(text, "utf-8")
-        beside.replace(path)
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # threads build at the same time
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
     except OSError as error:
         raise SubjectError(
             f"{path.parent}: cannot be written: {error.strerror}; set CONFORMANCE_CACHE"
@@ -255,77 +269,77 @@ def _span(minors: Sequence[tuple[int, int]]) -> str:
     return " to ".join(pythons.show(minor) for minor in ends)
 
 
-def _kept(recipe: _Recipe, python: Python) -> str | None:
+def _built_before(recipe: _Recipe, python: Python) -> str | None:
     """The interpreter of an environment that was built before and still starts."""
-    place = _folder() / recipe.digest(python)
-    path = place / "bin" / "python"
-    if not (place / _RECORD).is_file() or not path.exists():
+    folder = _folder() / recipe.digest(python)
+    path = folder / "bin" / "python"
+    if not (folder / _RECORD).is_file() or not path.exists():
         return None
-    done = subprocess.run([path, "-E", "-c", "import numpy"], capture_output=True, check=False, cwd=place)
+    done = subprocess.run([path, "-E", "-c", "import numpy"], capture_output=True, check=False, cwd=folder)
     return str(path) if done.returncode == 0 else None
 
 
 def _build(recipe: _Recipe, python: Python, lock: str, note: Note) -> str:
-    place = _folder() / recipe.digest(python)
-    with _locked(place, recipe, note):
-        kept = _kept(recipe, python)  # Whoever held the lock may have built it.
-        if kept:
-            return kept
-        beside = place.with_name(place.name + ".new")
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(place, ignore_errors=True)
+    folder = _folder() / recipe.digest(python)
+    with _locked(folder, recipe, note):
+        built = _built_before(recipe, python)  # Whoever held the lock may have built it.
+        if built:
+            return built
+        partial = folder.with_name(folder.name + ".new")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         count = len([line for line in lock.splitlines() if line.strip()])
         title = f"{recipe.title} on Python {python.text}"
         with _signs_of_life(f"building an environment of {title}: {count} packages", note):
-            _install(recipe, python, lock, beside)
-        _check(recipe, beside, title)
+            _install(recipe, python, lock, partial)
+        _check(recipe, partial, title)
         record = {
             "pins": list(recipe.pins),
             "python": python.text,
             "packages": lock.split(),
             "recipe": RECIPE,
         }
-        _write(beside / _RECORD, json.dumps(record, indent=2))
-        beside.rename(place)
+        _write(partial / _RECORD, json.dumps(record, indent=2))
+        partial.rename(folder)
         note(f"built an environment of {title}")
-    return str(place / "bin" / "python")
+    return str(folder / "bin" / "python")
 
 
-def _install(recipe: _Recipe, python: Python, lock: str, place: Path) -> None:
-    folder = place.parent
-    packages.uv(["venv", "--quiet", "--no-project", "--python", python.path, str(place)], folder)
-    _write(place / "packages.txt", lock)
-    arguments = ["pip", "install", "--quiet", "--no-deps", "--python", str(place / "bin" / "python")]
-    arguments += ["--requirement", str(place / "packages.txt")]
+def _install(recipe: _Recipe, python: Python, lock: str, folder: Path) -> None:
+    parent = folder.parent
+    packages.uv(["venv", "--quiet", "--no-project", "--python", python.path, str(folder)], parent)
+    _write(folder / "packages.txt", lock)
+    arguments = ["pip", "install", "--quiet", "--no-deps", "--python", str(folder / "bin" / "python")]
+    arguments += ["--requirement", str(folder / "packages.txt")]
     arguments += packages.exclusions(WHEELS, recipe.before, recipe.dateless)
-    packages.uv(arguments, folder)
+    packages.uv(arguments, parent)
 
 
-def _check(recipe: _Recipe, place: Path, title: str) -> None:
+def _check(recipe: _Recipe, folder: Path, title: str) -> None:
     """An environment whose framework does not import is none."""
     code = f"import numpy, {recipe.framework}"
     done = subprocess.run(
-        [place / "bin" / "python", "-E", "-c", code], capture_output=True, text=True, check=False, cwd=place
+        [folder / "bin" / "python", "-E", "-c", code], capture_output=True, text=True, check=False, cwd=folder
     )
     if done.returncode:
         last = (
             [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
         )[-1]
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise SubjectError(
             f"{title} was installed and does not import: {last.strip()}; pin what it needs beside it"
         )
 
 
 @contextmanager
-def _locked(place: Path, recipe: _Recipe, note: Note) -> Iterator[None]:
+def _locked(folder: Path, recipe: _Recipe, note: Note) -> Iterator[None]:
     """Holds the environment's lock: another process that builds the same one is waited for."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = place.with_name(place.name + ".lock").open("a+b")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(folder.name + ".lock").open("a+b")
     except OSError as error:
         raise SubjectError(
-            f"{place.parent}: cannot be written: {error.strerror}; set CONFORMANCE_CACHE"
+            f"{folder.parent}: cannot be written: {error.strerror}; set CONFORMANCE_CACHE"
         ) from None
     with lock:
         try:
@@ -344,8 +358,8 @@ def _signs_of_life(text: str, note: Note) -> Iterator[None]:
 
     def tell() -> None:
         seconds = 0.0
-        while not over.wait(_PATIENCE):
-            seconds += _PATIENCE
+        while not over.wait(NOTE_SECONDS):
+            seconds += NOTE_SECONDS
             note(f"{text} ({seconds:.0f} s)")
 
     teller = threading.Thread(target=tell, daemon=True)

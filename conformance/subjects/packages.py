@@ -1,4 +1,4 @@
-"""What the package index knows, asked through uv: a release's wheels and date, and what goes with it."""
+"""Package index, asked through uv: a release's wheels and date, and what goes with it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from conformance.subjects.pythons import NEWEST, OLDEST, Python
 
 #: uv lists a release's wheels only for Pythons that the release admits: the oldest of them is tried out.
 _FLOORS = ("3.6.99", "3.7.99", *(f"3.{minor}.99" for minor in range(OLDEST[1], NEWEST[1] + 1)))
+#: Variables by which uv would take another Python than the one that it is told.
+VIRTUAL_ENVIRONMENT = ("VIRTUAL_ENV", "UV_PYTHON")
+#: Words of uv's when the index does not answer.
 _UNREACHABLE = (
     "error sending request",
     "dns error",
@@ -37,8 +40,12 @@ _UNREACHABLE = (
 class Release:
     """One version of a distribution: the Pythons that have a wheel for this machine, and its date.
 
-    `pythons` is empty where one file serves every Python (a package without compiled code, or its source);
-    `uploaded` is None where the index tells no date.
+    Attributes:
+        name: The distribution's name on the index.
+        version: Its version.
+        pythons: The Pythons that have a wheel, as (3, 11); empty where one file serves every Python (a
+            package without compiled code, or its source).
+        uploaded: When its first file was uploaded; None where the index tells no date.
     """
 
     name: str
@@ -117,11 +124,19 @@ def resolve(
     before: datetime.datetime | None,
     dateless: Sequence[str] = (),
 ) -> str:
-    """The exact packages, a line each, that satisfy `requirements` on `python` as of the date `before`.
+    """The exact packages, a line each, that satisfy requirements.
 
-    `binary` names distributions that are taken as wheels only, `dateless` those that may be of any date:
-    what is pinned, for wheels are now and then uploaded years after their release. Raises UnresolvedError
-    when nothing does.
+    Args:
+        requirements: In pip's grammar.
+        constraints: Limits on what else comes along.
+        binary: Distributions that are taken as wheels only.
+        python: The Python that they are for.
+        before: The date that they must be older than; None for any.
+        dateless: Distributions of any date: what is pinned, for wheels are now and then uploaded years after
+            their release.
+
+    Raises:
+        UnresolvedError: No set of packages does.
     """
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "requirements.in").write_text("\n".join(requirements) + "\n", "utf-8")
@@ -158,14 +173,15 @@ def _stamp(moment: datetime.datetime) -> str:
 
 def _environment() -> dict[str, str]:
     """This process's environment: no Python is downloaded, pip's settings serve where uv's are not set."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PYTHON")}
-    kept["UV_PYTHON_DOWNLOADS"] = "never"
-    kept["UV_NO_PROGRESS"] = "1"
-    if not kept.get("UV_FIND_LINKS") and kept.get("PIP_FIND_LINKS"):
-        kept["UV_FIND_LINKS"] = ",".join(kept["PIP_FIND_LINKS"].split())
-    if not (kept.get("UV_DEFAULT_INDEX") or kept.get("UV_INDEX_URL")) and kept.get("PIP_INDEX_URL"):
-        kept["UV_DEFAULT_INDEX"] = kept["PIP_INDEX_URL"]
-    return kept
+    environment = {name: value for name, value in os.environ.items() if name not in VIRTUAL_ENVIRONMENT}
+    environment["UV_PYTHON_DOWNLOADS"] = "never"
+    environment["UV_NO_PROGRESS"] = "1"
+    if not environment.get("UV_FIND_LINKS") and environment.get("PIP_FIND_LINKS"):
+        environment["UV_FIND_LINKS"] = ",".join(environment["PIP_FIND_LINKS"].split())
+    index = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL")
+    if not index and environment.get("PIP_INDEX_URL"):
+        environment["UV_DEFAULT_INDEX"] = environment["PIP_INDEX_URL"]
+    return environment
 
 
 def _fault(stderr: str) -> SubjectError:
@@ -198,7 +214,7 @@ def _read(name: str, version: str, lock: dict[str, Any]) -> Release | None:
     for package in lock.get("packages", []):
         files = [*package.get("wheels", []), package.get("sdist", {})]
         dates += [
-            one["upload-time"] for one in files if isinstance(one.get("upload-time"), datetime.datetime)
+            file["upload-time"] for file in files if isinstance(file.get("upload-time"), datetime.datetime)
         ]
         for wheel in package.get("wheels", []):
             wheels += 1
@@ -218,15 +234,15 @@ def _pythons(file: str, platforms: frozenset[str]) -> set[tuple[int, int]]:
         served = parse_wheel_filename(file.rsplit("/", 1)[-1].replace("%2B", "+"))[3]
     except InvalidWheelFilename:
         return set()
-    found: set[tuple[int, int]] = set()
+    pythons: set[tuple[int, int]] = set()
     for tag in served:
         match = re.fullmatch(r"(cp|py)(\d)(\d*)", tag.interpreter)
         if match is None or tag.platform not in platforms or tag.abi.endswith("t"):
             continue
         if match[1] == "py":
-            found |= {(0, 0)} if match[2] == "3" else set()
+            pythons |= {(0, 0)} if match[2] == "3" else set()
         elif tag.abi == "abi3":
-            found |= {(3, minor) for minor in range(int(match[3] or 0), NEWEST[1] + 1)}
+            pythons |= {(3, minor) for minor in range(int(match[3] or 0), NEWEST[1] + 1)}
         else:
-            found.add((int(match[2]), int(match[3] or 0)))
-    return found
+            pythons.add((int(match[2]), int(match[3] or 0)))
+    return pythons

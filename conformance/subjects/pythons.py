@@ -1,4 +1,4 @@
-"""The machine's Pythons: on PATH, uv's own, pyenv's. None is ever downloaded."""
+"""Pythons of this machine: on PATH, uv's own, pyenv's. None is ever downloaded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ _QUERY = (
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter on this machine and its version."""
+    """An interpreter on this machine.
+
+    Attributes:
+        path: Where it lies.
+        version: Its version, as (3, 11, 7).
+    """
 
     path: str
     version: tuple[int, int, int]
@@ -48,8 +53,10 @@ def found() -> list[Python]:
         before = best.get(python.minor)
         if OLDEST <= python.minor <= NEWEST and (before is None or python.version > before.version):
             best[python.minor] = python
-    own = (sys.version_info.major, sys.version_info.minor)
-    return sorted(best.values(), key=lambda python: (python.minor == own, python.version), reverse=True)
+    this_process = (sys.version_info.major, sys.version_info.minor)
+    return sorted(
+        best.values(), key=lambda python: (python.minor == this_process, python.version), reverse=True
+    )
 
 
 def at(path: str) -> Python:

@@ -28,7 +28,7 @@ MODES = {framework: description(framework).modes for framework in FRAMEWORKS}
 #: What a worker tells of its processor.
 INSTRUCTION_SETS = hardware.KERNEL_FLAGS
 SERVE = Path(__file__).parents[1] / "adapters" / "serve.py"
-_SHAPE = "framework[==version[,package==version ...]][:mode][/variant][@device]"
+_GRAMMAR_TEXT = "framework[==version[,package==version ...]][:mode][/variant][@device]"
 _VERSION = r"[\w.+!-]+"
 _PIN = rf"[A-Za-z0-9][\w.-]*=={_VERSION}"
 _GRAMMAR = re.compile(
@@ -115,11 +115,11 @@ def frameworks() -> tuple[str, ...]:
 def names(framework: str) -> list[str]:
     """The subjects of a framework, without pins and devices: in every mode, by every kernel variant of it."""
     described = description(framework)
-    found = [framework, *(f"{framework}:{mode}" for mode in described.modes)]
+    subjects = [framework, *(f"{framework}:{mode}" for mode in described.modes)]
     for variant in described.variants:
         modes = [mode for mode in described.modes if not variant.modes or mode in variant.modes]
-        found += [f"{framework}/{variant.name}", *(f"{framework}:{mode}/{variant.name}" for mode in modes)]
-    return found
+        subjects += [f"{framework}/{variant.name}", *(f"{framework}:{mode}/{variant.name}" for mode in modes)]
+    return subjects
 
 
 def parse(text: str) -> Subject:
@@ -133,7 +133,9 @@ def parse(text: str) -> Subject:
     """
     match = _GRAMMAR.fullmatch(text)
     if match is None:
-        raise SubjectError(f"subject {text!r}: the grammar is {_SHAPE}, as torch:compile or torch==1.10.0")
+        raise SubjectError(
+            f"subject {text!r}: the grammar is {_GRAMMAR_TEXT}, as torch:compile or torch==1.10.0"
+        )
     framework, mode, variant, device = match["framework"], match["mode"], match["variant"], match["device"]
     known = frameworks()
     if framework not in known:
@@ -191,9 +193,9 @@ def with_pins(subject: Subject, pins: Sequence[str]) -> Subject:
     if not pins:
         return subject
     tail = subject.unpinned[len(subject.framework) :]
-    own = [pin for pin in pins if pin.split("==")[0] == subject.framework]
-    others = [pin for pin in pins if pin not in own]
-    first = own[-1] if own else subject.pins[0] if subject.pins else ""
+    of_framework = [pin for pin in pins if pin.split("==")[0] == subject.framework]
+    others = [pin for pin in pins if pin not in of_framework]
+    first = [*subject.pins[:1], *of_framework][-1] if subject.pins or of_framework else ""
     if not first:
         raise SubjectError(
             f"subject {subject.name!r}: the pins {', '.join(pins)} need one of {subject.framework} too"
@@ -230,27 +232,27 @@ def select(
 ) -> tuple[list[Subject], list[str]]:
     """The subjects of a run and, where none were named, notes on the frameworks that are not installed.
 
-    `names` are subjects of `file` (`subjects.yaml`) or follow the grammar; without names all of the file, or
-    every framework that is installed. `python` is the interpreter of those that state none (for a pinned one:
-    the Python that its environment is built on). Raises SubjectError when a subject that was named is
-    missing, or when there is none at all.
+    Args:
+        names: Subjects of the file, or of the grammar; none: all of the file, or every installed framework.
+        python: The interpreter of those that state none; of a pinned one the Python to build on.
+        file: The path of a `subjects.yaml`.
+
+    Raises:
+        SubjectError: One that was named is missing, or cannot run on this processor; or there is none at all.
     """
-    written = {} if file is None else _written(file)
-    chosen = [written.get(name) or parse(name) for name in dict.fromkeys(names or written)]
+    by_name = {} if file is None else _written(file)
+    chosen = [by_name.get(name) or parse(name) for name in dict.fromkeys(names or by_name)]
     if not chosen:
         return _all_installed(python)
     ready = []
     for subject in chosen:
-        own = subject.python != sys.executable
-        one = (
-            subject
-            if own or subject.remote or python is None
-            else dataclasses.replace(subject, python=python)
-        )
-        if not one.version and not one.remote:
-            _require(one)
-        require_processor(one)
-        ready.append(one)
+        has_python = subject.python != sys.executable or subject.remote
+        if python is not None and not has_python:
+            subject = dataclasses.replace(subject, python=python)
+        if not subject.version and not subject.remote:
+            _require(subject)
+        require_processor(subject)
+        ready.append(subject)
     return ready, []
 
 
@@ -270,9 +272,9 @@ def _require(subject: Subject) -> None:
         return
     if subject.framework not in FRAMEWORKS:
         return  # What an adapter of others needs there, its worker says.
-    there = installed_at(subject.python)
+    installed_there = installed_at(subject.python)
     for needed in ("numpy", subject.framework):
-        if needed not in there:
+        if needed not in installed_there:
             raise SubjectError(
                 f"subject {subject.name!r}: {needed} is not installed there; "
                 f"install it with: {subject.python} -m pip install {needed}"
@@ -290,16 +292,16 @@ def require_processor(subject: Subject) -> None:
 
 
 def _all_installed(python: str | None) -> tuple[list[Subject], list[str]]:
-    there = installed_at(python) if python else [name for name in FRAMEWORKS if installed(name)]
+    present = installed_at(python) if python else [name for name in FRAMEWORKS if installed(name)]
     hint = f"{python} -m pip install {{0}}" if python else install_hint("{0}")
     notes = [
         f"{name} is not installed and was left out; install it with: {hint.format(name)}"
         for name in FRAMEWORKS
-        if name not in there
+        if name not in present
     ]
-    if not there:
+    if not present:
         raise SubjectError(f"{python}: no framework is installed there")
-    return [dataclasses.replace(parse(name), python=python or sys.executable) for name in there], notes
+    return [dataclasses.replace(parse(name), python=python or sys.executable) for name in present], notes
 
 
 def installed_at(python: str) -> list[str]:

@@ -136,7 +136,7 @@ def test_jax_compiles_what_the_case_asks_for_and_no_more() -> None:
 def test_without_a_barrier_each_formulation_is_a_program_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """JAX 0.4.13 has none: nothing may be compiled together, and nothing may fail for want of it."""
     monkeypatch.delattr(jax.lax, "optimization_barrier")
-    monkeypatch.setattr(jax_programs, "BARRIER", False)
+    monkeypatch.setattr(jax_programs, "HAS_BARRIER", False)
     adapter = JaxAdapter()
     x = RANDOM.normal(size=(2, 5)).astype("float32")
     for formulation, function in adapter.formulations["log_softmax"].items():

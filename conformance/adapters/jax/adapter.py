@@ -55,7 +55,7 @@ class JaxAdapter(Adapter):
             jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_traceback_filtering", "off")  # of an error its type and message are told
         try:
-            self.where = jax.devices(self.device)[0]
+            self.jax_device = jax.devices(self.device)[0]
         except RuntimeError as error:
             reason = (str(error).splitlines() or [""])[0]
             raise Unavailable("jax has no device {!r} here: {}".format(self.device, reason)) from error
@@ -64,7 +64,7 @@ class JaxAdapter(Adapter):
         cache = os.environ.get("CONFORMANCE_CACHE")
         if self.mode == "eager" or not can_keep():
             use_cache(cache)
-        about = "{} {}".format(self.device, self.where.device_kind)
+        about = "{} {}".format(self.device, self.jax_device.device_kind)
         self.evaluate: Function = evaluate
         if self.mode == "vmap":
             self.evaluate, about = partial(evaluate, carry_out=row_by_row), about + " vmap"
@@ -169,7 +169,7 @@ class JaxAdapter(Adapter):
         return {
             "version": jax.__version__,
             "versions": {"jaxlib": jax.lib.__version__},
-            "hardware": {"device": self.where.device_kind},
+            "hardware": {"device": self.jax_device.device_kind},
             "settings": {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "")},
         }
 
@@ -193,14 +193,14 @@ def evaluate(
     Where that is `second:<input>`: the derivative of <gradient, direction>; `direction` is among the tensors.
     `carry_out` gives a call's result on tensors.
     """
-    whole = partial(carry_out, call._replace(scalars=call.scalars + tuple(traced.items())))
+    function = partial(carry_out, call._replace(scalars=call.scalars + tuple(traced.items())))
     if not wrt:
-        return whole(tensors), ()
+        return function(tensors), ()
     if wrt[0].startswith(SECOND):
-        return pulled_back_twice(whole, wrt[0][len(SECOND) :], dict(tensors), upstream)
+        return pulled_back_twice(function, wrt[0][len(SECOND) :], dict(tensors), upstream)
     rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
     value, pullback = jax.vjp(
-        lambda *sources: whole(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
+        lambda *sources: function(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
     )
     return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
 
@@ -214,13 +214,13 @@ def row_by_row(call: Call, tensors: Dict[str, Tensor]) -> Tensor:
 
 
 def pulled_back_twice(
-    whole: Function, name: str, tensors: Dict[str, Tensor], upstream: Optional[Tensor]
+    function: Function, name: str, tensors: Dict[str, Tensor], upstream: Optional[Tensor]
 ) -> Any:
     """The derivative of <gradient, direction> with respect to the tensor `name`."""
     direction = tensors.pop("direction")
 
     def gradient(source: Tensor) -> Tensor:
-        value, pullback = jax.vjp(lambda x: whole(dict(tensors, **{name: x})), source)
+        value, pullback = jax.vjp(lambda x: function(dict(tensors, **{name: x})), source)
         return pullback(jnp.ones_like(value) if upstream is None else upstream)[0]
 
     return jax.vjp(gradient, tensors[name])[1](direction)[0]

@@ -33,31 +33,31 @@ def kernels() -> Dict[str, Any]:
     """
     try:
         program = jax.jit(lambda x: x + 1).lower(jnp.zeros(8, jnp.float32)).compile().runtime_executable()
-        text = program.serialize() if hasattr(program, "serialize") else serialized(program)
+        serialized = program.serialize() if hasattr(program, "serialize") else older_serialized(program)
     except Exception:  # an older JAX lacks one of these; a missing report is no fault of any check
         return {}
-    return described(target_features(text))
+    return described(target_features(serialized))
 
 
-def serialized(program: Any) -> bytes:
+def older_serialized(program: Any) -> bytes:
     """A program's bytes as older JAX gives them."""
     return bytes(program.client.serialize_executable(program))
 
 
-def target_features(text: bytes) -> FrozenSet[str]:
+def target_features(program: bytes) -> FrozenSet[str]:
     """The features that a program was compiled for, from the longest list in its bytes."""
-    lists = sorted(FEATURES.findall(text), key=len)
+    lists = sorted(FEATURES.findall(program), key=len)
     words = lists[-1].decode("ascii").split(",") if lists else []
     return frozenset(word[1:] for word in words if word.startswith("+"))
 
 
 def described(features: Iterable[str]) -> Dict[str, Any]:
     """The report on features; without ``isa`` for a processor that is not on the ladder."""
-    there = sorted(name for name in features if name.startswith(VECTORS))
-    isa = next((name for feature, name in LADDER if feature in there), None)
-    if not there:
+    vectors = sorted(name for name in features if name.startswith(VECTORS))
+    isa = next((name for feature, name in LADDER if feature in vectors), None)
+    if not vectors:
         return {}
-    return {"features": there} if isa is None else {"isa": isa, "features": there}
+    return {"features": vectors} if isa is None else {"isa": isa, "features": vectors}
 
 
 def error_of_float16(report: Dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""JAX's compiled programs on disk, ready to run.
+"""Files of JAX's compiled programs, ready to run.
 
 Tracing and lowering take 40 ms a program, also with JAX's own compilation cache, whose key is the lowered
 program. The key here is all that a program is made from, so that a known one is loaded in a few ms. JAX's own
@@ -29,12 +29,12 @@ def can_keep() -> bool:
     return serialize is not None
 
 
-class Kept:
+class ProgramFiles:
     """The programs in the suite's `cache` (None: none are kept); `about` says what else they depend on."""
 
     def __init__(self, cache: Optional[str], about: str) -> None:
-        found = installation(about) if cache and can_keep() else None
-        self._folder = None if found is None else Path(str(cache)) / "jax-programs" / found
+        digest = installation(about) if cache and can_keep() else None
+        self._folder = None if digest is None else Path(str(cache)) / "jax-programs" / digest
 
     def load(self, text: str, arguments: Any) -> Optional[Tuple[str, Callable[..., Any]]]:
         """What `text` describes and its name, tried on the arguments; None where there is none that runs."""
@@ -53,11 +53,11 @@ class Kept:
         if self._folder is None:
             return
         path = self._path(text)
-        beside = path.with_name("{}.{}".format(path.name, os.getpid()))
+        partial = path.with_name("{}.{}".format(path.name, os.getpid()))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(pickle.dumps((name, serialize(compiled))))
-            beside.replace(path)
+            partial.write_bytes(pickle.dumps((name, serialize(compiled))))
+            partial.replace(path)
         except Exception:
             return
 
@@ -70,8 +70,8 @@ def installation(about: str) -> Optional[str]:
 
     None where our own text is no file: nothing would tell that it has changed.
     """
-    own = sorted(Path(__file__).parents[1].rglob("*.py"))
-    if not own:
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    if not sources:
         return None
     digest = hashlib.sha256("{} {} {}".format(about, processor(), jax.__version__).encode())
     for name in sorted(os.environ):
@@ -83,6 +83,6 @@ def installation(about: str) -> Optional[str]:
                 if name.endswith((".py", ".so")):
                     status = os.stat(os.path.join(folder, name))
                     digest.update("{} {} {};".format(name, status.st_size, status.st_mtime_ns).encode())
-    for path in own:
+    for path in sources:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

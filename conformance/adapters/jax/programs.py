@@ -16,14 +16,14 @@ from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 import jax
 
 from ..base import Call
-from .program_files import Kept
+from .program_files import ProgramFiles
 
 #: Programs that stay in memory, at about half a MB each: to let one go takes 2 ms.
-HELD = 1024
+MAX_PROGRAMS = 1024
 #: Inputs of more elements than this do not pay for formulations that nobody asked for.
-TOGETHER = 1 << 14
+MAX_JOINED_ELEMENTS = 1 << 14
 #: Old JAX has no barrier: there each formulation is a program of its own.
-BARRIER = hasattr(jax.lax, "optimization_barrier")
+HAS_BARRIER = hasattr(jax.lax, "optimization_barrier")
 
 Arguments = Tuple[Dict[str, Any], Dict[str, Any], Any]  # tensors, traced scalars, upstream
 Program = Callable[..., Dict[str, Any]]
@@ -41,8 +41,8 @@ class Programs:
         self.used: Set[str] = set()
         self._evaluate = evaluate
         self._names: Dict[Key, str] = {}
-        self._held: "OrderedDict[str, Program]" = OrderedDict()
-        self._kept = Kept(cache, about)
+        self._programs: "OrderedDict[str, Program]" = OrderedDict()
+        self._files = ProgramFiles(cache, about)
 
     def run(self, asked: str, calls: Mapping[str, Call], static: Any, arguments: Arguments) -> Any:
         """The result of the call named `asked`, compiled together with the others where that pays.
@@ -50,11 +50,11 @@ class Programs:
         The names are unique over all operations: they stand for the functions in the key on disk. An empty
         name keeps a program off the disk. What tracing raises for the call that was asked for is raised.
         """
-        small = sum(tensor.size for tensor in arguments[0].values()) <= TOGETHER
-        if BARRIER and len(calls) > 1 and small:
-            found = self._program(calls, static, arguments)(*arguments)
-            if asked in found:
-                return found[asked]
+        small = sum(tensor.size for tensor in arguments[0].values()) <= MAX_JOINED_ELEMENTS
+        if HAS_BARRIER and len(calls) > 1 and small:
+            results = self._program(calls, static, arguments)(*arguments)
+            if asked in results:
+                return results[asked]
         return self._program({asked: calls[asked]}, static, arguments)(*arguments)[asked]
 
     def _program(self, calls: Mapping[str, Call], static: Any, arguments: Arguments) -> Program:
@@ -65,35 +65,35 @@ class Programs:
         )
         key = (tuple(calls.items()), static, shapes, tree)
         name = self._names.get(key, "")
-        program = self._held.pop(name, None)
+        program = self._programs.pop(name, None)
         if program is None:
             named = [(name, call.inputs, call.scalars, call.dtype) for name, call in calls.items()]
             text = repr((named, static, shapes, str(tree))) if all(calls) else ""
-            name, program = self._made(text, calls, static, arguments)
+            name, program = self._compiled(text, calls, static, arguments)
             self._names[key] = name
             self.used.add(name)
-        self._held[name] = program
-        if len(self._held) > HELD:
-            self._held.popitem(last=False)
+        self._programs[name] = program
+        if len(self._programs) > MAX_PROGRAMS:
+            self._programs.popitem(last=False)
         return program
 
-    def _made(
+    def _compiled(
         self, text: str, calls: Mapping[str, Call], static: Any, arguments: Arguments
     ) -> Tuple[str, Program]:
         """What JAX lowers the program to, as a digest, and the program."""
-        found = self._kept.load(text, arguments) if text else None
-        if found is not None:
-            return found
-        lowered = jax.jit(together(self._evaluate, calls, static)).lower(*arguments)
-        whole = repr((lowered.as_text(), static, lowered.in_avals, str(lowered.out_tree)))
-        name = hashlib.sha256(whole.encode()).hexdigest()
-        program = self._held.pop(name, None) or lowered.compile()
+        loaded = self._files.load(text, arguments) if text else None
+        if loaded is not None:
+            return loaded
+        lowered = jax.jit(joined(self._evaluate, calls, static)).lower(*arguments)
+        lowered_text = repr((lowered.as_text(), static, lowered.in_avals, str(lowered.out_tree)))
+        name = hashlib.sha256(lowered_text.encode()).hexdigest()
+        program = self._programs.pop(name, None) or lowered.compile()
         if text:
-            self._kept.store(text, name, program)
+            self._files.store(text, name, program)
         return name, program
 
 
-def together(evaluate: Callable[..., Any], calls: Mapping[str, Call], static: Any) -> Program:
+def joined(evaluate: Callable[..., Any], calls: Mapping[str, Call], static: Any) -> Program:
     """The function of tensors, traced scalars and upstream that gives each call's result by name.
 
     Of several calls, one that raises while it is traced is left out.
@@ -105,9 +105,9 @@ def together(evaluate: Callable[..., Any], calls: Mapping[str, Call], static: An
         results = {}
         for name, call in calls.items():
             # Not the scalars: behind a barrier their weak types would be gone.
-            own, flow = jax.lax.optimization_barrier((tensors, upstream))
+            inputs, flow = jax.lax.optimization_barrier((tensors, upstream))
             try:
-                results[name] = evaluate(call, static, own, traced, flow)
+                results[name] = evaluate(call, static, inputs, traced, flow)
             except Exception:
                 continue
         return results

@@ -168,8 +168,8 @@ class Terms:
             raise ValueError("a label smoothing of {} lies outside 0 .. 1".format(smoothing))
         weight = np.ones(classes, kind) if weight is None else weight
         along = weight.reshape([classes if i == self.axis else 1 for i in range(log_probs.ndim)])
-        left = kind.type(1 - smoothing)
-        self.factor = along * left
+        remaining = kind.type(1 - smoothing)
+        self.factor = along * remaining
         if target.dtype.kind == "f":  # class probabilities
             probabilities = target
             self.share = np.ones([n for i, n in enumerate(target.shape) if i != self.axis], kind)

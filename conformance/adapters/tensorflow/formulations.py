@@ -203,11 +203,11 @@ def binary_cross_entropy_composed(
     probs: Tensor, target: Tensor, *, weight: Parameter = None, reduction: str = "mean"
 ) -> Tensor:
     """log and log1p, where 0 log 0 = 0"""
-    one = tf.ones_like(target)
+    ones = tf.ones_like(target)
     # The older tf.where: the gradient of the newer one takes 14 operations.
-    log_p = tf.math.log(tf.compat.v1.where((target == 0) & (probs == 0), one, probs))
+    log_p = tf.math.log(tf.compat.v1.where((target == 0) & (probs == 0), ones, probs))
     log_1_p = tf.math.log1p(-tf.compat.v1.where((target == 1) & (probs == 1), tf.zeros_like(probs), probs))
-    return weighted(-(times(target, log_p) + times(one - target, log_1_p)), weight, reduction)
+    return weighted(-(times(target, log_p) + times(ones - target, log_1_p)), weight, reduction)
 
 
 def binary_cross_entropy_manual(

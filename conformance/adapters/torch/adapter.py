@@ -97,11 +97,11 @@ class TorchAdapter(Adapter):
         source = tensors[name].requires_grad_()
         value = self.carry_out(call, tensors, (name,))
         (gradient,) = torch.autograd.grad(value, [source], flow(value, upstream), create_graph=True)
-        found = None
+        derivative = None
         if gradient.requires_grad:
-            (found,) = torch.autograd.grad(gradient, [source], direction, allow_unused=True)
+            (derivative,) = torch.autograd.grad(gradient, [source], direction, allow_unused=True)
         # Autograd knows a gradient that does not depend on its input by the missing graph alone.
-        return torch.zeros_like(source) if found is None else found
+        return torch.zeros_like(source) if derivative is None else derivative
 
     def carry_out(self, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...]) -> Tensor:
         """The call's value in this mode."""
