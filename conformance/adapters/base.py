@@ -7,6 +7,7 @@ A framework in this repository is a folder beside this file, with the same files
 - ``formulations.py``: ``FUNCTIONS``, the table operation -> formulation -> function in the framework's own
   arrays, with the operation's canonical signature. A parameter that a function's signature lacks is
   `unsupported` without a line of code.
+- ``kernels.py``: which kernels run, by the framework's own report, where it makes one.
 - ``adapter.py``: ``ADAPTER``, a subclass of :class:`Adapter`. It must write `load`, `store`, `compute` and
   `describe`; `second`, `lay_out`, `lacks`, `kernels` and `compilations` where the framework can.
 

@@ -16,7 +16,7 @@ from conformance.adapters.base import Adapter
 
 PACKAGE = Path(registry.__file__).parents[1]
 #: The files that every framework's folder has.
-FILES = {"__init__.py", "adapter.py", "description.py", "formulations.py"}
+FILES = {"__init__.py", "adapter.py", "description.py", "formulations.py", "kernels.py"}
 
 #: A framework: lists of numbers, and two functions.
 FRAMEWORK = """
