@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import calls
 import numpy as np
@@ -31,6 +32,8 @@ from conformance.results.run import Run  # noqa: E402
 
 #: Subjects that have a floor, and its script.
 SCRIPTS = {"torch": "torch_eager.py", "tensorflow": "tensorflow_eager.py", "jax": "jax_jit.py"}
+#: The ignored label where a case states none.
+IGNORED = -100
 NO_CALLS = ("unsupported", "crashed", "timed out", "not run")
 Asked = tuple[str, str]  # a case's id and a dtype
 
@@ -77,13 +80,21 @@ def of_run(run: Run, subject: str) -> Iterator[tuple[Asked, calls.Call]]:
                     group.case.operation,
                     group.dtype,
                     tuple(one.name for one in OPERATIONS[group.case.operation].inputs),
-                    group.scalars,
+                    stated(group.scalars, group.case.operation, arrays),
                     {name: np.asarray(array, order="C") for name, (_, array) in arrays.items()},
                     frozenset(name for name, (dtype, _) in arrays.items() if dtype == "bfloat16"),
                     dict(group.case.layout),
                     asked[key],
                 ),
             )
+
+
+def stated(scalars: dict[str, Any], operation: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    """The parameters; of labels with an ignored one also which it is: not every framework has a default."""
+    labels = arrays["target"][1] if operation in ("nll_loss", "cross_entropy") else None
+    if labels is None or labels.dtype.kind not in "iu" or not (labels == IGNORED).any():
+        return scalars
+    return {"ignore_index": IGNORED, **scalars}
 
 
 def compare(run: Run, subject: str, results: Path) -> Counter[str]:

@@ -281,9 +281,10 @@ def carry_out(call: Call) -> Results:
         wrt = [name for name in quantities if name != "value"]
         sources = [named[name.partition(":")[2]] for name in wrt]
         try:
-            value, gradients = derivatives(loss, wrt, sources, upstream, direction)
+            value, tape = taped(loss, sources)
             if "value" in quantities:
                 results[f"{formulation} value"] = as_array(value)
+            gradients = derivatives(loss, value, tape, wrt, sources, upstream, direction)
             results.update(
                 {f"{formulation} {name}": as_array(g) for name, g in zip(wrt, gradients, strict=True)}
             )
@@ -292,18 +293,24 @@ def carry_out(call: Call) -> Results:
     return results
 
 
-def derivatives(loss, wrt, sources, upstream, direction):
-    if not wrt:
-        return loss(), []
+def taped(loss, sources):
+    if not sources:
+        return loss(), None
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        value = loss()
+        return loss(), tape
+
+
+def derivatives(loss, value, tape, wrt, sources, upstream, direction):
+    if not wrt:
+        return []
     if wrt[-1].startswith(GRADIENT):
-        return value, tape.gradient(value, sources, upstream)
+        return tape.gradient(value, sources, upstream)
     with tf.GradientTape(persistent=True) as outer:
         outer.watch(sources)
-        _, gradients = derivatives(loss, [GRADIENT], sources, upstream, None)
-    return value, [
+        inner_value, inner = taped(loss, sources)
+        gradients = inner.gradient(inner_value, sources, upstream)
+    return [
         outer.gradient(gradient, source, direction, tf.UnconnectedGradients.ZERO)
         if name.startswith(SECOND)
         else gradient
