@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,3 +185,16 @@ def test_onednn_held_below_the_processor_lacks_bfloat16() -> None:
         assert response.status() == ("unsupported" if calls_onednn else "returned")
         assert worker.ask("softmax", dtype="float32", x=[[1.0, 2.0]]).status() == "returned"
         worker.close()
+
+
+def test_an_xla_without_the_flag_is_refused_before_it_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    flags = description("jax").variants[0].environment["XLA_FLAGS"]
+    jax_kernels.require_isa_flag(flags)  # the JAX of these tests has it
+    (tmp_path / "xla_extension.so").write_bytes(b"\x7fELF some other flags")
+    (tmp_path / "empty.so").touch()
+    monkeypatch.setattr(jax_kernels, "libraries", lambda: sorted(tmp_path.iterdir()))
+    jax_kernels.require_isa_flag("--xla_cpu_enable_fast_math=false")
+    with pytest.raises(Unavailable, match=r"^jax .* its XLA has no flag xla_cpu_max_isa$"):
+        jax_kernels.require_isa_flag(flags)

@@ -28,7 +28,7 @@ from ..bfloat16 import name_of
 from ..by_rows import row_call
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
-from .kernels import error_of_float16, kernels
+from .kernels import error_of_float16, kernels, require_isa_flag
 from .program_files import can_keep
 from .programs import Programs
 
@@ -50,6 +50,7 @@ class JaxAdapter(Adapter):
 
     def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
         super().__init__(mode, device)
+        require_isa_flag(os.environ.get("XLA_FLAGS", ""))
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # subjects share a GPU
         if self.device == "cpu":
             jax.config.update("jax_platforms", "cpu")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import re
+from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterable
 
 import jax
 import jax.numpy as jnp
+import jaxlib
+
+from ..base import Unavailable
 
 #: LLVM's names of the instruction sets that ``--xla_cpu_max_isa`` tells apart, the highest first.
 LADDER = (
@@ -23,6 +29,36 @@ LADDER = (
 VECTORS = ("amx", "avx", "f16c", "fma", "sse", "neon", "fp-armv8", "fullfp16", "bf16", "sve")
 #: LLVM's list of target features, as a compiled program carries it: each with a plus or a minus.
 FEATURES = re.compile(rb"[+-]\w[\w.-]*(?:,[+-]\w[\w.-]*){3,}")
+
+
+#: The flag of XLA that limits its instruction sets.
+ISA_FLAG = "xla_cpu_max_isa"
+
+
+def require_isa_flag(flags: str) -> None:
+    """Unavailable, in one line, where the flags limit the instruction set and this XLA knows no such flag.
+
+    Before XLA reads them: it ends the process over a flag that it does not know.
+
+    Args:
+        flags: What XLA_FLAGS holds.
+    """
+    if ISA_FLAG in flags and not any(has_text(path, ISA_FLAG) for path in libraries()):
+        what = "jax {} cannot be held to an instruction set: its XLA has no flag {}"
+        raise Unavailable(what.format(jax.__version__, ISA_FLAG))
+
+
+def libraries() -> Iterable[Path]:
+    """The files of jaxlib's compiled code."""
+    return Path(os.path.dirname(str(jaxlib.__file__))).rglob("*.so")
+
+
+def has_text(path: Path, text: str) -> bool:
+    """Whether a file holds a text; it is mapped, not read into memory."""
+    if not path.stat().st_size:  # an empty file cannot be mapped
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        return mapped.find(text.encode("ascii")) >= 0
 
 
 def kernels() -> Dict[str, Any]:
