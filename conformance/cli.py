@@ -274,7 +274,10 @@ def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> 
 
 @cli.command()
 @click.argument("function", metavar="FILE_OR_MODULE:FUNCTION")
-@click.option("--operation", "-o", required=True, help="The operation that it carries out, as cross_entropy.")
+@click.option("--operation", "-o", default="", help="The operation that it carries out, as cross_entropy.")
+@click.option(
+    "--formula", metavar="FILE:NAME", help="The formula of what it computes, in the operation's place."
+)
 @click.option(
     "--framework", "-f", help="torch, tensorflow, jax or numpy; default: the one that its file imports."
 )
@@ -288,13 +291,6 @@ def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> 
 @_TIME_LIMIT
 @_KNOWN
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
-@click.option(
-    "--invalid",
-    type=click.Choice(("report", "fail")),
-    default="report",
-    show_default=True,
-    help="Whether answers where an error is right are named, or count as failures.",
-)
 def check(function: str, operation: str, output: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
     from conformance.checking.check import check as check_function  # late: start-up time

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from conformance import report
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
-from conformance.checking import invalid_calls, unsteady
 from conformance.checking.check_run import CheckRun, records
-from conformance.checking.control import COMPOSED, control_rows, inherit, is_legacy, refuse
-from conformance.checking.report import markdown, program, verdict
-from conformance.checking.root_cause import Cause, diagnose
-from conformance.checking.untried import untried
+from conformance.checking.control import COMPOSED, control_rows, inherit, refuse
+from conformance.checking.formula_control import REFERENCE, reference_rows
+from conformance.checking.formula_module import Formula, formula_cases, formula_operation
+from conformance.checking.report import markdown, program
+from conformance.checking.root_cause import diagnose
 from conformance.checking.user_module import Function, subjects
 from conformance.comparison.baseline import changes_since
 from conformance.errors import RunError, SubjectError
@@ -33,14 +32,14 @@ from conformance.subjects.subject import Subject
 
 def check(
     function: Function,
-    operation: str,
+    operation: str = "",
     *,
+    formula: Formula | None = None,
     framework: str | None = None,
     mode: str | None = None,
     dtypes: Sequence[str] = (),
     output: str | Path | None = None,
     strict: bool = False,
-    invalid: str = "report",
     paths: Sequence[str | Path] = (),
     tags: Sequence[str] = (),
     known: Sequence[str | Path] = (),
@@ -49,20 +48,22 @@ def check(
 ) -> CheckRun:
     """Runs every case of `operation` through a function of the user's, and through the framework's own.
 
+    With a `formula` in the operation's place, the cases are those that its inputs' kinds ask for, and the
+    NumPy reference of the formula is the control.
+
     Args:
         function: ``FILE_OR_MODULE:FUNCTION``, or a function that is defined at the top level of a file. It
             takes the operation's canonical signature in the framework's arrays. Cases that need a parameter
             it lacks are unsupported, and so is what it refuses throughout: a number of axes, class
             probabilities, a dtype.
         operation: The name of an operation, as ``cross_entropy``.
+        formula: ``FILE:NAME`` of a formula, or its operation (see `conformance.formula`).
         framework: ``torch``, ``tensorflow``, ``jax`` or ``numpy``; None: the one that the function's file
             imports.
         mode: One of the framework's modes, as ``compile``; None: its default.
         dtypes: Among ``float16``, ``bfloat16``, ``float32``, ``float64``; none: all.
         output: The directory that receives the run's files; None: nothing is written.
         strict: Whether to count what the framework's own function fails alike.
-        invalid: ``report``: answers where an error is right are named, and do not count; ``fail``: they do.
-            A number in the place of a label out of range always counts.
         paths: Case files or folders; none: the suite's own corpus.
         tags: Only cases with one of these tags; none: all but those that run on demand.
         known: Files of deviations that the caller accepts; they do not count, with `strict` either.
@@ -74,33 +75,33 @@ def check(
 
     Raises:
         SubjectError: There is no such function or framework, or it cannot be started.
-        RunError: There is no such operation or policy, no case is left, or `output` cannot be written.
+        RunError: There is no such operation or formula, no case is left, or `output` cannot be written.
+        FormulaError: The formula's text is wrong: a line ``file:line: ...``, before any worker starts.
     """
-    if invalid not in invalid_calls.POLICIES:
-        raise RunError(f"--invalid {invalid}: it is {' or '.join(invalid_calls.POLICIES)}")
+    if (formula is None) == (not operation):
+        raise RunError("what the function computes, say by --operation OP or by --formula FILE:NAME")
+    of_formula = None if formula is None else formula_operation(formula)
+    operation = operation if of_formula is None else of_formula.name
     if operation not in OPERATIONS:
         raise RunError(f"--operation {operation}: no such operation (there are {', '.join(OPERATIONS)})")
     user, control = subjects(function, operation, framework, mode)
-    loaded = load_cases([Path(path) for path in paths] or None, known=known)
-    cases = pick(loaded, operation, control.framework, tags)
+    if of_formula is None:
+        loaded, left_out = load_cases([Path(path) for path in paths] or None, known=known), 0
+    else:
+        loaded, left_out = formula_cases(of_formula, paths, known)
+    cases = pick(loaded, operation, "numpy" if of_formula is not None else control.framework, tags)
     published: list[CheckRun] = []
 
-    def again(groups: Collection[tuple[str, str]]) -> Sequence[unsteady.Row]:
-        chosen = frozenset(groups)
-        run = session.run(
-            dtypes=dtypes,
-            limit=limit,
-            repeat=unsteady.REPEATS,
-            cases=unsteady.selected(cases, chosen),
-            under_test=[user],
-            wanted=lambda subject, case, dtype, formulation, quantity: (
-                formulation == "functional" and (case.id, dtype) in chosen
-            ),
-        )
-        return records(run.frame)
+    def judged_run(run: Run) -> CheckRun:
+        if of_formula is None:
+            return judged(run, user, control, cases, strict)
+        reference = Subject(REFERENCE, "numpy")
+        rows = reference_rows(of_formula, cases, dtypes)
+        whole = replace(run, frame=pd.concat([run.frame, rows], ignore_index=True))
+        return replace(judged(whole, user, reference, cases, strict), syntax=control.name, left_out=left_out)
 
     def publish(run: Run, directory: Path) -> None:
-        published.append(judged(run, user, control, cases, strict, invalid, again))
+        published.append(judged_run(run))
         _write(published[0], directory, output)
 
     run = session.run(
@@ -110,13 +111,13 @@ def check(
         limit=limit,
         progress=progress,
         cases=cases,
-        under_test=[user, control],
+        under_test=[user, control] if of_formula is None else [user],
         wanted=lambda subject, case, dtype, formulation, quantity: (
             formulation == "functional" or subject == control.name
         ),
         publish=publish,
     )
-    checked = published[0] if published else judged(run, user, control, cases, strict, invalid, again)
+    checked = published[0] if published else judged_run(run)
     checked.directory = run.directory
     return checked
 
@@ -130,40 +131,18 @@ def _write(run: CheckRun, directory: Path, output: str | Path | None) -> None:
 
 
 def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[str]) -> list[Case]:
-    """The operation's cases, each for the formulation that a function replaces, and the control's.
-
-    Those that ask for a framework's own history (`is_legacy`) are left out.
-    """
+    """The operation's cases, each for the formulation that a function replaces, and the control's."""
     formulations = ("functional",) if framework in ("torch", "numpy") else ("functional", COMPOSED)
     return [
         replace(case, formulations=formulations)
         for case in select(cases, Settings(operations=[operation], tags=list(tags)))
-        if not is_legacy(case)
     ]
 
 
-def judged(
-    run: Run,
-    user: Subject,
-    control: Subject,
-    cases: Sequence[Case],
-    strict: bool,
-    invalid: str = "report",
-    again: unsteady.Ask | None = None,
-) -> CheckRun:
+def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], strict: bool) -> CheckRun:
     """The run with what the function refuses and inherits marked as such, and a diagnosis of the rest.
 
-    Args:
-        run: The checks of the function and of its control.
-        user: The function.
-        control: The framework's own.
-        cases: The cases of the run.
-        strict: Whether what both fail alike counts.
-        invalid: Whether answers to invalid calls count, as in `check`.
-        again: Asks checks again, to tell nondeterminism; None: nothing is asked again.
-
-    Raises:
-        SubjectError: The function could not be started.
+    SubjectError where the function could not be started.
     """
     _refuse_what_never_started(run, user)
     by_id = {case.id: case for case in cases}
@@ -177,13 +156,13 @@ def judged(
     for row in by_check.values():
         if row["conforms"] is False and not row["known"]:
             row["known"] = "the control's own deviation"
-    mild, others = _invalid(user_rows, by_id, strict, invalid)
-    asked = [row for row in user_rows if by_id[row["case"]].expect != "error" and _counts(row, strict)]
-    unsteady_rows, steadiness = _unsteady(asked, again if run.complete else None)
-    remaining = [row for row in asked if not any(row is other for other in unsteady_rows)]
-    frame = pd.DataFrame([*user_rows, *by_check.values()], columns=list(run.frame.columns))
-    settings = {**run.environment["settings"], "strict": strict, "invalid": invalid}
-    checked = CheckRun(
+    columns = list(run.frame.columns)
+    frame = pd.DataFrame([*user_rows, *by_check.values()], columns=columns)
+    settings = {**run.environment["settings"], "strict": strict}
+    counted = [
+        row for row in user_rows if not row["known"] or (strict and row["known"].startswith("inherited"))
+    ]
+    return CheckRun(
         frame.astype(run.frame.dtypes.to_dict()),
         {**run.environment, **_of_the_function(run, user), "settings": settings},
         run.frames,
@@ -192,50 +171,9 @@ def judged(
         subject=user.name,
         control=control.name,
         strict=strict,
-        invalid=invalid,
-        diagnosis=diagnose(remaining, by_id, [*steadiness, *others]),
-        invalid_calls=invalid_calls.spelt(mild, by_id) if invalid == "report" else "",
-        untried=tuple(untried(user_rows, by_id)),
+        diagnosis=diagnose(counted, by_id),
         where=user.function or "",
     )
-    checked.environment["verdict"] = verdict(checked)
-    return checked
-
-
-def _invalid(
-    rows: Sequence[dict[str, Any]], cases: Mapping[str, Case], strict: bool, policy: str
-) -> tuple[list[dict[str, Any]], list[Cause]]:
-    """The harmless answers to invalid calls, marked where they do not count, and what counts as causes."""
-    answered = [row for row in invalid_calls.answers(rows, cases) if _counts(row, strict)]
-    mild = [row for row in answered if not invalid_calls.is_harmful(row, cases[row["case"]])]
-    harmful = [row for row in answered if invalid_calls.is_harmful(row, cases[row["case"]])]
-    causes = invalid_calls.harm(harmful, cases)
-    if policy == "fail":
-        return mild, causes + invalid_calls.counted(mild, cases)
-    for row in mild:
-        row["known"] = invalid_calls.KNOWN
-    return mild, causes
-
-
-def _counts(row: Mapping[str, Any], strict: bool) -> bool:
-    """Whether a check is the function's own: not known, or inherited where that counts."""
-    return not row["known"] or (strict and str(row["known"]).startswith("inherited"))
-
-
-def _unsteady(
-    rows: Sequence[dict[str, Any]], again: unsteady.Ask | None
-) -> tuple[list[dict[str, Any]], list[Cause]]:
-    """The failing checks whose answers differ from call to call, and that as a cause."""
-    failing = [row for row in rows if row["conforms"] is False]
-    if again is None or not failing:
-        return [], []
-    conforming = [row for row in rows if row["conforms"]]
-    differing, asked, otherwise = unsteady.unsteady(failing, conforming, again)
-    if not differing:
-        return [], []
-    for row in differing:
-        row["message"] = f"answers otherwise when asked again; {row['message']}".removesuffix("; ")
-    return differing, [unsteady.cause(differing, len(failing) + len(conforming), asked, otherwise)]
 
 
 def _of_the_function(run: Run, user: Subject) -> dict[str, object]:

@@ -27,8 +27,7 @@ from conformance.plan import profiles
 from conformance.plan.events import Answer, Ended, Hello, Message, MessageQueue, Refused
 from conformance.plan.selection import Settings, pick
 from conformance.results import journal
-from conformance.subjects.selection import select
-from conformance.subjects.subject import Subject
+from conformance.subjects.subject import Subject, select
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case

@@ -26,10 +26,10 @@ def judged(case: str, quantity: str, conforms: bool, verdict: str = "wrong") -> 
 @pytest.mark.parametrize(
     ("also", "verdict", "does"),
     [
-        (["value"], "wrong", "its value is wrong"),
-        (["value"], "lossy", "its value is wrong"),
+        (["value"], "wrong", "its gradient is wrong"),
+        (["value"], "lossy", "it loses accuracy"),
         ([], "wrong", "its gradient is wrong"),
-        ([], "lossy", "its gradient loses accuracy"),
+        ([], "lossy", "its gradient is wrong: it loses accuracy"),
     ],
 )
 def test_what_is_wrong_is_named_where_it_is(also: list[str], verdict: str, does: str) -> None:
@@ -40,7 +40,7 @@ def test_what_is_wrong_is_named_where_it_is(also: list[str], verdict: str, does:
     rows += [judged(name, "gradient:x", False, verdict) for name in names]
     diagnosis = diagnose(rows, cases)
     assert diagnosis is not None
-    assert diagnosis.causes[0].does == does
+    assert diagnosis.does == does
 
 
 def test_a_second_derivative_is_no_value() -> None:
@@ -51,4 +51,4 @@ def test_a_second_derivative_is_no_value() -> None:
     ]
     diagnosis = diagnose(rows, cases)
     assert diagnosis is not None
-    assert diagnosis.causes[0].does == "its second derivative is wrong"
+    assert diagnosis.does == "its second derivative is wrong"

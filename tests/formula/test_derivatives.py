@@ -123,6 +123,18 @@ def test_a_coefficient_of_0_removes_an_infinity_but_no_nan() -> None:
     assert np.isnan(values[1])
 
 
+def test_a_whole_power_of_what_may_be_0() -> None:
+    """1 - sigmoid(10,000) is too small for 128 bits: more of them tell, and nan would not."""
+
+    @m.operation(x=m.scores)
+    def power(x: Node) -> Node:
+        return (1 - m.sigmoid(x)) ** 2 + x**3
+
+    values = list(power.balls({"x": np.array([10_000.0, -3.0])}, "value", np.ones(2)))
+    assert float(values[0]) == 1e12
+    assert float(values[1]) == pytest.approx(-27 + 0.9525741268224334**2)
+
+
 def test_an_undefined_value_without_nan_is_no_limit() -> None:
     @m.operation(x=m.scores)
     def difference(x: Node) -> Node:

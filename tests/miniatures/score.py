@@ -86,17 +86,18 @@ def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case], over: in
     mine = frame[frame["formulation"] == one.name].assign(subject=name, formulation="functional")
     its = frame[frame["formulation"].isin(["functional", "composed"])]
     both = Run(pd.concat([mine, its]), {**run.environment, "subjects": {}})
-    checked = check.judged(both, user, control, cases, strict=False, invalid="fail")
+    checked = check.judged(both, user, control, cases, strict=False)
     failed = checked.discrepancies()
-    shown = report.shown_checks(checked)
-    said = report.sentence(checked).lower()
+    worst = report.worst(checked)
+    texts = [report.sentence(checked), *failed["message"].fillna(""), *failed["why"].fillna("")]
+    said = " ".join(texts).lower()
     return Result(
         one,
         len(failed),
         failed["case"].nunique(),
         any(word.lower() in said for word in one.cause),
         report.sentence(checked),
-        shown[0]["case"] if shown else "",
+        worst[0]["case"] if worst else "",
         len(checked.inherited()),
         checked.exit_code,
         over,

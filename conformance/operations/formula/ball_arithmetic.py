@@ -174,12 +174,18 @@ def _power(value: Ball, exponent: float) -> Ball:
     if not value.is_finite():
         return value if value == INFINITY or is_nan(value) else UNDECIDED
     if exponent.is_integer():
-        return value ** int(exponent)
+        return _repeated(value, int(exponent))
     if value.is_zero():
         return ZERO
     if value < 0:
         return NAN
     return UNDECIDED if value.contains(ZERO) else value ** ball(exponent)
+
+
+def _repeated(value: Ball, times: int) -> Ball:
+    """A positive whole power by squaring: flint's own is nan around 0."""
+    half = _repeated(value, times // 2) if times > 1 else ONE
+    return half * half * value if times % 2 else half * half
 
 
 def _sigmoid(value: Ball) -> Ball:

@@ -111,13 +111,17 @@ def _scatter(node: Node, adjoint: Node) -> tuple[Node, None]:
 
 
 def _sigmoid(node: Node, adjoint: Node) -> tuple[Node]:
-    """Both factors of the slope without cancellation; its own slope as double backward computes it."""
+    """The slope without cancellation, and s (1 - s), as the frameworks' backward passes compute it.
+
+    Its own slope is the one that double backward computes.
+    """
     (x,) = node.operands
 
     def curvature(upstream: Node) -> list[Node]:
         return [upstream * (slope * (1.0 - 2.0 * node))]
 
-    slope = graph.with_adjoint(node * elementwise("sigmoid", -x), [x], curvature)
+    body = graph.computed_as(node * elementwise("sigmoid", -x), node * (1.0 - node))
+    slope = graph.with_adjoint(body, [x], curvature)
     return (adjoint * slope,)
 
 

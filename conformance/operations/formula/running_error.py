@@ -188,16 +188,17 @@ def _log1p(arithmetic: ErrorArithmetic, _node: Node, a: Approximation) -> Approx
 
 def _sqrt(arithmetic: ErrorArithmetic, _node: Node, a: Approximation) -> Approximation:
     value = np.sqrt(a.value)
-    return arithmetic.rounded(value, np.where(a.error == 0, 0.0, a.error / value))
+    return arithmetic.rounded(value, np.where(a.error == 0, 0.0, np.fmin(a.error / value, np.sqrt(a.error))))
 
 
 def _power(arithmetic: ErrorArithmetic, node: Node, a: Approximation) -> Approximation:
+    """The error is that of the worse end: where it is larger than the base, the slope there says nothing."""
     exponent = node.options["exponent"]
-    value = np.power(a.value, exponent)
-    slope = np.abs(exponent) * np.abs(np.power(a.value, exponent - 1.0))
-    error = np.where(a.error == 0, 0.0, slope * a.error)
+    value, size = np.power(a.value, exponent), np.abs(a.value)
+    ends = np.power(size + a.error, exponent), np.power(np.maximum(size - a.error, 0.0), exponent)
+    error = np.fmax(*(np.abs(end - np.power(size, exponent)) for end in ends))
     units = 0.0 if exponent == 1.0 else abs(exponent) - 1.0 if exponent in (2.0, 3.0, 4.0) else K
-    return arithmetic.rounded(value, error, units)
+    return arithmetic.rounded(value, np.where(a.error == 0, 0.0, error), units)
 
 
 def _sigmoid(arithmetic: ErrorArithmetic, _node: Node, a: Approximation) -> Approximation:

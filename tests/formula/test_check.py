@@ -1,0 +1,119 @@
+"""`conformance check` against a formula: a loss that the suite has never seen."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import conformance
+from conformance.checking.check_run import CheckRun
+from conformance.checking.report import sentence
+from conformance.errors import ConformanceError, RunError
+from conformance.operations import OPERATIONS
+from conformance.operations.formula.graph import FormulaError
+from conformance.subjects.subject import installed
+
+HERE = Path(__file__).parent
+FORMULA = f"{HERE / 'poly_formula.py'}:poly_cross_entropy"
+FUNCTION = f"{HERE / 'poly_torch.py'}:right"
+needs_torch = pytest.mark.skipif(not installed("torch"), reason="without PyTorch")
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    before = dict(OPERATIONS)
+    yield
+    OPERATIONS.clear()
+    OPERATIONS.update(before)
+
+
+def check(name: str, dtypes: tuple[str, ...] = ("float32",), output: Path | None = None) -> CheckRun:
+    function = f"{HERE / 'poly_torch.py'}:{name}"
+    return conformance.check(function, formula=FORMULA, dtypes=dtypes, output=output)
+
+
+def processor_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(item.ru_utime + item.ru_stime for item in used)
+
+
+@needs_torch
+def test_a_right_loss_is_judged_in_four_dtypes_in_a_minute(tmp_path: Path) -> None:
+    before = processor_seconds()
+    run = check("right", (), tmp_path / "run")
+    assert processor_seconds() - before < 60
+    assert (run.exit_code, run.diagnosis) == (0, None)
+    judged = run.own[run.own["conforms"].notna()]
+    assert set(judged["dtype"]) == {"float16", "bfloat16", "float32", "float64"}
+    assert set(judged["quantity"]) == {"value", "gradient:logits"}
+    assert "poly_torch.right is right: " in sentence(run)
+    stored = conformance.load(tmp_path / "run")
+    assert set(stored.frame["operation"]) == {"poly_cross_entropy"}
+    assert set(stored.frame["subject"]) == {"poly_torch.right", "numpy"}
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["complete"]
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("wrong_sign", "its value is wrong"),
+        ("wrong_constant", "its value is wrong"),
+        ("missing_factor", "its gradient is wrong"),
+        ("overflow", "its value is wrong"),
+    ],
+)
+def test_a_wrong_loss_is_caught(name: str, says: str) -> None:
+    run = check(name)
+    assert run.exit_code == 1
+    assert sentence(run).startswith(f"poly_torch.{name} is wrong: {says}")
+    control = run.frame[run.frame["subject"] == "numpy"]
+    assert control["conforms"].all()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("misspelt", "poly_formula.py:14: no name 'log_softmx' here: did you mean log_softmax?"),
+        ("unfit", "poly_formula.py:19: the shapes [4, 6] and [4] do not fit each other"),
+        ("undecorated", "poly_formula.py:22: undecorated is no formula: @operation"),
+        ("absent", "poly_formula.py:1: no formula 'absent' here; there is misspelt, poly_cross"),
+    ],
+)
+def test_a_wrong_formula_is_refused_with_its_line(name: str, says: str) -> None:
+    with pytest.raises(FormulaError) as caught:
+        conformance.check(FUNCTION, formula=f"{HERE / 'poly_formula.py'}:{name}", framework="numpy")
+    assert says in str(caught.value)
+
+
+def test_a_wrong_formula_ends_with_2_before_anything_starts(tmp_path: Path) -> None:
+    formula = f"{HERE / 'poly_formula.py'}:misspelt"
+    command = [sys.executable, "-m", "conformance", "check", FUNCTION, "--formula", formula, "-f", "numpy"]
+    ran = subprocess.run([*command, "--output", "run"], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "did you mean log_softmax?" in ran.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_there_is_no_such_file() -> None:
+    with pytest.raises(RunError, match=r"there is no file absent\.py"):
+        conformance.check(FUNCTION, formula="absent.py:absent")
+
+
+def test_a_formula_that_is_no_python(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("from conformance import formula as m\ndef f(:\n    pass\n")
+    with pytest.raises(FormulaError, match=r"broken.py:2: no Python: invalid syntax"):
+        conformance.check(FUNCTION, formula=f"{tmp_path / 'broken.py'}:f")
+
+
+def test_an_operation_and_a_formula_exclude_each_other() -> None:
+    with pytest.raises(RunError, match="by --operation OP or by --formula FILE:NAME"):
+        conformance.check("loss.py:loss", "softmax", formula=FORMULA)
+    with pytest.raises(ConformanceError, match="by --operation OP or by --formula FILE:NAME"):
+        conformance.check("loss.py:loss")
