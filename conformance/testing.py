@@ -85,8 +85,9 @@ def checks(
 ) -> Callable[..., None]:
     """A test function with one parameter set for each check of `operation`: case, dtype and quantity.
 
-    The suite runs once, when the first of the tests does, however many are selected. Unsupported checks are
-    skipped; those that the framework's own function fails alike are expected to fail, unless `strict`.
+    The suite runs once, when pytest has collected, however many are selected. Unsupported checks are left
+    out and counted (skipped, where the plugin is not loaded); those that the framework's own function fails
+    alike are expected to fail, unless `strict`.
 
     Args:
         function: As `conformance.check` takes it; a file is looked for beside the test file, too.
@@ -132,6 +133,7 @@ def checks(
     def test(check: Check) -> None:
         judge(rows()[check], strict)
 
+    test.conformance_rows = rows  # type: ignore[attr-defined]  # for the plugin: what is unsupported
     return test
 
 
@@ -157,8 +159,10 @@ def judge(row: Mapping[str, Any], strict: bool = False) -> None:
         return
     if row["known"] and not strict:
         pytest.xfail(row["known"])
+    from conformance.pytest_plugin import reason  # late, as in `checks`
+
     lines = [
-        f"{row['verdict']}: {row['message']}".rstrip(": "),
+        reason(row),
         f"why       {row['why']}",
         f"observed  {row['observed']}",
         f"exact     {row['exact']}",

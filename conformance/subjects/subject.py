@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 from conformance.adapters import hardware, variants
@@ -209,6 +210,16 @@ def installed(framework: str) -> bool:
         return third_party.importable(framework)
     point = third_party.adapters().get(framework)
     return point is not None and not third_party.lacking(point)
+
+
+def installed_version(framework: str) -> str:
+    """The version of a framework in this interpreter, without importing it; empty where none is on record."""
+    for name in description(framework).distributions or (framework,):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
 def install_hint(framework: str) -> str:
