@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from conformance.cases.case import Case
 from conformance.operations import OPERATIONS, SECOND
+from conformance.operations.formula.operation import FormulaOperation
 
 Array = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -128,12 +129,20 @@ def _outside(axis: int, array: Array) -> bool:
     return not -max(array.ndim, 1) <= axis < max(array.ndim, 1)
 
 
+def _of_elements(case: Case) -> bool:
+    """Whether the operation takes targets element by element: a binary loss, or a formula without classes."""
+    operation = OPERATIONS[case.operation]
+    return case.operation.startswith("binary") or (
+        isinstance(operation, FormulaOperation) and not operation.by_class
+    )
+
+
 def _of_labels(case: Case, arguments: Arguments) -> Iterator[str]:
     target = arguments.get("target")
     if not isinstance(target, np.ndarray):
         return
     first = arguments[OPERATIONS[case.operation].inputs[0].name]
-    if case.operation.startswith("binary"):
+    if _of_elements(case):
         if target.shape != first.shape:
             yield "shapes differ"
         yield from _of_binary_target(target)
@@ -223,7 +232,7 @@ def _of_shape(case: Case, arguments: Arguments) -> Iterator[str]:
         yield "one axis"
     if first.ndim > 2:
         yield "further axes"
-    if case.operation in ("one_hot", "sigmoid", "log_sigmoid") or case.operation.startswith("binary"):
+    if case.operation in ("one_hot", "sigmoid", "log_sigmoid") or _of_elements(case):
         return
     classes = first.shape[_axis(case, arguments)]
     if classes == 1:
@@ -266,11 +275,7 @@ def _of_values(case: Case, arguments: Arguments, dtype: str) -> Iterator[str]:
         yield "zero"
     if np.abs(finite).max() > 12:
         yield "tail"
-    if (
-        first.ndim
-        and case.operation not in ("sigmoid", "log_sigmoid")
-        and not case.operation.startswith("binary")
-    ):
+    if first.ndim and case.operation not in ("sigmoid", "log_sigmoid") and not _of_elements(case):
         yield from _of_rows(np.moveaxis(first, _axis(case, arguments), -1))
 
 

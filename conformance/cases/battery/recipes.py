@@ -114,7 +114,7 @@ def _scores(operation: FormulaOperation, shapes: Shapes) -> Iterator[Recipe]:
     names = _names(operation, "scores")
     if not names:
         return
-    targets = [] if tensors.by_class(operation) else _names(operation, "targets")
+    targets = [] if operation.by_class else _names(operation, "targets")
     for special, made in tensors.scores(shapes).items():
         why, fitting = f"scores: {special}", Shapes(operation, made.shape)
         yield Recipe(special, fitting, {names[0]: made}, why=why, optional=True)
@@ -125,7 +125,7 @@ def _scores(operation: FormulaOperation, shapes: Shapes) -> Iterator[Recipe]:
                 yield Recipe(name, fitting, inputs, why=f"{why}; {target} {label:g}", optional=True)
     nan = tensors.one_nan(tensors.tensor(operation.kinds[names[0]], shapes, 1))
     yield Recipe("nan", shapes, {names[0]: nan}, quantities=("value",), why="a score is nan")
-    if tensors.by_class(operation):
+    if operation.by_class:
         inputs = {names[0]: tensors.masked(shapes)}
         for name in _names(operation, "labels"):
             inputs[name] = tensors.same_label(operation.kinds[name], shapes, 0)

@@ -70,7 +70,7 @@ class Shapes:
         axis = min(1, len(self.scores) - 1)
         if kind.name == "labels":
             return self.scores[:axis] + self.scores[axis + 1 :] if self.has_scores else self.scores[:1]
-        return (self.classes,) if kind.name == "weights" and by_class(self.operation) else self.scores
+        return (self.classes,) if kind.name == "weights" and self.operation.by_class else self.scores
 
     def _size(self, dimension: str | int) -> int:
         """The size of a matrix's dimension; the first one's rows are as many as labels."""
@@ -79,11 +79,6 @@ class Shapes:
         if dimension == CLASS_DIMENSION:
             return self.classes
         return self.scores[0] if dimension == self.matrices[0].rows else FEATURES
-
-
-def by_class(operation: FormulaOperation) -> bool:
-    """Whether the scores of a row are those of classes: there are labels or class probabilities."""
-    return any(kind.name in ("labels", "class_probabilities") for kind in operation.kinds.values())
 
 
 def tensor(kind: Kind, shapes: Shapes, seed: int) -> Tensor:
@@ -147,7 +142,7 @@ def scores(shapes: Shapes) -> Mapping[str, Tensor]:
         "ties": Normal(shape=shape, scale=1.0, grid=1.0, seed=14),
         "zeros": Constant(shape=shape, value=0.0),
     }
-    if by_class(shapes.operation):
+    if shapes.operation.by_class:
         made |= {
             "offset-256": Offset(shape=shape, offset=256.0, seed=15),
             "offset-minus-1024": Offset(shape=shape, offset=-1024.0, grid=1.0, seed=16),

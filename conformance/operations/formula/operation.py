@@ -73,9 +73,14 @@ class FormulaOperation(Operation):
         """See `Operation`; a `jvp:INPUT` has the shape of the value."""
         return self._graph(self.function, arguments, quantity).shape
 
+    @property
+    def by_class(self) -> bool:
+        """Whether the scores of a row are those of classes: there are labels or class probabilities."""
+        return any(kind.name in ("labels", "class_probabilities") for kind in self.kinds.values())
+
     def row_axis(self, arguments: Arguments) -> int | None:
-        """See `Operation`: the class axis where there are labels or class probabilities."""
-        if not any(kind.name in ("labels", "class_probabilities") for kind in self.kinds.values()):
+        """See `Operation`: the class axis where there is one."""
+        if not self.by_class:
             return None
         axes = np.ndim(np.asarray(arguments[self.inputs[0].name]))
         return min(1, axes - 1) if axes else None
