@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="also write the table to this file")
     options = parser.parse_args()
     table = Table("cache", "exact values", "processor, s", "Arb alone, us an exponential")
-    with tempfile.TemporaryDirectory() as folder, memory_tuning.of_a_run():
+    with tempfile.TemporaryDirectory() as folder, memory_tuning.tuned():
         for cache in ("empty", "from the disk"):
             count, spent, alone = measured(Path(folder))
             table.add_row(cache, f"{count:,}", f"{spent:.1f}", f"{alone:.2f}")
@@ -47,7 +47,8 @@ def measured(cache: Path) -> tuple[int, float, float]:
     from conformance.cases.loader import load_cases
     from conformance.judging.references import References
     from conformance.plan import requests
-    from conformance.plan.selection import Settings, pick
+    from conformance.plan.requests import pick
+    from conformance.plan.settings import Settings
 
     groups = requests.make(pick(load_cases(), Settings()), ["numpy"]).groups
     references, alone = References(cache, groups), [arb_alone()]

@@ -131,7 +131,6 @@ def inside(options: argparse.Namespace) -> None:
 
     from conformance import api, report
     from conformance.cases import loader
-    from conformance.execution import session
     from conformance.judging import collector
     from conformance.judging.breakpoints import Search
     from conformance.judging.references import References
@@ -148,7 +147,7 @@ def inside(options: argparse.Namespace) -> None:
         ("judging", collector.Collector, "finish"),
         ("search for breaks", Search, "take"),
         ("journal", journal.RunDirectory, "record"),
-        ("frames", session._Session, "_run"),
+        ("frames", collector.Collector, "frames"),
         ("tables", results.Run, "write"),
         ("report", report, "write"),
     ):

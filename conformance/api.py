@@ -115,7 +115,7 @@ def _publisher(
         from conformance.comparison.baseline import changes_since  # late: as above
 
         difference = changes_since(earlier, run)
-        memory_tuning.let_go()
+        memory_tuning.release_free_memory()
         overview = report.write(run, directory, difference=difference)
         if on_overview is not None:
             on_overview(overview)

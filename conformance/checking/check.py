@@ -23,8 +23,8 @@ from conformance.errors import RunError, SubjectError
 from conformance.execution import session
 from conformance.execution.progress import Progress
 from conformance.operations import OPERATIONS
-from conformance.plan.selection import Settings
-from conformance.plan.selection import pick as select
+from conformance.plan.requests import pick as select
+from conformance.plan.settings import Settings
 from conformance.report.files import write_whole
 from conformance.results.run import Run
 from conformance.subjects.subject import Subject

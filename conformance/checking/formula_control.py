@@ -16,12 +16,12 @@ from conformance.arithmetic import to_storage
 from conformance.arithmetic.formats import FORMATS, round_to
 from conformance.caches import cache_directory
 from conformance.cases.case import Case
+from conformance.execution.participants import Participants
 from conformance.judging.collector import Collector
-from conformance.judging.frames import frames
 from conformance.judging.references import References
 from conformance.operations.formula.operation import FormulaOperation
 from conformance.plan import requests as plan
-from conformance.plan.events import Answer
+from conformance.plan.events import Answer, Hello
 from conformance.plan.requests import Request
 from conformance.subjects.subject import Subject
 
@@ -40,12 +40,14 @@ def reference_rows(operation: FormulaOperation, cases: Sequence[Case], dtypes: S
     the_plan = plan.make(cases, [REFERENCE], dtypes)
     references = References(cache_directory(), the_plan.groups)
     subjects = {REFERENCE: Subject(REFERENCE, "numpy")}
-    collector = Collector(the_plan, references.get, {REFERENCE: np.__version__}, subjects=subjects)
-    collector.on_group = lambda group, _rows: references.drop(group)
+    participants = Participants()
+    participants.expect(Hello(REFERENCE, {"version": np.__version__}))
+    collector = Collector(the_plan, references.get, participants, subjects)
     for request in the_plan.requests[REFERENCE]:
-        collector.add(_answer(operation, request))
+        if collector.add(_answer(operation, request)) is not None:
+            references.drop(request.group)
     references.close()
-    return frames(collector, [])["results"]
+    return collector.frames([])["results"]
 
 
 def _answer(operation: FormulaOperation, request: Request) -> Answer:

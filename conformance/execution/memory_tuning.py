@@ -1,4 +1,4 @@
-"""What the process of a run does with memory that is free: look for it seldom, and let it go."""
+"""Memory tuning of a run's process: garbage is looked for seldom, free memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from contextlib import contextmanager, suppress
 import pyarrow
 
 #: New objects after which garbage is looked for: Python's own threshold costs 6 to 8 % of the parent's time.
-COLLECTED = 200_000
-#: Bytes from which on the C library (glibc) takes memory for one object alone and gives it back with it. Left
-#: alone, it raises that to 32 MB; lower than this, the system's work for it costs seconds of a run.
-APART = 1 << 22
-_MMAP_THRESHOLD = -3  # glibc's M_MMAP_THRESHOLD
+GARBAGE_THRESHOLD_OBJECTS = 200_000
+#: Bytes from which on the C library (glibc) takes memory for one object alone and gives it back with it. By
+#: itself it raises that to 32 MB; lower than this, the system's work for it costs seconds of a run.
+MMAP_THRESHOLD_BYTES = 1 << 22
+_M_MMAP_THRESHOLD = -3  # glibc's name for the parameter
 
 
 @contextmanager
-def of_a_run() -> Iterator[None]:
+def tuned() -> Iterator[None]:
     """Looks for circles of garbage seldom: a run makes millions of objects, and they have none.
 
     Arrays that are freed go back to the system; Arrow's own pools would keep them too.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, APART)
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
     threshold, pool = gc.get_threshold(), pyarrow.default_memory_pool()
-    gc.set_threshold(COLLECTED)
+    gc.set_threshold(GARBAGE_THRESHOLD_OBJECTS)
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     try:
         yield
@@ -35,7 +35,7 @@ def of_a_run() -> Iterator[None]:
         pyarrow.set_memory_pool(pool)
 
 
-def let_go() -> None:
+def release_free_memory() -> None:
     """Gives the system what the C library (glibc) still holds of memory that is free."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What a run tells about itself while it goes on."""
+"""Progress of a run: what it tells whoever watches while it goes on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Progress(Protocol):
-    """What a run tells about itself while it goes on; every method may do nothing."""
+    """Progress as a run tells it; every method may do nothing."""
 
     def note(self, text: str) -> None:
         """A line for the user: a framework that is missing, a deviation that is gone."""
@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """The progress that tells nothing."""
+    """Progress that nobody watches."""
 
     def note(self, text: str) -> None:
         """Nothing."""

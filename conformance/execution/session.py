@@ -1,4 +1,4 @@
-"""Runs a plan: one worker a subject, side by side, fed ahead; exact values are computed while they work.
+"""Session of a run: a worker group a subject, side by side, fed ahead; answers are judged as they come.
 
 What is imported here comes before the workers start; the rest is imported while they import theirs.
 """
@@ -10,28 +10,29 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.caches import cache_directory
-from conformance.errors import RunError, SubjectError
-from conformance.execution import memory_tuning, scheduling
-from conformance.execution.participants import Roster
+from conformance.errors import RunError
+from conformance.execution import memory_tuning
+from conformance.execution.answer_record import AnswerRecord
+from conformance.execution.participants import refusal, selected_subjects
+from conformance.execution.process import Limits
 from conformance.execution.progress import Progress, Silent
+from conformance.execution.scheduling import POLL_SECONDS, WorkerSlots
 from conformance.execution.signals import interruptible
-from conformance.execution.worker import Limits, Worker
-from conformance.execution.worker_group import Crew, compiles
-from conformance.execution.worker_slots import GLANCE, Turns
+from conformance.execution.worker_group import WorkerGroups
 from conformance.plan import profiles
-from conformance.plan.events import Answer, Ended, Hello, Message, MessageQueue, Refused
-from conformance.plan.selection import Settings, pick
+from conformance.plan.events import Answer, Ended, Refused
+from conformance.plan.settings import Settings
 from conformance.results import journal
-from conformance.subjects.subject import Subject, select
+from conformance.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
-    from conformance.judging.breakpoints import Search
+    from conformance.judging.breakpoints import Searches
     from conformance.judging.collector import Collector
     from conformance.judging.references import References
     from conformance.plan.requests import Group, Plan, Request, Wanted
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 MESSAGES_A_WRITE = 256
 #: Bytes of answers that wait for other subjects' from which on all but the last subject are held back.
 MAX_WAITING_ANSWER_BYTES = 1 << 27
+#: Seconds between two looks at the time limits of the workers.
+WATCH_SECONDS = 0.2
 #: Judged groups after which freed memory is given back, which lies between what is still held: 70 MB.
 GROUPS_A_TRIM = 512
 
@@ -73,357 +76,325 @@ def run(
 ) -> Run:
     """Runs cases through subjects and judges every check.
 
-    `paths`: case files or folders (default: the suite's corpus). `subjects`: as ``torch`` or
-    ``torch:compile`` (default: every installed framework). `operations`, `dtypes`, `tags` select cases;
-    `large` adds those that run only on demand; `profile` ``full`` does so too and, where no subjects are
-    named, adds every mode and device of each framework.
-    `output`: the directory that receives the run's files (None: nothing is written). `resume` goes on with
-    the run that was interrupted there. `limit`: seconds a check; `start_limit`: seconds until a worker has
-    imported its framework; `memory`: bytes a worker; `workers`: how many subjects run at a time (None: all).
-    `repeat`: how often each check is asked; where a subject's bits differ, the worst verdict stands, and its
-    message says so. `python`: the interpreter of the subjects that state none; `subjects_file`: a
-    `subjects.yaml`. `known`: the user's own files of known deviations. `cases` and `under_test` replace what
-    would be loaded by `paths` and `subjects`; `wanted` narrows the checks; `publish` draws further files into
-    a directory that takes its place in `output` before another run may write there; `meanwhile` is called
-    while the frameworks are imported.
+    Args:
+        paths: Case files or folders; none: the suite's own corpus.
+        subjects: What is under test, as ``torch`` or ``torch:compile``; none: every installed framework.
+        operations: Only the cases of these operations; none: of all.
+        dtypes: Only these dtypes; none: all.
+        tags: Only cases with one of these tags; none: all but those that run on demand.
+        output: The directory that receives the run's files; None: nothing is written.
+        resume: Go on with the run that was interrupted in `output`, with that run's settings.
+        limit: Seconds that one check may take.
+        start_limit: Seconds until a worker must have imported its framework.
+        memory: Bytes of memory that a worker may use; None: no limit.
+        python: The interpreter of the subjects that name none.
+        subjects_file: A ``subjects.yaml``.
+        large: Also the cases that run only on demand.
+        profile: ``default``, or ``full``: the large cases too and, where no subjects are named, every mode
+            and device of each framework.
+        repeat: How often each check is asked; where a subject's bits differ the worst verdict stands, and
+            its message says so.
+        workers: How many subjects run at a time; None: all.
+        known: The user's own files of known deviations.
+        progress: Is told how far the run is; None: nobody is.
+        wanted: Which checks belong to the run; None: those of the profile.
+        cases: Cases in place of those of `paths`.
+        under_test: Subjects in place of those of `subjects`.
+        publish: Draws further files of the run into a directory that takes its place in `output` before
+            another run may write there.
+        meanwhile: Called while the frameworks are imported.
 
-    Returns the Run; interrupted (SIGINT, SIGTERM), it is what had been judged, marked incomplete. Raises
-    CaseError, SubjectError or RunError, each one clear line.
+    Returns:
+        The run; interrupted (SIGINT, SIGTERM) it is what had been judged, marked incomplete.
+
+    Raises:
+        CaseError: A case file is at fault.
+        SubjectError: A subject does not exist, is not installed, or cannot be started.
+        RunError: `output` cannot be written or resumed, or no case is selected.
     """
     settings = Settings(
-        [str(path) for path in paths],
-        list(subjects),
-        list(operations),
-        list(dtypes),
-        list(tags),
-        limit,
-        memory,
-        python,
-        None if subjects_file is None else str(subjects_file),
-        large,
-        profile,
-        start_limit,
-        repeat,
-        [str(path) for path in known],
+        paths=[str(path) for path in paths],
+        subjects=list(subjects),
+        operations=list(operations),
+        dtypes=list(dtypes),
+        tags=list(tags),
+        limit=limit,
+        memory=memory,
+        python=python,
+        subjects_file=None if subjects_file is None else str(subjects_file),
+        large=large,
+        profile=profile,
+        start=start_limit,
+        repeat=repeat,
+        known=[str(path) for path in known],
     )
-    session = _Session(settings, progress or Silent(), wanted, Turns(workers))
-    session.meanwhile = meanwhile
+    slots, progress = WorkerSlots(workers), progress or Silent()
+    session = _Session(settings, progress, slots, wanted, cases, under_test, meanwhile)
     if output is None:
         if resume:
             raise RunError("--resume needs the --output of the run that was interrupted")
-        with memory_tuning.of_a_run():
-            return session.execute(cases, under_test, None)
-    with memory_tuning.of_a_run(), journal.RunDirectory(Path(output), session.id) as directory:
-        result = session.execute(cases, under_test, directory, resume)
-        with directory.staged() as beside:
-            result.write(beside)
-            memory_tuning.let_go()
+        with memory_tuning.tuned():
+            return session.execute(AnswerRecord(None))
+    with memory_tuning.tuned(), journal.RunDirectory(Path(output), session.id) as directory:
+        result = session.execute(AnswerRecord(directory), resume)
+        with directory.staged() as staging:
+            result.write(staging)
+            memory_tuning.release_free_memory()
             if publish is not None:
-                publish(result, beside)
+                publish(result, staging)
         result.directory = directory.path
         if result.complete:
             directory.finish()
     return result
 
 
+@dataclass
 class _Session:
-    """One execution, from the start of its workers to its Run."""
+    """One execution, from the start of its workers to its Run; the fields are arguments of `run`."""
 
-    def __init__(self, settings: Settings, progress: Progress, wanted: Wanted | None, turns: Turns) -> None:
+    settings: Settings
+    progress: Progress
+    slots: WorkerSlots
+    wanted: Wanted | None
+    cases: Sequence[Case] | None
+    under_test: Sequence[Subject] | None
+    meanwhile: Callable[[], None] | None
+
+    def __post_init__(self) -> None:
         self.id = uuid.uuid4().hex[:12]
-        self.settings = settings
-        self.progress = progress
-        self.wanted = wanted
-        self.turns = turns
-        self.inbox = MessageQueue()
-        self.judged_groups = 0
-        self.crews: dict[str, Crew] = {}
-        self.under_test: dict[str, Subject] = {}
-        self.roster = Roster()
-        self.searches: dict[tuple[str, int], Search] = {}
-        self.active: dict[str, int] = {}
-        self.left: dict[str, int] = {}
-        self.finished_searches: list[Search] = []
-        self.recorded: journal.Recorded = {}
-        self.directory: journal.RunDirectory | None = None
-        self.interrupted = ""
-        self.meanwhile: Callable[[], None] | None = None
-        self.next_index = 0
-        self.watched = 0.0
         self.started = time.time()
 
-    def execute(
-        self,
-        cases: Sequence[Case] | None,
-        under_test: Sequence[Subject] | None,
-        directory: journal.RunDirectory | None,
-        resume: bool = False,
-    ) -> Run:
-        """The whole run."""
-        self.directory = directory
-        if directory is not None and resume:
-            self._take_over(directory)
-        elif directory is not None:
-            directory.begin({"settings": vars(self.settings)})
-        subjects = list(under_test) if under_test is not None else self._select()
-        try:
-            # A fault of the call is told before an environment is built.
-            if any(one.pins for one in subjects):
-                pick(cases := self._load(cases), self.settings)
-                from conformance.subjects import environments
-
-                subjects = environments.provide(subjects, self.progress.note)
-            self._start(subjects)
-            from conformance.plan import requests as plan
-
-            cases = self._load(cases)
-            chosen = pick(cases, self.settings)
-            wanted = self.wanted or profiles.wanted_by(self.settings.profile)
-            names = [one.name for one in subjects]
-            the_plan = plan.make(chosen, names, self.settings.dtypes, wanted, self.settings.repeat)
-            if directory is not None:  # Only now: a call at fault must not cost an interrupted run's journal.
-                directory.open_journal({"settings": vars(self.settings)}, resume)
-            return self._drive(the_plan, subjects)
-        finally:
-            for crew in self.crews.values():
-                crew.stop()
-            while self.crews:  # They are let go, with every request that they know.
-                self.crews.popitem()[1].join(5.0)
-
-    def _select(self) -> list[Subject]:
-        subjects, notes = select(self.settings.subjects, self.settings.python, self.settings.subjects_file)
-        for note in notes:
-            self.progress.note(note)
-        if self.settings.profile == "full" and not self.settings.subjects:
-            return profiles.expanded(subjects)
-        if self.settings.profile == "kernels":
-            subjects, notes = profiles.with_variants(subjects)
-            for note in notes:
-                self.progress.note(note)
-        return subjects
-
-    def _load(self, cases: Sequence[Case] | None) -> Sequence[Case]:
-        from conformance.cases.loader import load_cases
-
-        if cases is not None:
-            return cases
-        return load_cases([Path(path) for path in self.settings.paths] or None, known=self.settings.known)
-
-    def _take_over(self, directory: journal.RunDirectory) -> None:
-        header, hellos, self.recorded = directory.recorded()
-        if header is None:
-            raise RunError(f"{directory.path}: there is no interrupted run to resume here")
-        try:
-            self.settings = Settings(**header["settings"])
-        except (KeyError, TypeError):
-            raise RunError(f"{directory.path}: another version began this run; run it anew") from None
-        for hello in hellos:
-            self.roster.expect(hello)
-
-    def _start(self, subjects: Sequence[Subject]) -> None:
+    def execute(self, record: AnswerRecord, resume: bool = False) -> Run:
+        """The whole run; `resume` goes on with the one in the record's directory."""
+        if resume:
+            self.settings = record.resume()
+        else:
+            record.begin(self.settings)
+        note, under_test = self.progress.note, self.under_test
+        subjects = selected_subjects(self.settings, note) if under_test is None else list(under_test)
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
-        environment = {"CONFORMANCE_CACHE": str(cache_directory())}
-        self.under_test = {subject.name: subject for subject in subjects}
-        for subject in subjects:
-            nice = scheduling.niceness(subject, subjects)
-            make = partial(Worker, subject, self.inbox, limits, environment, self.turns, nice)
-            self.crews[subject.name] = Crew(make, may_share=self.turns.unlimited and compiles(subject))
-            self.crews[subject.name].start()
+        workers = WorkerGroups(limits, self.slots)
+        try:
+            if any(subject.pins for subject in subjects):
+                self._pick_cases()  # A fault of the call is told before an environment is built.
+                from conformance.subjects import environments  # late: start-up time without pins
 
-    def _drive(self, the_plan: Plan, subjects: Sequence[Subject]) -> Run:
-        from conformance.judging.collector import Collector
-        from conformance.judging.references import References
+                subjects = environments.provide(subjects, note)
+            workers.start(subjects)
+            plan = self._plan(subjects)
+            # Only now: a call at fault must not cost an interrupted run's journal.
+            record.open(self.settings, resume)
+            return self._drive(plan, subjects, workers, record)
+        finally:
+            workers.stop()
 
-        references = References(cache_directory(), the_plan.groups)
-        told = self.roster.versions, self.roster.processors
-        collector = Collector(the_plan, references.get, *told, {one.name: one for one in subjects})
-        collector.kernels = self.roster.kernels
-        collector.on_group = self._on_group(collector, references)
-        self.next_index = 1 + max((r.index for rs in the_plan.requests.values() for r in rs), default=0)
-        self.progress.planned(
-            {name: sum(len(r.quantities) for r in rs) for name, rs in the_plan.requests.items()}
-        )
-        self.left = {name: len(requests) for name, requests in the_plan.requests.items()}
-        self.active = dict.fromkeys(the_plan.requests, 0)
-        with interruptible(self._interrupt):
-            for name, requests in the_plan.requests.items():
-                self._ask(name, requests)
-            self._close_if_done()
+    def _pick_cases(self) -> list[Case]:
+        from conformance.plan.requests import pick  # late: the workers start before
+
+        if self.cases is None:
+            from conformance.cases.loader import load_cases  # late: as above
+
+            self.cases = load_cases([*map(Path, self.settings.paths)] or None, known=self.settings.known)
+        return pick(self.cases, self.settings)
+
+    def _plan(self, subjects: Sequence[Subject]) -> Plan:
+        from conformance.plan import requests  # late: the workers start before
+
+        wanted = self.wanted or profiles.wanted_by(self.settings.profile)
+        names = [subject.name for subject in subjects]
+        return requests.make(self._pick_cases(), names, self.settings.dtypes, wanted, self.settings.repeat)
+
+    def _drive(
+        self, plan: Plan, subjects: Sequence[Subject], workers: WorkerGroups, record: AnswerRecord
+    ) -> Run:
+        """Asks the workers everything and judges what they answer."""
+        from conformance.judging.breakpoints import Searches  # late: the workers start before
+        from conformance.judging.collector import Collector  # late: as above
+        from conformance.judging.references import References  # late: as above
+
+        references = References(cache_directory(), plan.groups)
+        by_name = {subject.name: subject for subject in subjects}
+        collector = Collector(plan, references.get, record.participants, by_name)
+        searches = Searches(references.once, plan.next_index)
+        loop = _AnswerLoop(plan, workers, record, collector, references, searches, self.progress)
+        loop.on_refused = lambda refused: self._note_refusal(refused, by_name[refused.subject])
+        with interruptible(loop.interrupt):
+            loop.ask()
             if self.meanwhile is not None:
                 self.meanwhile()
-            for message in self._messages(references.ahead(), collector):
-                self._handle(message, collector)
-        collector.finish_all()
+            loop.run()
+        loop.finish()
         references.close()
-        memory_tuning.let_go()
-        return self._run(the_plan, subjects, collector)
+        memory_tuning.release_free_memory()
+        return self._result(subjects, loop)
 
-    def _ask(self, subject: str, requests: Sequence[Request]) -> None:
+    def _note_refusal(self, refused: Refused, subject: Subject) -> None:
+        line = refusal(refused, subject, self.settings)
+        if line:
+            self.progress.note(line)
+
+    def _result(self, subjects: Sequence[Subject], loop: _AnswerLoop) -> Run:
+        from conformance.execution.run_description import description  # late: the workers start before
+        from conformance.results.run import Run  # late: as above
+
+        plan, collector = loop.plan, loop.collector
+        frames = collector.frames([search.row() for search in loop.searches.finished])
+        frame = frames.pop("results")
+        complete = not loop.interrupted and len(frame) == plan.checks
+        cases = {group.case.id: group.case for group in plan.groups}
+        environment = {
+            **description(self.id, self.started, frame),
+            "complete": complete,
+            "interrupted": loop.interrupted,
+            "settings": vars(self.settings),
+            "subjects": {subject.name: loop.record.participants.about(subject) for subject in subjects},
+            "checks_planned": plan.checks,
+            **collector.deviations.environment(list(cases.values()), complete),
+            "unsteady": {name: count for name, count in sorted(collector.unsteady.items()) if count},
+        }
+        return Run(frame, environment, frames, arguments=lambda case, dtype: cases[case].with_upstream(dtype))
+
+
+@dataclass
+class _AnswerLoop:
+    """Loop over the workers' messages: answers are journalled, judged, and may lead to further requests.
+
+    Attributes:
+        plan: What is asked.
+        workers: Who answers it.
+        record: Takes every answer before it is judged.
+        collector: Judges a group once its last answer is there.
+        references: The exact values, computed while no message waits.
+        searches: The searches for breakpoints in sweeps that have been judged.
+        progress: Is told how far the run is.
+        on_refused: Gets what a worker says that is not to be had on its machine.
+        interrupted: The signal that ended the loop early.
+    """
+
+    plan: Plan
+    workers: WorkerGroups
+    record: AnswerRecord
+    collector: Collector
+    references: References
+    searches: Searches
+    progress: Progress
+    on_refused: Callable[[Refused], object] | None = None
+    interrupted: str = ""
+
+    def __post_init__(self) -> None:
+        self._unanswered = {name: len(requests) for name, requests in self.plan.requests.items()}
+        self._judged_groups = 0
+        self._watched = 0.0
+
+    def interrupt(self, signal: str) -> None:
+        """Notes the signal that ends the loop."""
+        self.interrupted = signal
+
+    def ask(self) -> None:
+        """Sends every request of the plan to its worker."""
+        checks = {
+            name: sum(len(request.quantities) for request in requests)
+            for name, requests in self.plan.requests.items()
+        }
+        self.progress.planned(checks)
+        for subject, requests in self.plan.requests.items():
+            self._submit(subject, requests)
+        self._close_if_answered()
+
+    def run(self) -> None:
+        """Handles answers until none can come."""
+        for answer in self._answers():
+            self._handle(answer)
+
+    def finish(self) -> None:
+        """Judges what an interrupted run has of groups that never became complete."""
+        for group, rows in self.collector.finish_all():
+            self._after_judging(group, rows)
+
+    def _submit(self, subject: str, requests: Sequence[Request]) -> None:
         """Sends requests to their worker, but for those that an interrupted run has answered already."""
         fresh = []
         for request in requests:
-            frame = self.recorded.get((subject, request.key)) if self.recorded else None
-            if frame is None:
+            answer = self.record.replay(subject, request)
+            if answer is None:
                 fresh.append(request)
             else:
-                self.inbox.put(journal.replay(frame, request))
-        self.crews[subject].submit(fresh)
+                self.workers.messages.put(answer)
+        self.workers.submit(subject, fresh)
 
-    def _messages(self, ahead: Iterator[bool], collector: Collector) -> Iterator[Message]:
-        """Messages as they come, until none is left to come; exact values are computed in the meantime."""
+    def _answers(self) -> Iterator[Answer]:
+        """Answers as they come, until none can come; exact values are computed in the meantime."""
+        messages, ahead = self.workers.messages, self.references.ahead()
         ended: Counter[str] = Counter()
-        while not self._all_told(ended):
+        while not self._is_over(ended):
             try:
-                message = self.inbox.get_nowait()
+                message = messages.get_nowait()
             except queue.Empty:
-                self._watch(collector)
+                self._watch()
                 if next(ahead, False):
                     continue
                 try:
-                    message = self.inbox.get(timeout=0.2)
+                    message = messages.get(timeout=POLL_SECONDS)
                 except queue.Empty:
                     continue
-            batch = [message, *self.inbox.take_available(MESSAGES_A_WRITE)]
-            self._record(batch)
-            for one in batch:
-                if isinstance(one, Ended):
-                    ended[one.subject] += 1
-                else:
-                    yield one
-            self._watch(collector)
+            batch = [message, *messages.take_available(MESSAGES_A_WRITE)]
+            self.record.add(batch)
+            for message in batch:
+                if isinstance(message, Ended):
+                    ended[message.subject] += 1
+                elif isinstance(message, Refused) and self.on_refused is not None:
+                    self.on_refused(message)
+                elif isinstance(message, Answer):
+                    yield message
+            self._watch()
 
-    def _all_told(self, ended: Counter[str]) -> bool:
+    def _is_over(self, ended: Counter[str]) -> bool:
         """Whether all is answered, and every subject has said what it is; or every process has ended."""
-        met = {*self.roster.met, *ended} >= self.crews.keys()
-        return (met and self._all_answered) or ended.total() == sum(map(len, self.crews.values()))
-
-    def _watch(self, collector: Collector) -> None:
-        now = time.monotonic()
-        if now - self.watched < GLANCE:
-            return
-        self.watched = now
-        last = max(self.left, key=self.left.__getitem__, default="")
-        far = (
-            self.turns.unlimited and collector.held > MAX_WAITING_ANSWER_BYTES
-        )  # who is held has no turn to give to the last
-        for name, crew in self.crews.items():
-            crew.hold(far and name != last)
-            crew.watch(now)
-
-    def _handle(self, message: Message, collector: Collector) -> None:
-        if isinstance(message, Refused):
-            self._refused(message)
-        if not isinstance(message, Answer):
-            return
-        self.roster.charge(message, self.crews[message.subject].place(message.request))
-        search = self.searches.pop((message.subject, message.request.index), None)
-        if search is not None:
-            if search.take(message):
-                self._search_on(search)
-        else:
-            self.left[message.subject] -= 1
-            self.progress.answered(message.subject, len(message.request.quantities))
-            collector.add(message)
-        self._close_if_done()
-
-    def _refused(self, message: Refused) -> None:
-        """SubjectError where a variant or device that was asked for by name is not to be had."""
-        subject = self.under_test[message.subject]
-        if not (subject.variant or subject.device):
-            return
-        if subject.name in self.settings.subjects or self.settings.subjects_file is not None:
-            raise SubjectError(f"subject {subject.name!r}: {message.reason}")
-        self.progress.note(f"{subject.name} was left out: {message.reason}")
-
-    def _record(self, messages: Sequence[Message]) -> None:
-        """Journals the answers among the messages before any of them is judged."""
-        fresh = []
-        for message in messages:
-            if isinstance(message, Hello):
-                if self.roster.meet(message) and self.directory is not None:
-                    self.directory.record_hello(message)
-            elif isinstance(message, Answer) and not self._is_recorded(message):
-                fresh.append((message, self.roster.versions.get(message.subject, "")))
-        if self.directory is not None:
-            self.directory.record(fresh)
-
-    def _is_recorded(self, answer: Answer) -> bool:
-        return bool(self.recorded) and (answer.subject, answer.request.key) in self.recorded
-
-    def _on_group(
-        self, collector: Collector, references: References
-    ) -> Callable[[Group, list[dict[str, Any]]], None]:
-        def judged(group: Group, rows: list[dict[str, Any]]) -> None:
-            references.drop(group)
-            self.judged_groups += 1
-            if self.judged_groups % GROUPS_A_TRIM == 0:
-                memory_tuning.let_go()
-            group.release()
-            self.progress.judged(rows)
-            if "frontier" in group.case.tags and not self.interrupted:
-                self._search(group, collector, references)
-
-        return judged
-
-    def _search(self, group: Group, collector: Collector, references: References) -> None:
-        from conformance.judging.breakpoints import Search
-        from conformance.operations import OPERATIONS
-
-        operation = OPERATIONS[group.case.operation]
-        for relation in operation.relations:
-            for subject in self.crews:
-                for right in (relation.right, "composed"):
-                    beyond = collector.broken.pop((group.index, subject, relation.left, right), None)
-                    if beyond is not None:
-                        self._search_on(
-                            Search(
-                                group, subject, relation.name, relation.left, right, beyond, references.once
-                            ),
-                            new=True,
-                        )
-
-    def _search_on(self, search: Search, new: bool = False) -> None:
-        requests = search.next_requests(self.next_index)
-        self.next_index += len(requests)
-        if requests:
-            self.active[search.subject] += new
-            for request in requests:
-                self.searches[search.subject, request.index] = search
-            self._ask(search.subject, requests)
-        else:
-            self.active[search.subject] -= not new
-            self.finished_searches.append(search)
+        met = {*self.record.participants.met, *ended} >= set(self.workers.subjects)
+        return (met and self._all_answered) or ended.total() == self.workers.processes
 
     @property
     def _all_answered(self) -> bool:
         # A group is judged when its last subject answers, so a search may start in any worker until then.
-        return not any(self.left.values()) and not any(self.active.values())
+        return not any(self._unanswered.values()) and not self.searches.running
 
-    def _close_if_done(self) -> None:
+    def _close_if_answered(self) -> None:
         if self._all_answered:
-            for crew in self.crews.values():
-                crew.close()
+            self.workers.close()
 
-    def _interrupt(self, name: str) -> None:
-        self.interrupted = name
+    def _watch(self) -> None:
+        """Looks after the workers' time limits, and holds those back that are far ahead of the last."""
+        now = time.monotonic()
+        if now - self._watched < WATCH_SECONDS:
+            return
+        self._watched = now
+        last = max(self._unanswered, key=self._unanswered.__getitem__, default="")
+        far_ahead = self.collector.bytes_waiting > MAX_WAITING_ANSWER_BYTES
+        self.workers.watch(now, last if far_ahead else None)
 
-    def _run(self, the_plan: Plan, subjects: Sequence[Subject], collector: Collector) -> Run:
-        from conformance.judging import frames as assembly
-        from conformance.results.run import Run
+    def _handle(self, answer: Answer) -> None:
+        worker = self.workers.worker_of(answer.subject, answer.request)
+        self.record.participants.charge(answer, worker)
+        further = self.searches.take(answer)
+        if further:
+            self._submit(answer.subject, further)
+        elif further is None:
+            self._unanswered[answer.subject] -= 1
+            self.progress.answered(answer.subject, len(answer.request.quantities))
+            rows = self.collector.add(answer)
+            if rows is not None:
+                self._after_judging(answer.request.group, rows)
+        self._close_if_answered()
 
-        frames = assembly.frames(collector, [search.row() for search in self.finished_searches])
-        frame = frames.pop("results")
-        complete = not self.interrupted and len(frame) == the_plan.checks
-        chosen = list({group.case.id: group.case for group in the_plan.groups}.values())
-        environment = {
-            **assembly.environment(self.id, self.started, frame),
-            "complete": complete,
-            "interrupted": self.interrupted,
-            "settings": vars(self.settings),
-            "subjects": {one.name: self.roster.about(one) for one in subjects},
-            "checks_planned": the_plan.checks,
-            **collector.deviations.environment(chosen, complete),
-            "unsteady": {name: count for name, count in sorted(collector.unsteady.items()) if count},
-        }
-        by_id = {case.id: case for case in chosen}
-        return Run(frame, environment, frames, arguments=lambda case, dtype: by_id[case].with_upstream(dtype))
+    def _after_judging(self, group: Group, rows: list[dict[str, Any]]) -> None:
+        """Lets go of what belongs to a group that has been judged, and searches where its relations broke."""
+        self.references.drop(group)
+        group.release()
+        self._judged_groups += 1
+        if self._judged_groups % GROUPS_A_TRIM == 0:
+            memory_tuning.release_free_memory()
+        self.progress.judged(rows)
+        broken = self.collector.relations.broken
+        if broken and not self.interrupted:
+            for subject, requests in self.searches.begin(group, self.workers.subjects, broken):
+                self._submit(subject, requests)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: they end a run early, but whole."""
+"""Signals that end a run early, but whole: SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interruptible(note: Callable[[str], object]) -> Iterator[None]:
-    """Ends the block early on SIGINT and SIGTERM, whose name `note` gets; the caller goes on behind it."""
-    named = ""
+def interruptible(on_signal: Callable[[str], object]) -> Iterator[None]:
+    """Ends the block early on SIGINT and SIGTERM; the caller goes on behind it.
+
+    Args:
+        on_signal: Gets the signal's name.
+    """
+    name = ""
 
     def terminate(signum: int, _frame: object) -> None:
-        nonlocal named
-        named = signal.Signals(signum).name
+        nonlocal name
+        name = signal.Signals(signum).name
         raise KeyboardInterrupt
 
     in_main = threading.current_thread() is threading.main_thread()
@@ -26,7 +30,7 @@ def interruptible(note: Callable[[str], object]) -> Iterator[None]:
             signal.signal(number, terminate)
         yield
     except KeyboardInterrupt:
-        note(named or "SIGINT")
+        on_signal(name or "SIGINT")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,9 +7,9 @@ subject and formulation, like the relations between formulations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 #: Results of more elements are not kept for a comparison: an identity is shown on small cases.
-LARGEST = 1 << 16
+MAX_COMPARED_ELEMENTS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Side:
-    """One quantity of one case: what each (subject, formulation) returned, and its exact value.
+    """One quantity of one case.
 
-    `error` is the absolute error that the bound grants each element, `ulp` the unit of the comparison.
+    Attributes:
+        observed: What each (subject, formulation) returned.
+        exact: The exact value, rounded.
+        error: The absolute error that the bound grants each element.
+        ulp: The unit of the comparison.
     """
 
     observed: dict[tuple[str, str], Floats]
@@ -39,9 +43,34 @@ class Side:
     ulp: Floats
 
 
+@dataclass(frozen=True)
+class IdentityResult:
+    """An identity in one subject and formulation.
+
+    Attributes:
+        case: The case that states it.
+        relation: Its name.
+        other: The id of the other case.
+        subject: The subject's name.
+        formulation: The formulation.
+        distance: How far both sides are apart.
+    """
+
+    case: Case
+    relation: str
+    other: str
+    subject: str
+    formulation: str
+    distance: Distance
+
+
 @dataclass
 class Identities:
-    """The identities among the cases of a run; keeps one side until the other has been judged."""
+    """The identities among the cases of a run; holds one side until the other has been judged.
+
+    Attributes:
+        of_case: By case: the cases that state an identity in which it is a side.
+    """
 
     of_case: dict[str, list[Case]] = field(default_factory=dict)
     _sides: dict[tuple[str, str, str], Side] = field(default_factory=dict)
@@ -49,37 +78,48 @@ class Identities:
     @classmethod
     def among(cls, cases: Iterable[Case]) -> Identities:
         """Those whose two cases are both there."""
-        there = {case.id: case for case in cases}
-        found = cls()
-        for case in there.values():
-            if case.equals is not None and case.equals.case in there:
-                found.of_case.setdefault(case.id, []).append(case)
-                found.of_case.setdefault(case.equals.case, []).append(case)
-        return found
+        by_id = {case.id: case for case in cases}
+        identities = cls()
+        for case in by_id.values():
+            if case.equals is not None and case.equals.case in by_id:
+                identities.of_case.setdefault(case.id, []).append(case)
+                identities.of_case.setdefault(case.equals.case, []).append(case)
+        return identities
 
-    def note(
-        self, case: Case, dtype: str, quantity: str, observed: dict[tuple[str, str], Floats], truth: Reference
-    ) -> list[dict[str, Any]]:
-        """Takes what the subjects returned for a quantity; a row for each identity that is complete now.
+    def add(
+        self,
+        case: Case,
+        dtype: str,
+        quantity: str,
+        observed: dict[tuple[str, str], Floats],
+        reference: Reference,
+    ) -> list[IdentityResult]:
+        """Takes what the subjects returned for a quantity: the identities that are complete now.
 
-        A row has relation, subject, formulation, the case that states it and the `Distance` of both sides.
+        Args:
+            case: The case.
+            dtype: Its dtype.
+            quantity: The quantity.
+            observed: By (subject, formulation).
+            reference: The quantity's exact value and bounds.
         """
         stated = self.of_case.get(case.id, ())
-        if not stated or truth.rounded.size > LARGEST:
+        if not stated or reference.rounded.size > MAX_COMPARED_ELEMENTS:
             return []
-        self._sides[case.id, dtype, quantity] = Side(
-            observed, truth.rounded, truth.bound * truth.ulp, truth.ulp
-        )
-        rows = []
-        for left in stated:
-            assert left.equals is not None
-            sides = [self._sides.get((name, dtype, quantity)) for name in (left.id, left.equals.case)]
-            if sides[0] is not None and sides[1] is not None:
-                rows += list(_compared(left, left.equals, quantity, sides[0], sides[1]))
-        return rows
+        error = reference.bound * reference.ulp
+        self._sides[case.id, dtype, quantity] = Side(observed, reference.rounded, error, reference.ulp)
+        results: list[IdentityResult] = []
+        for stating in stated:
+            assert stating.equals is not None
+            left, right = (
+                self._sides.get((name, dtype, quantity)) for name in (stating.id, stating.equals.case)
+            )
+            if left is not None and right is not None:
+                results += _compared(stating, stating.equals, quantity, left, right)
+        return results
 
 
-def _compared(case: Case, equals: Equals, quantity: str, left: Side, right: Side) -> Iterable[dict[str, Any]]:
+def _compared(case: Case, equals: Equals, quantity: str, left: Side, right: Side) -> Iterator[IdentityResult]:
     # Second derivatives are taken along a direction of fixed order, which moved rows do not follow.
     change = "absent" if quantity.startswith("second:") else equals.gradient
     change = equals.value if quantity == "value" else change
@@ -92,21 +132,23 @@ def _compared(case: Case, equals: Equals, quantity: str, left: Side, right: Side
         return
     with np.errstate(all="ignore"):
         # Inputs that a dtype rounds differently have other exact values: that far apart they may be.
-        granted = left.error + error + np.nan_to_num(np.abs(left.exact - exact), nan=0.0, posinf=0.0)
-    for key, values in left.observed.items():
-        if key in right.observed:
-            other = changed(right.observed[key], equals, change, shape)
-            apart = distance(values, other, granted, left.ulp)
-            yield {"relation": equals.relation, "subject": key[0], "formulation": key[1], "case": case} | {
-                "apart": apart,
-                "other": equals.case,
-            }
+        allowed = left.error + error + np.nan_to_num(np.abs(left.exact - exact), nan=0.0, posinf=0.0)
+    for (subject, formulation), values in left.observed.items():
+        if (subject, formulation) in right.observed:
+            other = changed(right.observed[subject, formulation], equals, change, shape)
+            difference = distance(values, other, allowed, left.ulp)
+            yield IdentityResult(case, equals.relation, equals.case, subject, formulation, difference)
 
 
 def changed(array: Floats, equals: Equals, change: str, shape: tuple[int, ...]) -> Floats:
     """The other case's array as the identity has it: rows taken, classes permuted, divided, negated.
 
-    Classes are permuted in arrays of the input's own `shape`, along axis 1 (0 of a vector).
+    Args:
+        array: The other case's quantity.
+        equals: The identity.
+        change: `same`, `negated` or `complement` (1 - array).
+        shape: The input's shape: classes are permuted in arrays of that shape alone, along axis 1 (0 of a
+            vector).
     """
     if equals.rows is not None and array.ndim:
         array = array[np.asarray(equals.rows)]
@@ -117,17 +159,17 @@ def changed(array: Floats, equals: Equals, change: str, shape: tuple[int, ...]) 
     return 1 - array if change == "complement" else -array if change == "negated" else array
 
 
-def distance(left: Floats, right: Floats, granted: Floats, ulp: Floats) -> Distance:
-    """How far two arrays are apart in ulps, where `granted` (absolute) is what both bounds allow."""
+def distance(left: Floats, right: Floats, allowed: Floats, ulp: Floats) -> Distance:
+    """The distance of two arrays in ulps, where `allowed` (absolute) is what both bounds grant."""
     if not left.size:
         return Distance(True, False, 0.0, 0.0)
     same = (left == right) | (np.isnan(left) & np.isnan(right))
     with np.errstate(all="ignore"):
-        apart = np.abs(left - right)
-        beyond = ~same & ~(apart <= granted)
-        ulps = np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart / ulp))
-        allowed = np.where(np.isnan(granted), 0.0, granted / ulp)
-    worst = int(np.argmax(np.where(beyond, np.inf, ulps - allowed)))
+        difference = np.abs(left - right)
+        beyond = ~same & ~(difference <= allowed)
+        ulps = np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference / ulp))
+        allowed_ulps = np.where(np.isnan(allowed), 0.0, allowed / ulp)
+    worst = int(np.argmax(np.where(beyond, np.inf, ulps - allowed_ulps)))
     return Distance(
-        bool(same.all()), bool(beyond.any()), float(ulps.max()), float(allowed.reshape(-1)[worst])
+        bool(same.all()), bool(beyond.any()), float(ulps.max()), float(allowed_ulps.reshape(-1)[worst])
     )

@@ -1,348 +1,232 @@
-"""Answers -> rows: judges a group as soon as every subject has answered it, and then lets its arrays go."""
+"""Collector: answers -> rows; a group is judged once every subject has answered it, and its arrays let go."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import combinations
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
 from conformance.cases import published_figures
 from conformance.cases.case import Case
 from conformance.cases.deviations import Check, Ledger
-from conformance.judging import formulation_relations, repeatability, verdict
-from conformance.judging.case_identities import Identities
-from conformance.judging.observation import Observation, digits, judge_in_steps, observe, sound_ones
-from conformance.judging.row_sums import row_sums
+from conformance.judging import verdict
+from conformance.judging.breakpoints import is_sweep, sweep_columns
+from conformance.judging.observation import (
+    Observation,
+    comparable,
+    digits,
+    distinct_values,
+    judge_in_steps,
+    observe,
+    worst_repeat,
+)
+from conformance.judging.relation_table import RelationTable
 from conformance.judging.verdict import Judgement
-from conformance.operations import OPERATIONS, Operation, Reference, Relation
+from conformance.operations import OPERATIONS, Reference
 from conformance.plan.events import Answer, message_bytes
 from conformance.plan.requests import Group, Plan
 from conformance.results import run
 from conformance.results.row_buffers import Row, Table
 from conformance.subjects.subject import Subject, parse
 
-Floats = npt.NDArray[np.float64]
-References = Callable[[Group, str], Reference]
-
-#: A column beside those of a run's results: the request's place in the plan, by which they are ordered.
+#: A column beside those of a run's results: the request's index in the plan, by which they are ordered.
 REQUEST = "_request"
-_TABLES = (
-    ("results", {**run.RESULTS, REQUEST: "Int64"}),
-    ("relations", run.RELATIONS),
-    ("sweep", run.SWEEP),
-    ("printed", run.PRINTED),
-)
-#: The source of a relation that nobody need claim.
-MATHEMATICS = "mathematics"
+#: The columns by which each frame is ordered: together they name a row.
+_ORDER = {
+    "results": ("file", "line", "dtype", REQUEST, "quantity", "subject"),
+    "equivalence": ("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b"),
+    "relations": ("case", "dtype", "relation", "quantity", "subject", "left", "right"),
+    "breaks": ("case", "relation", "dtype", "subject", "left", "right"),
+    "sweep": ("case", "dtype", "formulation", "quantity", "subject", "gap"),
+    "printed": ("source", "case", "formulation", "subject"),
+}
 
 
-@dataclass
-class Collector:
-    """Takes answers in any order; holds what the frames of a run are made from."""
+class Participants(Protocol):
+    """What is known of the subjects of a run, each from its first answer on.
 
-    plan: Plan
-    references: References
+    Attributes:
+        versions: By subject: its framework's version.
+        processors: By subject: the instruction sets of its processor.
+        kernels: By subject: what its framework reports of its kernels.
+    """
+
     versions: dict[str, str]
-    processors: dict[str, frozenset[str]] = field(default_factory=dict)
-    subjects: dict[str, Subject] = field(default_factory=dict)
-    kernels: dict[str, frozenset[str]] = field(default_factory=dict)
-    on_group: Callable[[Group, list[Row]], None] | None = None
-    tables: dict[str, Table] = field(default_factory=lambda: {name: Table(kinds) for name, kinds in _TABLES})
-    tallies: defaultdict[tuple[str, ...], formulation_relations.EquivalenceTally] = field(
-        default_factory=lambda: defaultdict(formulation_relations.EquivalenceTally)
-    )
-    broken: dict[tuple[int, str, str, str], npt.NDArray[np.bool_]] = field(default_factory=dict)
-    deviations: Ledger = field(default_factory=Ledger)
-    unsteady: Counter[str] = field(default_factory=Counter)
-    held: int = 0  # bytes of answers that wait for other subjects' on their groups
-    _open: dict[int, dict[tuple[str, int], Answer]] = field(default_factory=dict)
+    processors: dict[str, frozenset[str]]
+    kernels: dict[str, frozenset[str]]
 
-    @cached_property
-    def identities(self) -> Identities:
-        """The identities among the plan's cases."""
-        return Identities.among(group.case for group in self.plan.groups)
 
-    def add(self, answer: Answer) -> bool:
-        """Takes one answer; True when it completed its group, which has then been judged."""
+class Collector:
+    """Answers in any order -> the rows that the frames of a run are made from.
+
+    Args:
+        plan: What is asked.
+        references: The exact value and bounds of a quantity of a group.
+        participants: What is known of the subjects.
+        subjects: By name, those that their names alone do not describe.
+
+    Attributes:
+        relations: The relations and equivalences.
+        deviations: What the run shows of the known deviations of its cases.
+        unsteady: By subject: its checks whose repeats differ.
+        bytes_waiting: Bytes of answers that wait for other subjects' on their groups.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        references: Callable[[Group, str], Reference],
+        participants: Participants,
+        subjects: Mapping[str, Subject],
+    ) -> None:
+        self.relations = RelationTable(group.case for group in plan.groups)
+        self.deviations = Ledger()
+        self.unsteady: Counter[str] = Counter()
+        self.bytes_waiting = 0
+        self._plan = plan
+        self._references = references
+        self._participants = participants
+        self._subjects = dict(subjects)
+        self._results = Table({**run.RESULTS, REQUEST: "Int64"})
+        self._sweep, self._printed = Table(run.SWEEP), Table(run.PRINTED)
+        self._answers: dict[int, dict[tuple[str, int], Answer]] = {}  # by group, of those that are open
+
+    def add(self, answer: Answer) -> list[Row] | None:
+        """Takes one answer: the rows of its group where that is complete now, and judged."""
         group = answer.request.group
-        answers = self._open.setdefault(group.index, {})
+        answers = self._answers.setdefault(group.index, {})
         answers[answer.subject, answer.request.index] = answer
-        self.held += message_bytes(answer)
-        if len(answers) < len(self.plan.expected(group)):
-            return False
-        self.finish(group)
-        return True
+        self.bytes_waiting += message_bytes(answer)
+        return None if len(answers) < len(self._plan.expected(group)) else self.finish(group)
 
-    def finish_all(self) -> None:
+    def finish_all(self) -> Iterator[tuple[Group, list[Row]]]:
         """Judges what there is of the groups that never became complete (an interrupted run)."""
-        for group in self.plan.groups:
-            if group.index in self._open:
-                self.finish(group)
+        for group in self._plan.groups:
+            if group.index in self._answers:
+                yield group, self.finish(group)
 
-    def finish(self, group: Group) -> None:
-        """Judges a group's answers and drops their arrays."""
+    def finish(self, group: Group) -> list[Row]:
+        """Judges a group's answers and drops their arrays: its rows."""
         answers = sorted(
-            self._open.pop(group.index).values(), key=lambda answer: (answer.request.index, answer.subject)
+            self._answers.pop(group.index).values(), key=lambda answer: (answer.request.index, answer.subject)
         )
-        self.held -= sum(map(message_bytes, answers))
+        self.bytes_waiting -= sum(map(message_bytes, answers))
         rows: list[Row] = []
         for quantity in group.case.quantity_names():
-            found = [observe(answer, quantity) for answer in answers if quantity in answer.request.quantities]
-            if found:
-                rows += self._judge(group, quantity, found)
-        self.tables["results"].add(rows)
-        if self.on_group is not None:
-            self.on_group(group, rows)
+            asked = [answer for answer in answers if quantity in answer.request.quantities]
+            if asked:
+                rows += self._judge(group, quantity, [observe(answer, quantity) for answer in asked])
+        self._results.add(rows)
+        return rows
 
-    def _judge(self, group: Group, quantity: str, found: list[Observation]) -> list[Row]:
+    def frames(self, breaks: list[Row]) -> dict[str, pd.DataFrame]:
+        """Every frame of the run by name, each in one order whatever came first; empties the collector.
+
+        Args:
+            breaks: The rows of the searches for breakpoints.
+        """
+        tables = {
+            "results": self._results,
+            "relations": self.relations.rows,
+            "equivalence": Table(run.EQUIVALENCE),
+            "breaks": Table(run.BREAKS),
+            "sweep": self._sweep,
+            "printed": self._printed,
+        }
+        tables["breaks"].add(breaks)
+        tables["equivalence"].add(self.relations.equivalences())
+        frames = {name: tables[name].frame(_ORDER[name]) for name in run.FRAMES}
+        return frames | {"results": frames["results"].drop(columns=REQUEST)}
+
+    def _judge(self, group: Group, quantity: str, observations: list[Observation]) -> list[Row]:
+        """The rows of a quantity: one for each observation, repeats aside."""
         expects_error = group.case.expect == "error"
-        for one in found:
-            one.judgement = verdict.judge_outcome(one.outcome, expects_error, one.values)
-        returned = [one for one in found if one.judgement is None]
+        for each in observations:
+            each.judgement = verdict.judge_outcome(each.outcome, expects_error, each.values)
+        returned = [each for each in observations if each.judgement is None]
         if returned:
-            reference = self.references(group, quantity)
-            sound = sound_ones(returned, reference)
-            judge_in_steps(sound, reference)
-            sound = [one for one in sound if not one.request.repetition]
-            self._compare(group, quantity, sound, reference)
-            self._compare_cases(group, quantity, sound, reference)
-            self._sum_rows(group, quantity, sound, reference)
-            if quantity == "value":
-                self._confirm_printed(group, sound)
-            if "frontier" in group.case.tags and quantity == "value":
-                self._record_sweep(group, sound, reference)
-        first = [one for one in found if not one.request.repetition]
-        self._relate_errors(group, quantity, first)
-        if len(first) < len(found):
-            first = [self._worst(one, found) for one in first]
-        for one in first:
-            one.judgement = _without_warning(group.case, quantity, one)
-        judgements = {id(one.judgement): one.judgement for one in first}
-        told = {own: _told(judgement, group.dtype) for own, judgement in judgements.items()}
-        about = {**_about(group.case), "quantity": quantity, "dtype": group.dtype}
-        return [{**about, **told[id(one.judgement)], **self._row(group, quantity, one)} for one in first]
+            self._judge_values(group, quantity, returned)
+        checks = [each for each in observations if not each.request.repetition]
+        self.relations.add_errors(group, quantity, checks)
+        if len(checks) < len(observations):
+            checks = [self._worst(each, observations) for each in checks]
+        for each in checks:
+            each.judgement = _without_warning(group.case, quantity, each)
+        judgements = {id(each.judgement): each.judgement for each in checks}
+        judged = {key: _judged_columns(judgement, group.dtype) for key, judgement in judgements.items()}
+        case = {**_case_columns(group.case), "quantity": quantity, "dtype": group.dtype}
+        return [
+            {**case, **judged[id(each.judgement)], **self._own_columns(group, quantity, each)}
+            for each in checks
+        ]
 
-    def _worst(self, one: Observation, found: Sequence[Observation]) -> Observation:
+    def _judge_values(self, group: Group, quantity: str, returned: list[Observation]) -> None:
+        """Judges arrays against the exact value, and everything that rests on them."""
+        reference = self._references(group, quantity)
+        matching = comparable(returned, reference)
+        judge_in_steps(matching, reference)
+        matching = [each for each in matching if not each.request.repetition]
+        self.relations.add(group, quantity, matching, reference)
+        if quantity == "value" and group.case.printed is not None:
+            self._printed.add(_printed_rows(group, matching, reference))
+        if matching and is_sweep(group, quantity):
+            self._sweep.add_columns(sweep_columns(group, matching, reference))
+
+    def _worst(self, check: Observation, observations: Sequence[Observation]) -> Observation:
         """The observation that stands for all repeats of a check."""
-        mine = (one.subject, one.request.formulation)
-        again = [other for other in found if (other.subject, other.request.formulation) == mine]
-        worst, unsteady = repeatability.worst(one, [other for other in again if other is not one])
-        self.unsteady[one.subject] += unsteady
+        name = check.subject, check.request.formulation
+        repeats = [each for each in observations if (each.subject, each.request.formulation) == name]
+        worst, unsteady = worst_repeat(check, [each for each in repeats if each is not check])
+        self.unsteady[check.subject] += unsteady
         return worst
 
-    def _row(self, group: Group, quantity: str, one: Observation) -> Row:
+    def _own_columns(self, group: Group, quantity: str, check: Observation) -> Row:
         """What a row says of an observation, beside what it says of the case and of the judgement."""
-        assert one.judgement is not None
-        conforms = verdict.conforms(one.judgement.verdict)
-        returned = one.values is not None
+        assert check.judgement is not None
+        conforms = verdict.conforms(check.judgement.verdict)
+        returned = check.values is not None
+        subject, formulation = self._subject(check.subject), check.request.formulation
+        known = "" if conforms is None else self._excuse(group, quantity, check, conforms)
         return {
-            "formulation": one.request.formulation,
-            "subject": one.subject,
-            "framework_version": self.versions.get(one.subject, ""),
-            "known": "" if conforms is None else self._known(group, quantity, one, conforms),
-            "framework": self._subject(one.subject).framework,
-            "textbook": one.request.formulation in OPERATIONS[group.case.operation].textbook,
-            "elements": math.prod(one.shape) if returned else 0,
-            "shape": str(list(one.shape)) if returned else "",
-            "bits": one.bits,
-            REQUEST: one.request.index,
+            "formulation": formulation,
+            "subject": check.subject,
+            "framework_version": self._participants.versions.get(check.subject, ""),
+            "known": known,
+            "framework": subject.framework,
+            "textbook": formulation in OPERATIONS[group.case.operation].textbook,
+            "elements": math.prod(check.shape) if returned else 0,
+            "shape": str(list(check.shape)) if returned else "",
+            "bits": check.bits,
+            REQUEST: check.request.index,
         }
 
-    def _known(self, group: Group, quantity: str, one: Observation, conforms: bool) -> str:
+    def _excuse(self, group: Group, quantity: str, check: Observation, conforms: bool) -> str:
+        """The reason and source of the known deviation that excuses a check; empty where none does."""
         if not group.case.known:
             return ""
-        assert one.judgement is not None
-        check = Check(
-            self._subject(one.subject).names,
+        assert check.judgement is not None
+        name, about = check.subject, self._participants
+        asked = Check(
+            self._subject(name).names,
             group.dtype,
-            one.request.formulation,
+            check.request.formulation,
             quantity,
-            self.versions.get(one.subject, ""),
-            self.processors.get(one.subject, frozenset()),
-            self.kernels.get(one.subject, frozenset()),
+            about.versions.get(name, ""),
+            about.processors.get(name, frozenset()),
+            about.kernels.get(name, frozenset()),
         )
-        return self.deviations.excuse(group.case, check, one.judgement, conforms)
+        return self.deviations.excuse(group.case, asked, check.judgement, conforms)
 
     def _subject(self, name: str) -> Subject:
-        if name not in self.subjects:
-            self.subjects[name] = parse(name)
-        return self.subjects[name]
-
-    def _compare(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
-        """Every relation inside each subject, then each pair of subjects on the same formulation."""
-        values = {one.bits: one.values for one in sound if one.values is not None}
-        related = list(_related(OPERATIONS[group.case.operation], sound))
-        paired = list(_paired(sound))
-        sides = [(sound[left].bits, sound[right].bits) for _, left, right in related]
-        sides += [(sound[left].bits, sound[right].bits) for left, right in paired]
-        found = formulation_relations.distances(values, sides, reference)
-        apart = [found[pair] for pair in sides]
-        for (relation, left, right), distance in zip(related, apart, strict=False):
-            self._relate(group, quantity, relation, (sound[left], sound[right]), distance)
-            if distance.beyond and "frontier" in group.case.tags and quantity == "value":
-                ways = sound[left].request.formulation, sound[right].request.formulation
-                observed = [values[sound[place].bits] for place in (left, right)]
-                ulps = formulation_relations.elementwise(observed[0], observed[1], reference)
-                self.broken[group.index, sound[left].subject, *ways] = ulps > formulation_relations.granted(
-                    reference
-                )
-        for (left, right), distance in zip(paired, apart[len(related) :], strict=True):
-            a, b = sound[left], sound[right]
-            way = a.request.formulation
-            pair = group.case.operation, way, quantity, group.dtype, a.subject, b.subject
-            self.tallies[pair].add(distance, group.case.id)
-
-    def _relate(
-        self,
-        group: Group,
-        quantity: str,
-        relation: Relation,
-        sides: tuple[Observation, Observation],
-        apart: formulation_relations.Distance,
-    ) -> None:
-        left, right = (one.request.formulation for one in sides)
-        textbook = left in OPERATIONS[group.case.operation].textbook
-        subject = sides[0].subject
-        row = _relation_row(group, quantity, subject, relation.name, left, right, apart.judgement)
-        row |= {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
-        self.tables["relations"].add([row])
-
-    def _compare_cases(
-        self, group: Group, quantity: str, sound: list[Observation], reference: Reference
-    ) -> None:
-        observed = {
-            (one.subject, one.request.formulation): one.values for one in sound if one.values is not None
-        }
-        for found in self.identities.note(group.case, group.dtype, quantity, observed, reference):
-            apart, formulation = found["apart"], found["formulation"]
-            row = _relation_row(
-                group,
-                quantity,
-                found["subject"],
-                found["relation"],
-                formulation,
-                formulation,
-                apart.judgement,
-            )
-            textbook = formulation in OPERATIONS[group.case.operation].textbook
-            row |= {"case": found["case"].id, "source": found["case"].source}
-            row |= {"distance": apart.largest, "allowed": apart.allowed, "textbook": textbook}
-            self.tables["relations"].add([row | {"message": f"with {found['other']}"}])
-
-    def _sum_rows(self, group: Group, quantity: str, sound: list[Observation], reference: Reference) -> None:
-        operation = OPERATIONS[group.case.operation]
-        sums = row_sums(operation.name, group.arguments, quantity, reference)
-        values = {one.bits: one.values for one in sound if one.values is not None}
-        if sums is None or not values:
-            return
-        found = dict(zip(values, sums.judge(list(values.values())), strict=True))
-        for one in sound:
-            apart, left = found[one.bits], one.request.formulation
-            row = _relation_row(
-                group, quantity, one.subject, sums.relation, left, f"{sums.right:g}", apart.judgement
-            )
-            row |= {"source": MATHEMATICS, "textbook": left in operation.textbook}
-            self.tables["relations"].add([row | {"distance": apart.largest, "allowed": apart.allowed}])
-
-    def _relate_errors(self, group: Group, quantity: str, found: list[Observation]) -> None:
-        """A relation is broken where one side raises and the other answers."""
-        operation = OPERATIONS[group.case.operation]
-        by_subject: dict[str, dict[str, str]] = {}
-        for one in found:
-            if one.outcome["status"] in ("returned", "raised"):
-                by_subject.setdefault(one.subject, {})[one.request.formulation] = one.outcome["status"]
-        for subject, states in by_subject.items():
-            for relation, left, right in formulation_relations.pairs(operation, tuple(states)):
-                if states[left] == states[right] == "returned":
-                    continue
-                same = states[left] == states[right]
-                row = _relation_row(
-                    group, quantity, subject, relation.name, left, right, "identical" if same else "broken"
-                )
-                message = "" if same else f"{left} {states[left]}, {right} {states[right]}"
-                textbook = left in operation.textbook
-                row |= {"distance": None, "allowed": None, "textbook": textbook, "message": message}
-                self.tables["relations"].add([row])
-
-    def _confirm_printed(self, group: Group, sound: list[Observation]) -> None:
-        if group.case.printed is None or group.dtype != published_figures.CONFIRMED_DTYPE:
-            return
-        exact = published_figures.show(self.references(group, "value").rounded, group.case)
-        values = {one.bits: one.values for one in sound if one.values is not None}
-        found = {bits: published_figures.confirm(group.case, own) for bits, own in values.items()}
-        shown = {bits: published_figures.show(own, group.case) for bits, own in values.items()}
-        for one in sound:
-            figure, confirmed = found[one.bits]
-            row = {
-                "case": group.case.id,
-                "source": group.case.source,
-                "printed": figure,
-                "exact": exact,
-                "subject": one.subject,
-                "formulation": one.request.formulation,
-                "observed": shown[one.bits],
-                "confirmed": confirmed,
-            }
-            self.tables["printed"].add([row])
-
-    def _record_sweep(self, group: Group, sound: list[Observation], reference: Reference) -> None:
-        if not sound:
-            return
-        gaps = sweep_axis(group)
-        values = np.stack([one.values for one in sound if one.values is not None])
-        error = verdict.errors_in_ulps(values, reference).reshape(len(sound), len(gaps), -1)
-        worst = error.argmax(axis=2)
-        places = (worst + np.arange(len(gaps)) * error.shape[2]).reshape(-1)
-        rows = len(places)
-        self.tables["sweep"].add_columns(
-            {
-                "case": [group.case.id] * rows,
-                "operation": [group.case.operation] * rows,
-                "formulation": [one.request.formulation for one in sound for _ in gaps],
-                "quantity": ["value"] * rows,
-                "dtype": [group.dtype] * rows,
-                "subject": [one.subject for one in sound for _ in gaps],
-                "gap": np.tile(gaps, len(sound)),
-                "ulp_error": np.take_along_axis(error, worst[..., np.newaxis], axis=2).reshape(-1),
-                "ulp_bound": reference.bound.reshape(-1)[places],
-                "ulp_attainable": reference.attainable.reshape(-1)[places],
-            }
-        )
+        if name not in self._subjects:
+            self._subjects[name] = parse(name)
+        return self._subjects[name]
 
 
-def _related(operation: Operation, sound: Sequence[Observation]) -> Iterator[tuple[Relation, int, int]]:
-    """The relations inside each subject, with the places of both sides in `sound`."""
-    by_subject: dict[str, dict[str, int]] = {}
-    for place, one in enumerate(sound):
-        by_subject.setdefault(one.subject, {})[one.request.formulation] = place
-    for places in by_subject.values():
-        for relation, left, right in formulation_relations.pairs(operation, tuple(places)):
-            yield relation, places[left], places[right]
-
-
-def _paired(sound: Sequence[Observation]) -> Iterator[tuple[int, int]]:
-    """The places in `sound` of each two subjects that answered by the same formulation, in their order."""
-    by_formulation: dict[str, list[int]] = {}
-    for place, one in enumerate(sound):
-        by_formulation.setdefault(one.request.formulation, []).append(place)
-    for places in by_formulation.values():
-        yield from combinations(sorted(places, key=lambda place: sound[place].subject), 2)
-
-
-def sweep_axis(group: Group) -> Floats:
-    """The logit gap of each row of a sweep: the largest magnitude of the row of its first input."""
-    first = np.asarray(group.arguments[OPERATIONS[group.case.operation].inputs[0].name], np.float64)
-    gaps: Floats = np.abs(first.reshape(first.shape[0], -1)).max(axis=1)
-    return gaps
-
-
-def _about(case: Case) -> Row:
+def _case_columns(case: Case) -> Row:
     """What every row of a case says of it."""
     return {
         "case": case.id,
@@ -355,7 +239,7 @@ def _about(case: Case) -> Row:
     }
 
 
-def _told(judgement: Judgement | None, dtype: str) -> Row:
+def _judged_columns(judgement: Judgement | None, dtype: str) -> Row:
     """What a row says of a judgement, which all observations of the same bits share."""
     assert judgement is not None
     return {
@@ -372,27 +256,35 @@ def _told(judgement: Judgement | None, dtype: str) -> Row:
     }
 
 
-def _without_warning(case: Case, quantity: str, one: Observation) -> Judgement | None:
-    """The judgement on an observation: a case that expects a warning is not met by silence."""
-    silent = case.warns and quantity == "value" and one.outcome["status"] == "returned"
-    if silent and not one.outcome["warnings"]:
-        return Judgement("wrong", "returned without the warning that is right")
-    return one.judgement
-
-
-def _relation_row(
-    group: Group, quantity: str, subject: str, relation: str, left: str, right: str, judgement: str
-) -> Row:
-    return {
-        "case": group.case.id,
-        "relation": relation,
-        "operation": group.case.operation,
-        "quantity": quantity,
-        "dtype": group.dtype,
-        "subject": subject,
-        "left": left,
-        "right": right,
-        "judgement": judgement,
-        "message": "",
-        "source": group.case.source,
+def _printed_rows(
+    group: Group, observations: Sequence[Observation], reference: Reference
+) -> Iterator[dict[str, Any]]:
+    """Rows of printed.csv: whether each value shows the figures that the case's source prints."""
+    case = group.case
+    if case.printed is None or group.dtype != published_figures.CONFIRMED_DTYPE:
+        return
+    exact = published_figures.show(reference.rounded, case)
+    shown = {
+        bits: (*published_figures.confirm(case, values), published_figures.show(values, case))
+        for bits, values in distinct_values(observations).items()
     }
+    for each in observations:
+        figure, confirmed, observed = shown[each.bits]
+        yield {
+            "case": case.id,
+            "source": case.source,
+            "printed": figure,
+            "exact": exact,
+            "subject": each.subject,
+            "formulation": each.request.formulation,
+            "observed": observed,
+            "confirmed": confirmed,
+        }
+
+
+def _without_warning(case: Case, quantity: str, observation: Observation) -> Judgement | None:
+    """The judgement on an observation: a case that expects a warning is not met by silence."""
+    silent = case.warns and quantity == "value" and observation.outcome["status"] == "returned"
+    if silent and not observation.outcome["warnings"]:
+        return Judgement("wrong", "returned without the warning that is right")
+    return observation.judgement

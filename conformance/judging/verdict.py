@@ -1,4 +1,4 @@
-"""Observation + exact + bound -> verdict, for many observations of one quantity at once.
+"""Verdicts: observed + exact + bound -> one of eleven, for many observations of one quantity at once.
 
 Errors are in ulps of the result's dtype, against the exact value: ``|observed - exact| / ulp(exact)``. The
 tolerance is the bound that first-order error analysis gives (docs/error-analysis.md); nothing is guessed.
@@ -33,10 +33,18 @@ def conforms(verdict: str) -> bool | None:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on one observation, with the figures of its worst element.
+    """Verdict on one observation, with the figures of its worst element (None where there is none).
 
-    `ulp_error`, `ulp_bound` and `ulp_attainable` are in ulps of the dtype at the exact value (None where
-    nothing was returned or the result is empty); `ratio` is the largest error / bound over all elements.
+    Attributes:
+        verdict: One of `VERDICTS`.
+        message: What is wrong, in a few words; an error's own.
+        ulp_error: The error, in ulps of the dtype at the exact value.
+        ulp_bound: The bound, in the same ulps.
+        ulp_attainable: The bound of the best known algorithm, in the same ulps.
+        ratio: The largest error / bound over all elements.
+        observed: The value that was returned.
+        exact: The exact value, in decimal digits.
+        worst_index: The element's index.
     """
 
     verdict: str
@@ -51,7 +59,7 @@ class Judgement:
 
 
 def errors_in_ulps(observed: Floats, reference: Reference) -> Floats:
-    """|observed - exact| in ulps, element by element, over any leading axes of `observed`.
+    """|observed - exact| in ulps of the dtype, element by element, over any leading axes of `observed`.
 
     0 where nan or an infinity is right and observed; inf where either side alone is not finite.
     """
@@ -97,9 +105,12 @@ def _near(observed: Floats, reference: Reference) -> npt.NDArray[np.bool_]:
 
 
 def judge(observed: Floats, reference: Reference) -> list[Judgement]:
-    """The judgements on k observations stacked along the first axis: shape (k, *reference shape), float64.
+    """The judgements on k observations of one quantity.
 
-    Shape and dtype have been compared before (`mismatch`); values of half types embed exactly in float64.
+    Args:
+        observed: Stacked along the first axis, float64 of shape (k, *reference shape): values of half types
+            embed exactly. Shape and dtype have been compared before (`mismatch`).
+        reference: The exact value and its bounds.
     """
     count, shape = observed.shape[0], reference.rounded.shape
     if reference.rounded.size == 0:
@@ -117,12 +128,12 @@ def judge(observed: Floats, reference: Reference) -> list[Judgement]:
         errors[rows, worst],
         observed.reshape(count, -1)[rows, worst],
         ratio.reshape(count, -1).max(axis=1),
-        *(one.reshape(-1)[worst] for one in (reference.rounded, reference.bound, reference.attainable)),
+        *(array.reshape(-1)[worst] for array in (reference.rounded, reference.bound, reference.attainable)),
     )
     axes = np.unravel_index(worst, shape) if shape else ()
-    places = list(zip(*(axis.tolist() for axis in axes), strict=True)) or [()] * count
-    found = zip(*(figure.tolist() for figure in figures), strict=True)
-    return [_judgement(reference, index, *one) for index, one in zip(places, found, strict=True)]
+    indices = list(zip(*(axis.tolist() for axis in axes), strict=True)) or [()] * count
+    elements = zip(*(figure.tolist() for figure in figures), strict=True)
+    return [_judgement(reference, index, *element) for index, element in zip(indices, elements, strict=True)]
 
 
 def _judgement(
@@ -171,7 +182,7 @@ def _explain(verdict: str, observed: float, rounded: float) -> str:
 
 
 def mismatch(shape: tuple[int, ...], dtype: str, reference: Reference) -> str:
-    """Why an array is no candidate at all (shape, dtype), in one sentence; empty if it is one."""
+    """Why an array of this shape and dtype cannot be judged at all, in one sentence; empty if it can."""
     if shape != reference.rounded.shape:
         return f"returned shape {list(shape)} where {list(reference.rounded.shape)} is right"
     if dtype != reference.dtype:

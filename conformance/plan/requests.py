@@ -1,15 +1,13 @@
-"""Cases x subjects -> requests: what each worker is asked, in which order, as which bytes."""
+"""Plan of a run: cases x subjects -> requests, in which order and as which bytes each worker is asked."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,23 +15,40 @@ from conformance.adapters import protocol
 from conformance.adapters.base import DEFAULTS
 from conformance.arithmetic import to_storage
 from conformance.cases.case import Case
+from conformance.errors import RunError
 from conformance.operations import OPERATIONS, direction
+from conformance.plan.build_cache import BuildCache
+from conformance.plan.settings import Settings
 
-T = TypeVar("T")
-#: Inputs of at most this many bytes stay in memory until their group is judged.
-SMALL = 1 << 16
-#: Bytes of larger inputs, and of what is sent of them, that stay for the next subject.
-LARGE = 1 << 23
-#: (subject's name, case, dtype, formulation, quantity) -> whether this check belongs to the run.
-Wanted = Callable[[str, Case, str, str, str], bool]
+#: Cases with this tag run only where they are asked for (`--tag large`).
+ON_DEMAND_TAG = "large"
+
+
+class Wanted(Protocol):
+    """Choice among checks: a function that says of each whether it belongs to the run."""
+
+    def __call__(self, subject: str, case: Case, dtype: str, formulation: str, quantity: str, /) -> bool:
+        """Whether a check belongs to the run.
+
+        Args:
+            subject: The subject's name, as ``torch:compile``.
+            case: The case.
+            dtype: One of the case's dtypes.
+            formulation: One of the case's formulations.
+            quantity: One of the case's quantities, as ``gradient:logits``.
+        """
 
 
 @dataclass(eq=False)
 class Group:
     """A case in a dtype: the checks that share inputs and exact values, for every formulation and subject.
 
-    together: the formulations that any group with the same `program` asks for; a framework that compiles
-    has them all in one.
+    Attributes:
+        index: Its place in the plan; -1: it is no part of it.
+        case: The case.
+        dtype: One of the case's dtypes.
+        together: The formulations that any group with the same `program` asks for; a framework that
+            compiles has them all in one.
     """
 
     index: int
@@ -47,7 +62,7 @@ class Group:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The inputs and parameters, rounded to the dtype."""
+        """The inputs and parameters by name, rounded to the dtype: float64 and int64 arrays, scalars."""
         return _arguments.of(self, self._build)
 
     def prepare(self) -> None:
@@ -62,21 +77,21 @@ class Group:
     def program(self) -> tuple[object, ...]:
         """What a framework compiles for: all but the numbers in the arrays and of some parameters."""
         case, operation = self.case, OPERATIONS[self.case.operation]
-        inputs = {
-            one.name: (case.inputs[one.name].shape, one.kind != "floating" and case.inputs[one.name].integral)
-            for one in operation.inputs
-        }
+        inputs: dict[str, tuple[tuple[int, ...], bool]] = {}
+        for declared in operation.inputs:
+            tensor = case.inputs[declared.name]
+            inputs[declared.name] = tensor.shape, declared.kind != "floating" and tensor.integral
         axes = len(inputs[operation.inputs[0].name][0])
         parameters: dict[str, object] = {}
-        for one in operation.parameters:
-            value = case.parameters.get(one.name, one.default)
+        for parameter in operation.parameters:
+            value = case.parameters.get(parameter.name, parameter.default)
             if hasattr(value, "integral"):
                 value = value.shape
-            elif one.kind == "axis" and value is not None and axes:
+            elif parameter.kind == "axis" and value is not None and axes:
                 value %= axes
-            elif one.kind == "real":
+            elif parameter.kind == "real":
                 value = bool(value)
-            parameters[one.name] = None if one.name == "ignore_index" else value
+            parameters[parameter.name] = None if parameter.name == "ignore_index" else value
         gradients = tuple(name for name in case.quantities if name != "value")
         return operation.name, self.dtype, case.label_dtype, *inputs.items(), *parameters.items(), gradients
 
@@ -114,7 +129,7 @@ class Group:
         return Wire(entries, body, hashlib.sha256(body).hexdigest()), len(body)
 
     def about(self, formulation: str, quantities: tuple[str, ...]) -> dict[str, Any]:
-        """What a request for the formulation says of itself."""
+        """The header of a request for the formulation, but for its id and its arrays."""
         header = {
             "kind": "request",
             "operation": self.case.operation,
@@ -132,18 +147,22 @@ class Group:
 
     def key(self, formulation: str, quantities: tuple[str, ...], repetition: int) -> str:
         """A digest of the operation, formulation, dtype, quantities, parameters and every input bit."""
-        named = formulation, quantities, repetition
-        if named not in self._keys:
+        asked = formulation, quantities, repetition
+        if asked not in self._keys:
             wire = self.wire()
             about = [self.case.id, self.about(formulation, quantities), wire.entries, wire.digest, repetition]
             digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-            self._keys[named] = digest.hexdigest()[:32]
-        return self._keys[named]
+            self._keys[asked] = digest.hexdigest()[:32]
+        return self._keys[asked]
 
     def payload(self, index: int, formulation: str, quantities: tuple[str, ...], alone: bool) -> bytes:
-        """The frame of the request with this index, which is the same for every subject.
+        """The frame of a request, which is the same for every subject.
 
-        alone: the formulation is to be compiled without the others.
+        Args:
+            index: The request's index.
+            formulation: Its formulation.
+            quantities: Its quantities.
+            alone: Whether the formulation is to be compiled without the others.
         """
         wire, asked = self.wire(), (index, quantities, alone)
         if asked not in self._headers:
@@ -162,8 +181,12 @@ class Group:
     @cached_property
     def scalars(self) -> dict[str, Any]:
         """The parameters that the case states and that are no tensors."""
-        given = {name: value for name, value in self.arguments.items() if name in self.stated}
-        return {name: value for name, value in given.items() if not isinstance(value, np.ndarray)}
+        arguments = self.arguments
+        return {
+            name: value
+            for name, value in arguments.items()
+            if name in self.stated and not isinstance(value, np.ndarray)
+        }
 
     @property
     def stated(self) -> frozenset[str]:
@@ -173,57 +196,33 @@ class Group:
 
 @dataclass(frozen=True)
 class Wire:
-    """A group's arrays as its requests carry them: their names and dtypes, their bytes, a digest of those."""
+    """A group's arrays as its requests carry them.
+
+    Attributes:
+        entries: The name and the wire dtype of each array, in order.
+        body: Their bytes.
+        digest: A digest of the bytes.
+    """
 
     entries: list[dict[str, str]]
     body: bytes
     digest: str
 
 
-class _Held(Generic[T]):
-    """What is made of groups, for all subjects at once: small things stay, of the large ones the last few."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._small: weakref.WeakKeyDictionary[Group, T] = weakref.WeakKeyDictionary()
-        self._large: dict[Group, tuple[T, int]] = {}
-
-    def of(self, group: Group, make: Callable[[], tuple[T, int]]) -> T:
-        """What `make` gives for a group (and how many bytes that is); several threads ask for the same."""
-        with self._lock:
-            if group in self._small:
-                return self._small[group]
-            if group in self._large:
-                return self._large[group][0]
-            self._make_room(0)
-            made, size = make()
-            if size <= SMALL:
-                self._small[group] = made
-            else:
-                self._make_room(size)
-                self._large[group] = made, size
-            return made
-
-    def _make_room(self, size: int) -> None:
-        """Lets the oldest large ones go; what is larger than all that may be kept goes before the next."""
-        while self._large and size + sum(held for _, held in self._large.values()) > LARGE:
-            del self._large[next(iter(self._large))]
-
-    def drop(self, group: Group) -> None:
-        """Lets go of what is held of a group."""
-        with self._lock:
-            self._small.pop(group, None)
-            self._large.pop(group, None)
-
-
-_arguments: _Held[dict[str, Any]] = _Held()
-_wires: _Held[Wire] = _Held()
+_arguments: BuildCache[Group, dict[str, Any]] = BuildCache()
+_wires: BuildCache[Group, Wire] = BuildCache()
 
 
 def on_the_wire(
     array: np.ndarray[Any, Any], dtype: str, labels: str = "int64"
 ) -> tuple[str, np.ndarray[Any, Any]]:
-    """An argument's (wire dtype, storage array): floats in the case's dtype, labels in theirs."""
+    """An argument as (wire dtype, storage array).
+
+    Args:
+        array: A float64 or int64 array, rounded to the dtype.
+        dtype: The case's dtype, that of floats; bfloat16 is stored as uint16.
+        labels: The dtype of labels.
+    """
     if array.dtype.kind != "f":
         return labels, array.astype(labels, copy=False)
     stored = to_storage(array, dtype)
@@ -232,7 +231,16 @@ def on_the_wire(
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """One formulation of a group, asked of one subject: several quantities at once."""
+    """One formulation of a group, asked of one subject: several quantities at once.
+
+    Attributes:
+        index: Its id on the wire: the place in the plan, the same for every subject.
+        group: The group.
+        formulation: The formulation.
+        quantities: What is asked for.
+        attempts: How often the process has died of it.
+        repetition: How often it has been asked before (`--repeat`).
+    """
 
     index: int
     group: Group
@@ -261,7 +269,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """The groups of a run and, for each subject, its requests in the order in which it gets them."""
+    """All requests of a run.
+
+    Attributes:
+        groups: The groups that have requests, by their index.
+        requests: For each subject its requests, in the order in which it gets them.
+    """
 
     groups: tuple[Group, ...]
     requests: dict[str, list[Request]]
@@ -281,8 +294,40 @@ class Plan:
     @property
     def checks(self) -> int:
         """The number of checks: one for each quantity of each request, however often it is asked."""
-        first = [one for requests in self.requests.values() for one in requests if not one.repetition]
-        return sum(len(request.quantities) for request in first)
+        return sum(
+            len(request.quantities)
+            for requests in self.requests.values()
+            for request in requests
+            if not request.repetition
+        )
+
+    @property
+    def next_index(self) -> int:
+        """The first index that no request has."""
+        return 1 + max((request.index for of in self.requests.values() for request in of), default=0)
+
+
+def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
+    """The cases that the settings select; those tagged `large` only where they are asked for.
+
+    Raises:
+        RunError: An operation does not exist, or no case is selected.
+    """
+    operations, tags = settings.operations, settings.tags
+    large = settings.large or settings.profile == "full"
+    for name in operations:
+        if name not in OPERATIONS:
+            raise RunError(f"--operation {name}: no such operation (there are {', '.join(OPERATIONS)})")
+    chosen = [
+        case
+        for case in cases
+        if (not operations or case.operation in operations)
+        and (not tags or set(tags) & set(case.tags))
+        and (large or ON_DEMAND_TAG in tags or ON_DEMAND_TAG not in case.tags)
+    ]
+    if not chosen:
+        raise RunError("no case is left by this selection; `conformance list cases` shows what there is")
+    return chosen
 
 
 def make(
@@ -292,41 +337,53 @@ def make(
     wanted: Wanted | None = None,
     repeat: int = 1,
 ) -> Plan:
-    """The plan of `cases` for the subjects of these names, limited to `dtypes` and `wanted` where given.
+    """The plan of cases for subjects.
 
-    Every request is asked `repeat` times, one after the other.
+    Args:
+        cases: The cases, in the order in which they are asked.
+        subjects: The names of the subjects.
+        dtypes: Only these dtypes; none: all.
+        wanted: Which checks belong to the run; None: all.
+        repeat: How often every request is asked, one after the other.
+
+    Raises:
+        CaseError: The inputs of a case cannot be built.
     """
     groups: list[Group] = []
     requests: dict[str, list[Request]] = {subject: [] for subject in subjects}
     index = 0
     for case in cases:
+        names = case.quantity_names()
         for dtype in case.dtypes:
             if dtypes and dtype not in dtypes:
                 continue
             group = Group(len(groups), case, dtype)
-            used = False
-            names = case.quantity_names()
+            has_requests = False
             for formulation in case.formulations:
                 for subject in subjects:
-                    quantities = tuple(
-                        name
-                        for name in names
-                        if wanted is None or wanted(subject, case, dtype, formulation, name)
-                    )
-                    if quantities == names:
-                        quantities = names  # one tuple for all requests
+                    quantities = _wanted_quantities(names, subject, group, formulation, wanted)
                     if quantities:
+                        has_requests = True
                         requests[subject] += [
-                            Request(index + again, group, formulation, quantities, repetition=again)
-                            for again in range(repeat)
+                            Request(index + repetition, group, formulation, quantities, repetition=repetition)
+                            for repetition in range(repeat)
                         ]
-                        used = True
                 index += repeat
-            if used:
+            if has_requests:
                 group.prepare()
                 groups.append(group)
     put_together(groups)
     return Plan(tuple(groups), requests)
+
+
+def _wanted_quantities(
+    names: tuple[str, ...], subject: str, group: Group, formulation: str, wanted: Wanted | None
+) -> tuple[str, ...]:
+    """Those of the quantities that belong to the run; `names` itself, one tuple for all, where all do."""
+    if wanted is None:
+        return names
+    chosen = tuple(name for name in names if wanted(subject, group.case, group.dtype, formulation, name))
+    return names if chosen == names else chosen
 
 
 def put_together(groups: Sequence[Group]) -> None:

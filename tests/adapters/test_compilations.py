@@ -17,7 +17,8 @@ from conformance.adapters.jax import programs as jax_programs
 from conformance.adapters.jax.adapter import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
 from conformance.cases.loader import load_cases
 from conformance.plan import requests
-from conformance.plan.selection import Settings, pick
+from conformance.plan.requests import pick
+from conformance.plan.settings import Settings
 
 RANDOM = np.random.default_rng(11)
 

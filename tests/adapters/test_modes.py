@@ -13,7 +13,8 @@ from conformance.adapters.base import Call, Unsupported
 from conformance.adapters.by_rows import row_call
 from conformance.cases.loader import load_cases
 from conformance.plan import profiles
-from conformance.plan.selection import Settings, pick
+from conformance.plan.requests import pick
+from conformance.plan.settings import Settings
 from conformance.subjects.subject import MODES, parse
 
 Get = Callable[..., Client]

@@ -113,7 +113,7 @@ def test_a_baseline_is_compared_though_it_is_not_whole() -> None:
 
 def test_a_run_leaves_the_process_as_it_was() -> None:
     before = gc.get_threshold(), pyarrow.default_memory_pool().backend_name
-    with memory_tuning.of_a_run():
-        assert gc.get_threshold()[0] == memory_tuning.COLLECTED
+    with memory_tuning.tuned():
+        assert gc.get_threshold()[0] == memory_tuning.GARBAGE_THRESHOLD_OBJECTS
         assert pyarrow.default_memory_pool().backend_name == "system"
     assert (gc.get_threshold(), pyarrow.default_memory_pool().backend_name) == before

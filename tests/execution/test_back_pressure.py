@@ -11,11 +11,13 @@ import pytest
 
 from conformance.cases.loader import load_cases
 from conformance.execution import session
-from conformance.execution.worker import Limits, Worker
+from conformance.execution.process import Limits
+from conformance.execution.worker import Worker
 from conformance.judging import collector
 from conformance.plan import events
 from conformance.plan import requests as plan
 from conformance.plan.events import Answer, MessageQueue, message_bytes
+from conformance.results.row_buffers import Row
 from conformance.subjects.subject import parse
 
 HOSTILE = Path(__file__).with_name("hostile.py")
@@ -88,17 +90,19 @@ def test_a_fast_subject_waits_for_a_slow_one(
     Where one lives at a time nobody is held back: the other would wait for ever.
     """
     monkeypatch.setattr(session, "MAX_WAITING_ANSWER_BYTES", most)
-    monkeypatch.setattr(session, "GLANCE", 0.0)  # looked at after every message, however busy the machine
+    monkeypatch.setattr(
+        session, "WATCH_SECONDS", 0.0
+    )  # looked at after every message, however busy the machine
     monkeypatch.setattr(session, "MESSAGES_A_WRITE", 0)
     if waits:
         monkeypatch.setattr(events, "MAX_QUEUE_BYTES", FULL)
-    held: list[int] = []
+    waiting: list[int] = []
 
     class Seen(collector.Collector):
-        def add(self, answer: Answer) -> bool:
-            done = super().add(answer)
-            held.append(self.held)
-            return done
+        def add(self, answer: Answer) -> list[Row] | None:
+            rows = super().add(answer)
+            waiting.append(self.bytes_waiting)
+            return rows
 
     monkeypatch.setattr(collector, "Collector", Seen)
     command = json.dumps([sys.executable, str(HOSTILE), "slow", str(tmp_path / "marker")])
@@ -111,7 +115,7 @@ def test_a_fast_subject_waits_for_a_slow_one(
     run = session.run([cases], subjects=["fast", "slow"], subjects_file=file, workers=workers)
     assert run.complete
     assert run.frame["conforms"].tolist() == [True] * 2 * CASES
-    assert held[-1] == 0
+    assert waiting[-1] == 0
     whole = CASES * (SIZE * 4 + message_bytes(Answer("", None, {}, {}, {})))  # type: ignore[arg-type]
     allowed = most + FULL + IN_PIPES
-    assert (max(held) < allowed) if waits else (max(held) > whole / 2 > (1 << 18) + FULL + IN_PIPES)
+    assert (max(waiting) < allowed) if waits else (max(waiting) > whole / 2 > (1 << 18) + FULL + IN_PIPES)

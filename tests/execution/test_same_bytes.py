@@ -12,7 +12,7 @@ import pytest
 from execution import kill_anywhere, run_many_ways
 from execution.command_line import conformance
 
-from conformance.execution.worker_slots import Turns
+from conformance.execution.scheduling import WorkerSlots
 
 CASES = Path(__file__).parents[1] / "few_cases.yaml"
 HOSTILE = Path(__file__).with_name("hostile.py")
@@ -73,31 +73,31 @@ def test_so_many_workers_run_at_a_time(two: Path, tmp_path: Path, workers: str, 
     assert most == together
 
 
-class TestTurns:
+class TestSlots:
     def test_one_that_is_given_up_takes_none(self) -> None:
-        turns = Turns(1)
-        with turns.taken(lambda: False), turns.taken(lambda: True):
-            assert not turns.wanted
-        with turns.taken(lambda: False):
+        slots = WorkerSlots(1)
+        with slots.taken(lambda: False), slots.taken(lambda: True):
+            assert not slots.wanted
+        with slots.taken(lambda: False):
             pass
 
     def test_one_that_waits_is_seen_and_gets_its_turn(self) -> None:
-        turns, has = Turns(1), threading.Event()
+        slots, has = WorkerSlots(1), threading.Event()
 
         def other() -> None:
-            with turns.taken(lambda: False):
+            with slots.taken(lambda: False):
                 has.set()
 
-        with turns.taken(lambda: False):
+        with slots.taken(lambda: False):
             waiting = threading.Thread(target=other)
             waiting.start()
-            while not turns.wanted:
+            while not slots.wanted:
                 pass
             assert not has.is_set()
         assert has.wait(10)
         waiting.join()
 
     def test_without_a_limit_nobody_waits(self) -> None:
-        turns = Turns(None)
-        with turns.taken(lambda: False), turns.taken(lambda: False):
-            assert not turns.wanted
+        slots = WorkerSlots(None)
+        with slots.taken(lambda: False), slots.taken(lambda: False):
+            assert not slots.wanted

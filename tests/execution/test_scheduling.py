@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conformance.execution.scheduling import BEHIND, niceness, step_back
+from conformance.execution.scheduling import NICENESS_BESIDE_SLOWEST, niceness, set_niceness
 from conformance.subjects.subject import parse
 
 ALL = [parse(name) for name in ("numpy", "torch", "tensorflow", "jax")]
@@ -17,7 +17,7 @@ ALL = [parse(name) for name in ("numpy", "torch", "tensorflow", "jax")]
 @pytest.mark.parametrize(("name", "behind"), [("numpy", True), ("jax", True), ("tensorflow", False)])
 def test_the_framework_that_needs_longest_goes_first(name: str, behind: bool) -> None:
     """Where it is not among the subjects, all are alike."""
-    assert niceness(parse(name), ALL) == (BEHIND if behind else 0)
+    assert niceness(parse(name), ALL) == (NICENESS_BESIDE_SLOWEST if behind else 0)
     assert niceness(parse(name), [parse("numpy"), parse("jax")]) == 0
 
 
@@ -25,9 +25,9 @@ def test_a_process_steps_back() -> None:
     """By so much that the others are served first, and by nothing where nothing is asked."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         before = os.getpriority(os.PRIO_PROCESS, process.pid)
-        step_back(process.pid, 0)
+        set_niceness(process.pid, 0)
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == before
-        step_back(process.pid, before + 5)
+        set_niceness(process.pid, before + 5)
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == before + 5
         process.communicate(b"\n")
 
@@ -36,4 +36,4 @@ def test_a_process_that_is_gone_is_left_alone() -> None:
     """Niceness is a wish: nothing fails for it."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    step_back(gone.pid, 5)
+    set_niceness(gone.pid, 5)

@@ -14,7 +14,7 @@ import pytest
 from conformance.cases.loader import load_cases
 from conformance.execution import session, worker_group
 from conformance.execution.worker import Worker
-from conformance.execution.worker_group import Crew, compiles
+from conformance.execution.worker_group import WorkerGroup, compiles
 from conformance.plan.requests import Group, Request
 from conformance.results.run import Run
 from conformance.subjects.subject import parse
@@ -32,9 +32,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             names.append(self.subject.name)
             super().start()
 
-    monkeypatch.setattr(session, "Worker", Seen)
-    monkeypatch.setattr(worker_group, "COMPILING", {"numpy:eager"})
-    monkeypatch.setattr(worker_group, "PAYS", -1.0)
+    monkeypatch.setattr(worker_group, "Worker", Seen)
+    monkeypatch.setattr(worker_group, "COMPILING_MODES", {"numpy:eager"})
+    monkeypatch.setattr(worker_group, "MIN_SECONDS_TO_SPLIT", -1.0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     return names
 
@@ -64,7 +64,7 @@ def test_two_processes_answer_what_one_does(started: list[str], monkeypatch: pyt
     """Each has its programs; every check is there, once, with the same bits."""
     shared = run()
     assert started == ["numpy", "numpy"]
-    monkeypatch.setattr(worker_group, "PAYS", 1e9)
+    monkeypatch.setattr(worker_group, "MIN_SECONDS_TO_SPLIT", 1e9)
     alone = run()
     assert started == ["numpy"] * 3
     assert shared.complete
@@ -100,7 +100,7 @@ def test_the_work_is_shared_by_programs(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     workers = [Paced(), Paced()]
     made = iter(workers)
-    shared = Crew(lambda: cast(Worker, next(made)), may_share=True)
+    shared = WorkerGroup(lambda: cast(Worker, next(made)), may_split=True)
     case = load_cases([CASES])[0]
     groups = [Group(0, case, dtype) for dtype in ("float32", "float64", "float16", "bfloat16")]
     requests = [Request(index, groups[index % 4], "functional", ("value",)) for index in range(64)]
@@ -112,11 +112,11 @@ def test_the_work_is_shared_by_programs(monkeypatch: pytest.MonkeyPatch) -> None
     shared.watch(0.0)
     assert len(shared) == 2
     assert [dtypes(worker) for worker in workers] == [{"float32", "float16"}, {"float64", "bfloat16"}]
-    assert [shared.place(one) for one in requests] == [0, 1] * 32
+    assert [shared.worker_of(request) for request in requests] == [0, 1] * 32
     workers[0].requests.clear()
     shared.watch(0.0)
     assert [dtypes(worker) for worker in workers] == [{"float64"}, {"bfloat16"}]
-    assert [shared.place(one) for one in requests[:4]] == [0, 0, 0, 1]
+    assert [shared.worker_of(request) for request in requests[:4]] == [0, 0, 0, 1]
     del workers[1].requests[5:]
     workers[0].requests.clear()
     shared.watch(0.0)
@@ -136,9 +136,10 @@ def test_a_number_of_workers_is_a_number_of_processes(started: list[str]) -> Non
 def test_workers_begin_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from conformance import api, crew\n"
+        "from conformance import api\n"
+        "from conformance.execution.worker_group import WorkerGroup\n"
         "def start(self): print('pandas' in sys.modules, 'jinja2' in sys.modules); begin(self)\n"
-        "begin, crew.Crew.start = crew.Crew.start, start\n"
+        "begin, WorkerGroup.start = WorkerGroup.start, start\n"
         f"run = api.run([{str(CASES)!r}], subjects=['numpy'], output={str(tmp_path)!r})\n"
         "print(run.complete, 'jinja2' in sys.modules)\n"
     )

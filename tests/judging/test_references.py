@@ -121,8 +121,8 @@ def test_nothing_is_found_ahead_while_there_is_no_room(
     groups: list[Group], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And more once a group is judged."""
-    monkeypatch.setattr(references, "_AHEAD", 0)
-    monkeypatch.setattr(references, "_TOGETHER", 1)
+    monkeypatch.setattr(references, "MAX_ELEMENTS_AHEAD", 0)
+    monkeypatch.setattr(references, "GROUPS_A_STEP", 1)
     found = References(tmp_path, groups)
     steps = found.ahead()
     assert [next(steps), next(steps), next(steps)] == [True, False, False]

@@ -82,7 +82,7 @@ def test_an_ignored_row_and_a_row_without_a_value_say_nothing() -> None:
     gradient[1] = np.nan
     assert not sums_of("cross_entropy", "gradient:logits", **LABELS).judge([gradient])[0].beyond
     infinite = np.array([[np.inf, np.inf, 0.0], [0.0, 1.0, 2.0]])
-    assert sums_of("softmax", "value", x=infinite).places.tolist() == [1]
+    assert sums_of("softmax", "value", x=infinite).rows.tolist() == [1]
 
 
 def test_a_number_that_is_not_finite_breaks_the_sum() -> None:

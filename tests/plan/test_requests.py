@@ -9,7 +9,7 @@ import pytest
 from conformance.cases.loader import load_cases
 from conformance.cases.tensors.generators import Normal
 from conformance.errors import CaseError
-from conformance.plan import requests
+from conformance.plan import build_cache, requests
 
 FILE = """
 source: s
@@ -90,7 +90,7 @@ def test_the_last_few_large_inputs_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, drawn_again: int
 ) -> None:
     """For subjects that do not ask at the same time; one of 720,000 bytes in a megabyte is the last alone."""
-    monkeypatch.setattr(requests, "LARGE", kept)
+    monkeypatch.setattr(build_cache, "MAX_LARGE_BYTES", kept)
     path = tmp_path / "cases.yaml"
     one = LARGE.replace("SCALE", "1").replace("QUANTITIES", "value")
     path.write_text(one + one[one.index("  - id") :].replace("id: a", "id: b"))
