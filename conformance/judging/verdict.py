@@ -209,7 +209,9 @@ def judge_outcome(
     if status == "returned":
         if not expects_error:
             return None
-        return Judgement("wrong", "returned a value where an error is right", observed=_greatest(values))
+        empty = values is not None and not values.size
+        returned = "an array without elements" if empty else "a value"
+        return Judgement("wrong", f"returned {returned} where an error is right", observed=_greatest(values))
     return Judgement(status if status in VERDICTS else "wrong", message)
 
 

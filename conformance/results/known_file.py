@@ -7,13 +7,14 @@ checks return later is a discrepancy again.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -28,6 +29,8 @@ ULPS_FACTOR = 2.0
 VALUE_SHARE = 0.25
 #: Errors of one envelope lie next to another within this factor.
 CLUSTER_FACTOR = 4.0
+#: Values that one envelope lists, where the error is larger than the value.
+MAX_LISTED_FIGURES = 8
 #: Columns up to which a line of YAML is written.
 MAX_LINE_COLUMNS = 118
 _SPECIAL = {"nan": ".nan", "inf": ".inf", "-inf": "-.inf", "0": "0", "-0": "0", "0.0": "0", "-0.0": "0"}
@@ -60,6 +63,11 @@ class Deviating:
     message: str
 
     @property
+    def key(self) -> Key:
+        """The check."""
+        return self.case, self.subject, self.dtype, self.formulation, self.quantity
+
+    @property
     def kind(self) -> tuple[str, str]:
         """What was observed, as far as it has a name: the verdict, and a special value or an error's type."""
         if self.observed in _SPECIAL:
@@ -67,16 +75,23 @@ class Deviating:
         return self.verdict, "number" if self.observed else _fragment(self.message)
 
 
+#: A check: case, subject, dtype, formulation, quantity.
+Key: TypeAlias = tuple[str, str, str, str, str]
+#: Names of each: all their combinations are meant.
+Box: TypeAlias = tuple[tuple[str, ...], ...]
+SCOPES = ("cases", "subjects", "dtypes", "formulations", "quantities")
+
+
 @dataclass(frozen=True)
 class Envelope:
     """What some checks return, as `observed` in an entry.
 
     Attributes:
-        checks: the checks.
+        box: names of cases, subjects, dtypes, formulations and quantities: the checks are their combinations.
         states: the keys that state it, each with its value as YAML.
     """
 
-    checks: tuple[Deviating, ...]
+    box: Box
     states: tuple[tuple[str, str], ...]
 
 
@@ -154,14 +169,14 @@ def known_file(run: Run, checks: Sequence[Deviating]) -> str:
         lines += [
             f"  - id: {name}{f'-{taken[name]}' if taken[name] > 1 else ''}",
             f"    operation: {operation}",
-            *_listed("    cases: ", _names(check.case for check in members), ""),
-            f"    subject: {_quoted(subject)}",
-            f"    dtype: {_quoted(', '.join(_names(check.dtype for check in members)))}",
+            *listed("    cases: ", distinct(check.case for check in members)),
+            f"    subject: {quoted(subject)}",
+            f"    dtype: {quoted(', '.join(distinct(check.dtype for check in members)))}",
             f"    formulation: {formulation}",
-            f"    quantity: {_quoted(quantity)}",
+            f"    quantity: {quoted(quantity)}",
             *observed_lines(envelopes(members), ("cases", "dtypes")),
-            f"    reason: {_quoted(_reason(members))}",
-            f"    source: {_quoted(source)}",
+            f"    reason: {quoted(_reason(members))}",
+            f"    source: {quoted(source)}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -179,64 +194,97 @@ def _reason(checks: Sequence[Deviating]) -> str:
     )
 
 
-def envelopes(checks: Iterable[Deviating], cluster_factor: float = CLUSTER_FACTOR) -> list[Envelope]:
-    """What checks return, in as few envelopes as cover these checks and nothing else.
+def envelopes(
+    checks: Iterable[Deviating],
+    cluster_factor: float = CLUSTER_FACTOR,
+    free: Callable[[Key], bool] = lambda _: False,
+) -> list[Envelope]:
+    """What checks return, in few envelopes that cover these checks and nothing else.
 
     Args:
         checks: the checks.
         cluster_factor: errors that lie next to another within this factor share an envelope.
+        free: whether a check may be covered, too, since there is none such.
     """
     result: list[Envelope] = []
     for (verdict, kind), members in _grouped(checks, lambda check: check.kind).items():
         if kind == "number":
-            clusters = [
-                part
-                for same in _grouped(members, _signed).values()
-                for part in _clusters(same, cluster_factor)
-            ]
+            families = _grouped(members, _family).values()
+            clusters = [part for family in families for part in _clusters(family, cluster_factor)]
         else:
             clusters = [members]
         for cluster in clusters:
-            result += [Envelope(tuple(part), _states(verdict, kind, part)) for part in _rectangles(cluster)]
+            keys = {check.key for check in cluster}
+            for box in _boxes(keys, free):
+                covered = [check for check in cluster if _within(check.key, box)]
+                result.append(Envelope(box, _states(verdict, kind, covered)))
     return result
 
 
-def _signed(check: Deviating) -> Hashable:
-    """Numbers of one dtype and sign are of one scale."""
-    return check.dtype, check.observed.startswith("-"), check.ulps is None or math.isinf(check.ulps)
+def _family(check: Deviating) -> Hashable:
+    """Numbers of one dtype and sign, told by their ulps or by themselves."""
+    return check.dtype, check.observed.startswith("-"), _has_ulps(check), _is_near(check)
+
+
+def _has_ulps(check: Deviating) -> bool:
+    return check.ulps is not None and not math.isinf(check.ulps)
+
+
+def _is_near(check: Deviating) -> bool:
+    """Whether the error is no larger than the value: then ulps tell the value."""
+    value = float(check.observed)
+    return _has_ulps(check) and abs(value - float(check.exact)) <= abs(value)
 
 
 def _clusters(checks: Sequence[Deviating], factor: float) -> Iterator[list[Deviating]]:
-    """Checks whose errors, and whose values, lie next to one another within a factor."""
+    """Checks of one family whose errors lie next to one another, and so their values, or these are few."""
+    for alike in _split(checks, lambda check: check.ulps if _has_ulps(check) else 1.0, factor):  # type: ignore[arg-type, return-value]
+        if _is_near(alike[0]):
+            yield from _split(alike, lambda check: abs(float(check.observed)), factor)
+        else:
+            figures = distinct(sorted(map(_figure_of, alike), key=float))
+            for first in range(0, len(figures), MAX_LISTED_FIGURES):
+                listed_here = figures[first : first + MAX_LISTED_FIGURES]
+                yield [check for check in alike if _figure_of(check) in listed_here]
 
-    def split(members: list[Deviating], size: Callable[[Deviating], float]) -> Iterator[list[Deviating]]:
-        cluster: list[Deviating] = []
-        for check in sorted(members, key=size):
-            if cluster and not size(check) <= factor * size(cluster[-1]):
-                yield cluster
-                cluster = []
-            cluster.append(check)
-        if cluster:
+
+def _split(
+    checks: Sequence[Deviating], size: Callable[[Deviating], float], factor: float
+) -> Iterator[list[Deviating]]:
+    cluster: list[Deviating] = []
+    for check in sorted(checks, key=size):
+        if cluster and size(check) > factor * size(cluster[-1]):
             yield cluster
-
-    for near in split(list(checks), lambda check: math.inf if check.ulps is None else check.ulps):
-        yield from split(near, lambda check: abs(float(check.observed)))
+            cluster = []
+        cluster.append(check)
+    if cluster:
+        yield cluster
 
 
 def _states(verdict: str, kind: str, checks: Sequence[Deviating]) -> tuple[tuple[str, str], ...]:
     states = [("verdicts", f"[{verdict}]")]
     if kind == "number":
-        ulps = [check.ulps for check in checks if check.ulps is not None]
+        ulps = [check.ulps for check in checks if check.ulps is not None and not math.isinf(check.ulps)]
         values = [float(check.observed) for check in checks]
         low, high = min(values), max(values)
         if ulps:
             states.append(("ulps", _ends(min(ulps) / ULPS_FACTOR, max(ulps) * ULPS_FACTOR)))
-        states.append(("between", _ends(low - VALUE_SHARE * abs(low), high + VALUE_SHARE * abs(high))))
+        if _is_near(checks[0]):
+            states.append(("between", _ends(low - VALUE_SHARE * abs(low), high + VALUE_SHARE * abs(high))))
+        else:
+            figures = distinct(sorted(map(_figure_of, checks), key=float))
+            shown = [f'"{figure}"' if "e+" in figure else figure for figure in figures]
+            states.append(("values", f"[{', '.join(shown)}]"))  # in quotes where YAML would make more digits
     elif kind in _SPECIAL.values():
         states.append(("values", f"[{kind}]"))
     elif kind:
-        states.append(("message", _quoted(kind)))
+        states.append(("message", quoted(kind)))
     return tuple(states)
+
+
+def _figure_of(check: Deviating) -> str:
+    """The value at three digits."""
+    return f"{float(check.observed):.3g}"
 
 
 def _ends(low: float, high: float) -> str:
@@ -256,57 +304,60 @@ def _outward(value: float, way: int) -> str:
     return f"{steps * unit:.3g}"
 
 
-def _rectangles(checks: Sequence[Deviating]) -> list[list[Deviating]]:
-    """The checks in groups, each of which is all combinations of some cases, dtypes, formulations ..."""
-    groups = [[check] for check in checks]
-    for varying in ("case", "dtype", "formulation", "quantity", "subject"):
-        merged: dict[Hashable, list[Deviating]] = {}
-        for group in groups:
-            merged.setdefault(frozenset(replace(check, **_blank(varying)) for check in group), []).extend(
-                group
-            )
-        groups = list(merged.values())
-    return groups
+def _boxes(keys: set[Key], free: Callable[[Key], bool]) -> list[Box]:
+    """Boxes that cover the checks, and beside them only what is free."""
+    boxes: list[Box] = [tuple((name,) for name in key) for key in sorted(keys)]
+    for axis in range(len(SCOPES)):  # what differs in one axis alone is one box
+        merged: dict[Box, set[str]] = {}
+        for box in boxes:
+            merged.setdefault((*box[:axis], *box[axis + 1 :]), set()).update(box[axis])
+        boxes = [(*rest[:axis], tuple(sorted(names)), *rest[axis:]) for rest, names in merged.items()]
+    index = 0
+    while index < len(boxes):
+        for other in range(index + 1, len(boxes)):
+            hull = tuple(tuple(sorted({*a, *b})) for a, b in zip(boxes[index], boxes[other], strict=True))
+            if all(key in keys or free(key) for key in itertools.product(*hull)):  # type: ignore[arg-type]
+                boxes[index] = hull
+                del boxes[other]
+                break
+        else:
+            index += 1
+    return boxes
 
 
-def _blank(varying: str) -> dict[str, Any]:
-    """What does not tell two checks of one kind apart, and the name that varies."""
-    return {"ulps": None, "observed": "", "exact": "", "message": "", varying: ""}
+def _within(key: Key, box: Box) -> bool:
+    return all(name in names for name, names in zip(key, box, strict=True))
 
 
-def observed_lines(observed: Sequence[Envelope], scopes: Sequence[str]) -> list[str]:
+def observed_lines(
+    observed: Sequence[Envelope],
+    scopes: Sequence[str],
+    shorten: Callable[[Sequence[str]], Sequence[str]] = list,
+) -> list[str]:
     """The lines of the key `observed`.
 
     Args:
         observed: the envelopes.
         scopes: keys that narrow an envelope; those that all envelopes share are left out.
+        shorten: what the ids of cases are written as.
     """
     lines = ["    observed:"]
-    names = {
-        scope: [_names(getattr(check, _COLUMN[scope]) for check in each.checks) for each in observed]
-        for scope in scopes
-    }
-    narrowing = [scope for scope in scopes if len({tuple(sorted(listed)) for listed in names[scope]}) > 1]
-    for index, envelope in enumerate(observed):
+    axes = [axis for axis, scope in enumerate(SCOPES) if scope in scopes]
+    narrowing = [axis for axis in axes if len({envelope.box[axis] for envelope in observed}) > 1]
+    for envelope in observed:
         items = [f"{key}: {value}" for key, value in envelope.states]
-        items += [f"{scope}: [{', '.join(map(_quoted, names[scope][index]))}]" for scope in narrowing]
+        for axis in narrowing:
+            names: Sequence[str] = envelope.box[axis]
+            shown = shorten(names) if SCOPES[axis] == "cases" else names
+            items.append(f"{SCOPES[axis]}: [{', '.join(map(quoted, shown))}]")
         lines += _wrapped(f"      - {{{', '.join(items)}}}", "         ")
     return lines
 
 
-_COLUMN = {
-    "cases": "case",
-    "subjects": "subject",
-    "dtypes": "dtype",
-    "formulations": "formulation",
-    "quantities": "quantity",
-}
-
-
-def _listed(start: str, names: Sequence[str], end: str) -> list[str]:
-    return _wrapped(
-        f"{start}[{', '.join(map(_quoted, names))}]{end}", " " * (len(start) - len(start.lstrip()) + 2)
-    )
+def listed(start: str, names: Sequence[str]) -> list[str]:
+    """The lines of a key whose value is a list of names; `start` holds its indent and the key."""
+    indent = " " * (len(start) - len(start.lstrip()) + 2)
+    return _wrapped(f"{start}[{', '.join(map(quoted, names))}]", indent)
 
 
 def _wrapped(line: str, indent: str) -> list[str]:
@@ -336,7 +387,8 @@ def _grouped(checks: Iterable[Deviating], key: Callable[[Deviating], Any]) -> di
     return groups
 
 
-def _names(names: Iterable[str]) -> list[str]:
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, each once, in order."""
     return list(dict.fromkeys(names))
 
 
@@ -344,6 +396,6 @@ def _one_line(text: str) -> str:
     return sanitize.text(" ".join(text.split()))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A text as YAML: plain where it cannot be anything else."""
     return text if _PLAIN.fullmatch(text) and "[" not in text and ": " not in text else json.dumps(text)

@@ -202,6 +202,7 @@ class TestOutcomes:
         judgement = verdict.judge_outcome({"status": "returned"}, True, returned)
         assert judgement is not None
         assert judgement.observed == pytest.approx(observed, nan_ok=True)
+        assert ("without elements" in judgement.message) == (values == [])
 
     def test_a_call_that_overwrites_its_input_is_wrong(self) -> None:
         """Whatever it returned."""

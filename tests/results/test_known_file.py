@@ -44,6 +44,12 @@ def test_an_accepted_run_passes_and_another_deviation_in_the_same_case_does_not(
     assert code == 0, output
     code, message = call("accept", "out", "--output", "conformance-known.yaml")
     assert (code, message) == (0, "out: no discrepancy to accept\n")
+    text = Path("conformance-known.yaml").read_text()
+    Path("other.yaml").write_text(text.replace("verdicts: [wrong]", "verdicts: [raised]"))
+    code, output = call(*run_it, "--known", "other.yaml")
+    assert code == 1
+    line = "known softmax-numpy-functional-value-wrong states otherwise: wrong numpy float32 functional value"
+    assert line in output.replace("\n", "")
     Path("c.yaml").write_text(CASES.replace("EXPECT", "expect: error, dtypes: [float32, float64]"))
     code, output = call(*run_it, "--known", "conformance-known.yaml")
     assert code == 1
