@@ -5,7 +5,7 @@
 An entry's `id`, `operation`, `reason`, `source` and the like are written by hand, and at first so are
 `cases`, `subject`, `dtype`, `formulation` and `quantity`: globs of what may deviate. This program replaces
 them by what did in the runs, and writes `observed`: nan, infinities and 0 as such, errors by their type, and
-other numbers by intervals of error and value (`conformance.results.known_file`). Checks of different cases
+other numbers by intervals of error and value (`conformance.results.envelopes`). Checks of different cases
 share an interval where their errors lie within a factor of 16 of one another. What a kernel variant returns
 (torch/avx2) counts as its framework's, which dispatches these kernels on other processors; where a check
 deviates by some kernels and conforms by others, `conforming` says so. Textbook formulations are left out:
@@ -28,14 +28,16 @@ from pathlib import Path
 from conformance.cases.case import Case
 from conformance.cases.deviations import Check, case_named, kernel_words, matches
 from conformance.cases.loader import load_cases
-from conformance.cases.models import Deviation
+from conformance.cases.models import DTYPES, Deviation
 from conformance.errors import SubjectError
 from conformance.judging.verdict import conforms
-from conformance.results import known_file
-from conformance.results.known_file import Deviating
+from conformance.results import envelopes
+from conformance.results.envelopes import Deviating, distinct
+from conformance.results.known_file import observed_lines
 from conformance.results.loading import load
 from conformance.results.run import Run
 from conformance.subjects.subject import parse
+from conformance.yaml.writing import listed, quoted
 
 KNOWN = Path(__file__).parents[1] / "cases" / "known.yaml"
 CLUSTER_FACTOR = 16.0
@@ -76,7 +78,7 @@ class Measured:
             elif conforms(verdict):
                 self.conforming.add(tuple(key))
         versions = dict(zip(frame["subject"], frame["framework_version"], strict=True))
-        for row in known_file.deviating(frame[frame["conforms"].eq(False).fillna(False)]):
+        for row in envelopes.deviating(frame[frame["conforms"].eq(False).fillna(False)]):
             about = run.environment["subjects"][row.subject]
             flags = frozenset(about.get("hardware", {}).get("flags", ()))
             report = about.get("kernels")
@@ -173,8 +175,8 @@ def _informative(checks: dict[Deviating, None]) -> list[Deviating]:
         for check in checks
         if not check.observed and check.message == "returned a value where an error is right"
     }
-    told = {check.key for check in checks if check not in silent}
-    kept = [check for check in checks if check not in silent or check.key not in told]
+    informed = {check.key for check in checks if check not in silent}
+    kept = [check for check in checks if check not in silent or check.key not in informed]
     return sorted(kept, key=lambda check: (*check.key, check.kind, check.ulps or 0.0))
 
 
@@ -184,21 +186,19 @@ def _measured_lines(
     def globbed(names: Sequence[str]) -> list[str]:
         return _globbed(names, universe)
 
-    names = {key: known_file.distinct(getattr(check, key) for check in checks)
+    names = {key: distinct(getattr(check, key) for check in checks)
              for key in ("subject", "dtype", "formulation", "quantity")}  # fmt: skip
-    lines = known_file.listed("    cases: ", globbed(known_file.distinct(check.case for check in checks)))
-    for key, listed in names.items():
-        if key == "subject" or key != "dtype" or len(listed) < 4:
-            lines.append(f"    {key}: {known_file.quoted(', '.join(listed))}")
-    lines += known_file.observed_lines(
-        known_file.envelopes(checks, CLUSTER_FACTOR, measured.lacks), known_file.SCOPES, globbed
+    lines = listed("    cases: ", globbed(distinct(check.case for check in checks)))
+    for key, values in names.items():
+        if key != "dtype" or len(values) < len(DTYPES):
+            lines.append(f"    {key}: {quoted(', '.join(values))}")
+    lines += observed_lines(
+        envelopes.envelopes(checks, CLUSTER_FACTOR, measured.lacks), envelopes.SCOPES, globbed
     )
     every = {check.key for check in checks}
     some = every & measured.conforming
     if some and all_kernels:
-        lines.append(
-            f"    conforming: {known_file.quoted(CONFORMING.format(all=len(every), some=len(some)))}"
-        )
+        lines.append(f"    conforming: {quoted(CONFORMING.format(all=len(every), some=len(some)))}")
     return lines
 
 

@@ -222,8 +222,8 @@ class Ledger:
             checks = self.beyond.get(known, [])
             more = f"; and {len(checks) - MAX_NAMED_CHECKS} more" if len(checks) > MAX_NAMED_CHECKS else ""
             if checks:
-                named = "; ".join(checks[:MAX_NAMED_CHECKS])
-                lines.append(f"known {_name(known)} states otherwise: {named}{more}")
+                shown = "; ".join(checks[:MAX_NAMED_CHECKS])
+                lines.append(f"known {_name(known)} states otherwise: {shown}{more}")
         return lines
 
     def covering_conforming(self, cases: Sequence[Case]) -> dict[str, int]:

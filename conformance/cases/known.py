@@ -52,25 +52,25 @@ class _KnownFile:
                 continue
             for index in range(len(entry.observed)):
                 if (entry.id, index) not in self.used:
-                    place, _ = find(node, ("observed", index))
+                    observed, _ = find(node, ("observed", index))
                     what = f"{entry.id}: this observation fits no check of any case"
-                    self.faults.add(place.line, place.column, what, remedy)
+                    self.faults.add(observed.line, observed.column, what, remedy)
 
 
 def with_deviations(
-    cases: Sequence[Case], own: Sequence[Path], whole: bool, limits: Limits, faults: list[Faults]
+    cases: Sequence[Case], accepted: Sequence[Path], whole: bool, limits: Limits, faults: list[Faults]
 ) -> list[Case]:
     """The cases with the deviations of their folders' `known.yaml`, and of further files, behind their own.
 
     Args:
         cases: the cases.
-        own: the user's own files.
+        accepted: the user's own files.
         whole: the cases are the whole corpus, so that an entry which fits none of them is a fault.
         limits: bounds on each file.
         faults: receives the faults of each file.
     """
     files = [_read(folder / KNOWN, folder, limits) for folder in _folders(cases)]
-    files += [_read(path, None, limits) for path in own]
+    files += [_read(path, None, limits) for path in accepted]
     faults += [file.faults for file in files]
     by_operation: dict[str, list[tuple[_KnownFile, Deviation]]] = {}  # few entries speak of a case
     for file in files:
@@ -150,8 +150,8 @@ def _read(path: Path, folder: Path | None, limits: Limits) -> _KnownFile:
     names = [entry.id for entry in top.known]
     for entry, node in zip(file.entries, file.nodes, strict=True):
         for key, what, remedy in _wrong(entry, folder is None):
-            place, _ = find(node, (key,))
-            file.faults.add(place.line, place.column, what, remedy)
+            value, _ = find(node, (key,))
+            file.faults.add(value.line, value.column, what, remedy)
         if names.count(entry.id) > 1:
             remedy = "an id of its own for each entry"
             file.faults.add(node.line, node.column, f"the id {shown(entry.id)} is taken", remedy)

@@ -14,7 +14,8 @@ from conformance.cases.loader import load_cases
 from conformance.cli import cli
 from conformance.errors import CaseError, RunError
 from conformance.judging.verdict import Judgement
-from conformance.results.known_file import accept, deviating, envelopes
+from conformance.results.envelopes import deviating, envelopes
+from conformance.results.known_file import accept
 
 CASES = """\
 source: these tests
