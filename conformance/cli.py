@@ -12,22 +12,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from conformance.cli_options import DTYPES, FACTOR, KNOWN, TIME_LIMIT, output_form, positive, selection
+from conformance.cli_output import console, count, finish, finish_difference, progress
 from conformance.errors import CaseError, ConformanceError
 
 if TYPE_CHECKING:
-    from conformance.comparison.difference import Difference
     from conformance.report import Overview
-    from conformance.results.run import Run
-
-_FACTOR = click.option(
-    "--factor", default=2.0, show_default=True, help="How many times larger an error counts as changed."
-)
-DTYPES = ("float16", "bfloat16", "float32", "float64")
-_INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,57 +32,9 @@ def cli(context: click.Context) -> None:
     context.obj = time.monotonic()  # when the command began
 
 
-def _selection(command: Any) -> Any:
-    """The options that select what is run."""
-    options = (
-        click.option(
-            "--subject",
-            "-s",
-            "subjects",
-            multiple=True,
-            help="As torch, torch:compile, torch/avx2, torch==1.10.0, a name of --subjects; default: all.",
-        ),
-        click.option(
-            "--operation", "-o", "operations", multiple=True, help="Only the cases of this operation."
-        ),
-        click.option(
-            "--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype."
-        ),
-        click.option(
-            "--tag", "-t", "tags", multiple=True, help="Only cases with this tag; `large` runs only so."
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _positive(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
-    """A limit of nothing, or of no number, would be none."""
-    if not value > 0:
-        raise click.BadParameter(f"{value:g} is no limit: a number above 0")
-    return value
-
-
-_KNOWN = click.option(
-    "--known",
-    multiple=True,
-    type=click.Path(path_type=str),
-    help="A file of accepted deviations, as `conformance accept` writes it, beside the suite's own.",
-)
-_TIME_LIMIT = click.option(
-    "--time-limit",
-    "limit",
-    default=60.0,
-    show_default=True,
-    callback=_positive,
-    help="Seconds that one check may take.",
-)
-
-
 @cli.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=str))
-@_selection
+@selection
 @click.option(
     "--output", default="reports/latest", show_default=True, help="The directory that receives the run."
 )
@@ -100,13 +46,13 @@ _TIME_LIMIT = click.option(
     show_default=True,
     help="full: every mode and device, and the cases tagged `large`. kernels: every kernel variant.",
 )
-@_TIME_LIMIT
-@_KNOWN
+@TIME_LIMIT
+@KNOWN
 @click.option(
     "--start-limit",
     default=180.0,
     show_default=True,
-    callback=_positive,
+    callback=positive,
     help="Seconds until a framework must be imported.",
 )
 @click.option(
@@ -136,12 +82,13 @@ _TIME_LIMIT = click.option(
     is_flag=True,
     help="With --baseline: do not fail where its checks are gone or unsupported now.",
 )
-@_FACTOR
+@FACTOR
 @click.option(
     "--exit-zero",
     is_flag=True,
     help="End with 0 whatever was found; a run that is not whole fails all the same.",
 )
+@output_form
 def run(
     paths: Sequence[str],
     output: str,
@@ -154,7 +101,6 @@ def run(
 ) -> None:
     """Runs cases (default: the suite's corpus) through every subject and writes the report."""
     from conformance import api  # late: start-up time
-    from conformance.execution.terminal import console, progress  # late: start-up time
 
     if allow_removed and baseline is None:
         raise click.UsageError("--allow-removed says what a comparison accepts: name its --baseline")
@@ -179,12 +125,12 @@ def run(
 
     report.terminal(result, console(), *overviews)
     if before is None or result.environment.get("interrupted"):
-        _finish(result, output, strict, exit_zero)
+        finish(result, output, strict, exit_zero, "".join(each.summary.sentence for each in overviews))
     from conformance.comparison.difference import diff as compare  # late: start-up time
 
     difference = compare(before, result, factor=factor, removed="allow" if allow_removed else "fail")
     difference.save(output)
-    _finish_difference(difference, (f"{output}/diff.html", f"{output}/report.html"), strict, exit_zero)
+    finish_difference(difference, output, ("diff.html", "report.html"), strict, exit_zero)
 
 
 @cli.command()
@@ -195,20 +141,21 @@ def run(
 )
 @click.option("--pair", "pairs", multiple=True, help="OLD=NEW: subjects to compare where names do not tell.")
 @click.option("--strict", is_flag=True, help="Also fail on errors that have grown.")
-@_FACTOR
+@FACTOR
+@output_form
 def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two runs check by check, by their directories."""
     from conformance.comparison.difference import diff as compare  # late: start-up time
 
     difference = compare(old, new, **options)
     difference.save(output)
-    _finish_difference(difference, (f"{output}/diff.html",), strict)
+    finish_difference(difference, output, ("diff.html",), strict)
 
 
 @cli.command()
 @click.argument("old")
 @click.argument("new")
-@_selection
+@selection
 @click.option("--case", "-c", "cases", multiple=True, help="Only the case of this id.")
 @click.option("--path", "paths", multiple=True, help="Case files or folders; default: the suite's corpus.")
 @click.option(
@@ -217,59 +164,21 @@ def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
 @click.option(
     "--python", help="The Python to build both environments on; default: the newest that fits both."
 )
-@_TIME_LIMIT
-@_KNOWN
+@TIME_LIMIT
+@KNOWN
 @click.option("--strict", is_flag=True, help="Also fail on errors that have grown.")
-@_FACTOR
+@FACTOR
+@output_form
 def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
     """Compares two versions, as torch==1.10.0 torch==1.11.0, on the same bits; nothing is installed here."""
     from conformance.comparison import upgrade as upgrading  # late: start-up time
-    from conformance.execution.terminal import progress  # late: start-up time
 
     with progress() as shown:
         result, difference = upgrading.upgrade(old, new, output=output, progress=shown, **options)
     if difference is None:
-        _finish(result, output, strict)
+        finish(result, output, strict)
     else:
-        _finish_difference(difference, (f"{output}/diff.html", f"{output}/report.html"), strict)
-
-
-def _finish_difference(
-    difference: Difference, pages: Sequence[str], strict: bool, exit_zero: bool = False
-) -> NoReturn:
-    from conformance.comparison.files import terminal  # late: start-up time
-    from conformance.execution.terminal import console  # late: start-up time
-
-    terminal(difference, console(), strict)
-    _print_pages(pages)
-    sys.exit(int(not difference.new.whole) if exit_zero else difference.exit_code(strict))
-
-
-def _count(number: int, singular: str, plural: str) -> str:
-    return f"{number:,} {singular if number == 1 else plural}"
-
-
-def _print_pages(pages: Sequence[str]) -> None:
-    """The last line: where the report lies, and the seconds that the command took."""
-    from conformance.report.figures import names, seconds  # late: start-up time
-
-    spent = time.monotonic() - click.get_current_context().obj
-    click.echo(f"Report: {names(list(pages))}, after {seconds(spent)}")
-
-
-def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> NoReturn:
-    _print_pages((f"{output}/report.html",))
-    interrupted = _INTERRUPTED.get(str(result.environment.get("interrupted", "")))
-    if interrupted is not None:
-        click.echo("interrupted: finish it with `conformance run --resume` and the same --output", err=True)
-        sys.exit(interrupted)
-    if exit_zero:
-        sys.exit(int(not result.whole))
-    stale = result.environment.get("stale_known") or []
-    if strict and stale and not result.exit_code:
-        named = _count(len(stale), "known deviation deviates", "known deviations deviate")
-        click.echo(f"--strict: {named} no longer: take out what is stale", err=True)
-    sys.exit(result.exit_code or int(strict and bool(stale)))
+        finish_difference(difference, output, ("diff.html", "report.html"), strict)
 
 
 @cli.command()
@@ -288,19 +197,19 @@ def _finish(result: Run, output: str, strict: bool, exit_zero: bool = False) -> 
 @click.option(
     "--output", default="reports/latest", show_default=True, help="The directory that receives the run."
 )
-@_TIME_LIMIT
-@_KNOWN
+@TIME_LIMIT
+@KNOWN
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
+@output_form
 def check(function: str, operation: str, output: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
     from conformance.checking.check import check as check_function  # late: start-up time
-    from conformance.checking.report import print_check  # late: start-up time
-    from conformance.execution.terminal import console, progress  # late: start-up time
+    from conformance.checking.report import print_check, sentence  # late: start-up time
 
     with progress() as shown:
         result = check_function(function, operation, output=output, progress=shown, **options)
     print_check(result, console())
-    _finish(result, output, False)
+    finish(result, output, False, headline=sentence(result))
 
 
 @cli.command()
@@ -318,9 +227,9 @@ def accept(run: str, output: str, overwrite: bool) -> None:
     from conformance.results import known_file  # late: start-up time
     from conformance.results.loading import load  # late: start-up time
 
-    count = known_file.accept(load(run, ("results",)), Path(output), overwrite)
-    accepted = _count(count, "discrepancy", "discrepancies")
-    click.echo(f"{accepted} accepted in {output}" if count else f"{run}: no discrepancy to accept")
+    number = known_file.accept(load(run, ("results",)), Path(output), overwrite)
+    accepted = count(number, "discrepancy", "discrepancies")
+    click.echo(f"{accepted} accepted in {output}" if number else f"{run}: no discrepancy to accept")
 
 
 @cli.command()
@@ -333,7 +242,6 @@ def accept(run: str, output: str, overwrite: bool) -> None:
 def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: str | None) -> None:
     """Shows one case, step by step, with every subject's digits beside the exact ones."""
     from conformance.checking.explain import explain as explain_case  # late: start-up time
-    from conformance.execution.terminal import console  # late: start-up time
 
     explain_case(case_id, subjects, paths, console(), dtype)
 
@@ -344,7 +252,6 @@ def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: 
 def list_(what: str, paths: Sequence[str]) -> None:
     """Lists the cases, operations, subjects or relations."""
     from conformance.cases import listing  # late: start-up time
-    from conformance.execution.terminal import console  # late: start-up time
 
     listing.show(what, paths, console())
 
@@ -356,7 +263,7 @@ def validate(paths: Sequence[str]) -> None:
     from conformance.cases.validation import validate as validate_cases  # late: start-up time
 
     cases = validate_cases([Path(path) for path in paths] or None)
-    click.echo(_count(len(cases), "case is valid", "cases are valid"))
+    click.echo(count(len(cases), "case is valid", "cases are valid"))
 
 
 @cli.command()

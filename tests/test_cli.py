@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import signal
 import subprocess
@@ -103,6 +105,66 @@ class TestLastLine:
         line = re.fullmatch(r"Report: (.*), after \d+(\.\d)? s", done.stdout.splitlines()[-1])
         assert line is not None, done.stdout
         return line[1]
+
+
+class TestJson:
+    """`--json`: one object on standard output; `--quiet`: nothing."""
+
+    KEYS = ("command", "exit_code", "whole", "headline", "counts", "discrepancies", "discrepancies_total")
+
+    def test_run_and_diff(self, tmp_path: Path) -> None:
+        (tmp_path / "f.yaml").write_text(DEVIATES)
+        words = ("run", "f.yaml", "--subject", "numpy", "--output")
+        done = call(*words, "out", "--json", cwd=tmp_path)
+        ran = json.loads(done.stdout)
+        assert (*self.KEYS, "files", "seconds") == tuple(ran)
+        assert done.returncode == ran["exit_code"] == 1
+        assert ran["headline"] == "This stack does not conform: 1 discrepancy, in numpy (1)."
+        counts = ran["counts"]
+        assert counts["discrepancies"] == ran["discrepancies_total"] == len(ran["discrepancies"]) == 1
+        assert counts["checks"] == sum(number for name, number in counts.items() if name != "checks")
+        failure = ran["discrepancies"][0]
+        assert (failure["case"], failure["verdict"], failure["line"]) == ("two-logits", "wrong", 3)
+        assert failure["ulp_error"] is None
+        assert ran["files"]["report.html"] == "out/report.html"
+        assert all((tmp_path / path).is_file() for path in ran["files"].values())
+        compared = json.loads(call("diff", "out", "out", "--output", "d", "--json", cwd=tmp_path).stdout)
+        assert (compared["command"], compared["exit_code"]) == ("diff", 0)
+        assert compared["changes"]["check"]["unchanged"] == counts["checks"]
+        assert list(compared["files"]) == ["diff.html", "diff.md", "diff.csv"]
+        gated = json.loads(call(*words, "again", "--baseline", "out", "--json", cwd=tmp_path).stdout)
+        assert gated["headline"] == "Nothing regressed."
+        assert {"diff.html", "report.html"} <= set(gated["files"])
+
+    def test_check_counts_the_functions_own(self, tmp_path: Path) -> None:
+        (tmp_path / "f.yaml").write_text(BOTH)
+        (tmp_path / "mine.py").write_text("def mine(x):\n    return x * 0\n")
+        words = ("check", "mine.py:mine", "-o", "sigmoid", "--path", "f.yaml", "--output", "out", "--json")
+        done = call(*words, cwd=tmp_path)
+        checked = json.loads(done.stdout)
+        assert (done.returncode, checked["exit_code"], checked["command"]) == (1, 1, "check")
+        assert checked["headline"].startswith("mine.mine is wrong")
+        assert {row["subject"] for row in checked["discrepancies"]} == {"mine.mine"}
+        assert checked["counts"]["discrepancies"] == checked["discrepancies_total"]
+
+    def test_no_more_than_100_discrepancies(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ends_with(run([check("wrong", math.inf, case=str(number)) for number in range(101)]), monkeypatch)
+        done = CliRunner().invoke(cli, ["run", "--json", "--output", str(tmp_path)])
+        ran = json.loads(done.stdout)
+        assert (len(ran["discrepancies"]), ran["discrepancies_total"]) == (100, 101)
+        assert ran["discrepancies"][0]["ulp_error"] is None
+
+    def test_a_faulty_call_leaves_standard_output_empty(self, tmp_path: Path) -> None:
+        (tmp_path / "wrong.yaml").write_text(WRONG)
+        done = call("run", "wrong.yaml", "--json", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+
+    def test_quiet_prints_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "f.yaml").write_text(DEVIATES)
+        words = ("run", "f.yaml", "--subject", "numpy", "--output", "out", "--quiet")
+        done = call(*words, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+        assert json.loads(call(*words, "--json", cwd=tmp_path).stdout)["exit_code"] == 1
 
 
 @pytest.mark.parametrize(

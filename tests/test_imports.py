@@ -35,7 +35,7 @@ UPWARDS = {
     "results -> execution",
 }
 #: Rooms that nothing else imports: the ways in.
-ENTRANCES = {"__main__", "api", "cli", "formula", "pytest_plugin", "testing"}
+ENTRANCES = {"__main__", "api", "cli", "cli_options", "cli_output", "formula", "pytest_plugin", "testing"}
 
 
 def loaded_after(statement: str) -> set[str]:

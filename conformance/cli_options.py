@@ -1,0 +1,76 @@
+"""Options that several commands share, and how they complete in a shell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+FACTOR = click.option(
+    "--factor", default=2.0, show_default=True, help="How many times larger an error counts as changed."
+)
+
+
+def selection(command: Any) -> Any:
+    """The options that select what is run."""
+    options = (
+        click.option(
+            "--subject",
+            "-s",
+            "subjects",
+            multiple=True,
+            help="As torch, torch:compile, torch/avx2, torch==1.10.0, a name of --subjects; default: all.",
+        ),
+        click.option(
+            "--operation", "-o", "operations", multiple=True, help="Only the cases of this operation."
+        ),
+        click.option(
+            "--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype."
+        ),
+        click.option(
+            "--tag", "-t", "tags", multiple=True, help="Only cases with this tag; `large` runs only so."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def positive(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    """A limit of nothing, or of no number, would be none."""
+    if not value > 0:
+        raise click.BadParameter(f"{value:g} is no limit: a number above 0")
+    return value
+
+
+KNOWN = click.option(
+    "--known",
+    multiple=True,
+    type=click.Path(path_type=str),
+    help="A file of accepted deviations, as `conformance accept` writes it, beside the suite's own.",
+)
+TIME_LIMIT = click.option(
+    "--time-limit",
+    "limit",
+    default=60.0,
+    show_default=True,
+    callback=positive,
+    help="Seconds that one check may take.",
+)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    context.meta[f"conformance.{parameter.name}"] = value
+    return value
+
+
+def output_form(command: Any) -> Any:
+    """--json and --quiet, which `conformance.cli_output` reads from the context."""
+    for flag, text in (
+        ("--quiet", "Print nothing but faults: the exit code is the verdict."),
+        ("--json", "Print one JSON object on standard output, and nothing else there."),
+    ):
+        command = click.option(flag, is_flag=True, expose_value=False, callback=_remember, help=text)(command)
+    return command
