@@ -13,8 +13,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
+from conformance.arithmetic import FORMATS, round_to
 from conformance.results import sanitize
 from conformance.yaml.writing import quoted
 
@@ -64,6 +66,11 @@ class Deviating:
     def key(self) -> Key:
         """The check."""
         return self.case, self.subject, self.dtype, self.formulation, self.quantity
+
+    @property
+    def value(self) -> float:
+        """The worst element itself: its text has the digits that name it among the dtype's numbers alone."""
+        return float(round_to(FORMATS[self.dtype], np.array(float(self.observed))))
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -137,7 +144,7 @@ def _has_ulps(check: Deviating) -> bool:
 
 def _is_near(check: Deviating) -> bool:
     """Whether the error is no larger than the value: then ulps tell the value."""
-    value = float(check.observed)
+    value = check.value
     return _has_ulps(check) and abs(value - float(check.exact)) <= abs(value)
 
 
@@ -145,7 +152,7 @@ def _clusters(checks: Sequence[Deviating], factor: float) -> Iterator[list[Devia
     """Checks of one family whose errors lie next to one another, and so their values, or these are few."""
     for alike in _split(checks, lambda check: check.ulps if _has_ulps(check) else 1.0, factor):  # type: ignore[arg-type, return-value]
         if _is_near(alike[0]):
-            yield from _split(alike, lambda check: abs(float(check.observed)), factor)
+            yield from _split(alike, lambda check: abs(check.value), factor)
         else:
             figures = distinct(sorted(map(_figure_of, alike), key=float))
             for first in range(0, len(figures), MAX_LISTED_FIGURES):
@@ -170,7 +177,7 @@ def _states(verdict: str, kind: str, checks: Sequence[Deviating]) -> tuple[tuple
     states = [("verdicts", f"[{verdict}]")]
     if kind == "number":
         ulps = [check.ulps for check in checks if check.ulps is not None and not math.isinf(check.ulps)]
-        values = [float(check.observed) for check in checks]
+        values = [check.value for check in checks]
         low, high = min(values), max(values)
         if ulps:
             states.append(("ulps", _ends(min(ulps) / ULPS_FACTOR, max(ulps) * ULPS_FACTOR)))
@@ -189,7 +196,7 @@ def _states(verdict: str, kind: str, checks: Sequence[Deviating]) -> tuple[tuple
 
 def _figure_of(check: Deviating) -> str:
     """The value at three digits."""
-    return f"{float(check.observed):.3g}"
+    return f"{check.value:.3g}"
 
 
 def _ends(low: float, high: float) -> str:

@@ -132,3 +132,10 @@ def test_an_envelope_is_no_wider_than_its_factors() -> None:
     found = envelopes(deviating(pd.DataFrame(rows)))
     assert [dict(each.states)["ulps"] for each in found] == ["[4, 40]", "[500, 2e+03]"]
     assert [dict(each.states)["between"] for each in found] == ["[1.12, 1.88]"] * 2
+
+
+def test_a_figure_is_that_of_the_number_and_not_of_its_shortest_digits() -> None:
+    """3.475 names the float16 number 3.474609375, which is 3.47 to three digits."""
+    row = check("wrong", 1098.0, case="c", observed="3.475", exact="7.76", dtype="float16")
+    (envelope,) = envelopes(deviating(pd.DataFrame([row])))
+    assert dict(envelope.states)["values"] == "[3.47]"
