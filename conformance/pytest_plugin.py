@@ -161,7 +161,7 @@ class CaseFile(pytest.File):
         """One item for each case, subject, dtype, formulation and quantity."""
         from conformance.cases.loader import load_cases  # late: start-up time
         from conformance.errors import ConformanceError  # late: start-up time
-        from conformance.subjects.subject import select  # late: start-up time
+        from conformance.subjects.selection import select  # late: start-up time
 
         try:
             subjects = [subject.name for subject in select(_subjects(self.config))[0]]

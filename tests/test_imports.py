@@ -62,7 +62,9 @@ def test_start_loads_nothing_heavy(statement: str) -> None:
 
 def test_workers_wait_for_nothing_that_they_do_not_need() -> None:
     """What a run imports before it starts them: the frames of the wire, and no case, exact value or table."""
-    until = "from conformance import api; from conformance.subjects import subject; subject.select(['numpy'])"
+    until = (
+        "from conformance import api; from conformance.subjects import selection; selection.select(['numpy'])"
+    )
     assert loaded_after(until) & HEAVY == {"numpy", "pyarrow"}
 
 

@@ -10,7 +10,8 @@ from conformance.errors import RunError, SubjectError
 from conformance.plan import profiles
 from conformance.plan.events import Answer, Hello, Refused
 from conformance.plan.settings import Settings
-from conformance.subjects.subject import Subject, select
+from conformance.subjects.selection import select
+from conformance.subjects.subject import Subject
 
 
 def selected_subjects(settings: Settings, note: Callable[[str], object]) -> list[Subject]:

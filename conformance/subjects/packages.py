@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from packaging import tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from conformance.errors import SubjectError
-from conformance.subjects.pythons import NEWEST, OLDEST, Python
+from conformance.subjects.pythons import NEWEST, OLDEST, Python, uv_binary
 
 #: uv lists a release's wheels only for Pythons that the release admits: the oldest of them is tried out.
 _FLOORS = ("3.6.99", "3.7.99", *(f"3.{minor}.99" for minor in range(OLDEST[1], NEWEST[1] + 1)))
@@ -56,22 +55,6 @@ class Release:
 
 class UnresolvedError(SubjectError):
     """No set of packages satisfies the pins on one Python."""
-
-
-def uv_binary() -> str:
-    """The path of uv, installed beside this package or on PATH; SubjectError without one."""
-    try:
-        import uv
-
-        return os.fsdecode(uv.find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        pass
-    path = shutil.which("uv")
-    if path is None:
-        raise SubjectError(
-            "uv is missing, which builds environments for pins; install it: python -m pip install uv"
-        )
-    return path
 
 
 def uv(arguments: Sequence[str], folder: Path) -> str:

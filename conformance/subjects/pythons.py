@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -101,9 +102,23 @@ def _executables(folder: Path) -> Iterable[Path]:
     return [path for path in (folder / name for name in names) if os.access(path, os.X_OK) and path.is_file()]
 
 
-def _uv_folder() -> Path | None:
-    from conformance.subjects.packages import uv_binary
+def uv_binary() -> str:
+    """The path of uv, installed beside this package or on PATH; SubjectError without one."""
+    try:
+        import uv  # optional: a distribution may bring it on PATH alone
 
+        return os.fsdecode(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        pass
+    path = shutil.which("uv")
+    if path is None:
+        raise SubjectError(
+            "uv is missing, which builds environments for pins; install it: python -m pip install uv"
+        )
+    return path
+
+
+def _uv_folder() -> Path | None:
     try:
         done = subprocess.run(
             [uv_binary(), "python", "dir"], capture_output=True, text=True, timeout=20, check=False

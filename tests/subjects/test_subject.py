@@ -12,7 +12,8 @@ from conformance.adapters import hardware
 from conformance.errors import SubjectError
 from conformance.execution import session
 from conformance.plan import profiles
-from conformance.subjects.subject import Subject, names, parse, select, with_pins
+from conformance.subjects.selection import select
+from conformance.subjects.subject import Subject, names, parse, with_pins
 
 CASES = Path(__file__).parents[1] / "few_cases.yaml"
 
