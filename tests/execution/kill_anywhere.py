@@ -35,7 +35,7 @@ class Killer:
 
     def __init__(self, words: Sequence[str], folder: Path, seed: int) -> None:
         self.words, self.folder, self.random = list(words), folder, random.Random(seed)
-        self.found: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.seconds = math.inf
         whole = folder / "whole"
         self._start([*self.words, "--output", str(whole)], whole, None)
@@ -49,12 +49,12 @@ class Killer:
             moment = self.random.uniform(0, self.seconds)
             again = self.random.random() < 1 / 3
             if not self._start(words, out, moment):
-                self.found["ended before its kill"] += 1
+                self.counts["ended before its kill"] += 1
                 break
             words = ["--resume", "--output", str(out)]
         if (out / "journal.bin").exists():
             self._start(words, out, None)
-            self.found["resumed"] += 1
+            self.counts["resumed"] += 1
         wrong = [name for name, data in tables(out).items() if data != self.tables[name]]
         return f"other bytes in {', '.join(wrong)}" if wrong else ""
 
@@ -62,7 +62,7 @@ class Killer:
         """One process, killed that many seconds after its journal began to grow: whether the kill struck."""
         argv = [sys.executable, "-m", "conformance", "run", *words]
         before = _journal(out)
-        with (self.folder / "said.txt").open("wb") as stream:
+        with (self.folder / "output.txt").open("wb") as stream:
             running = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=ROOT)
             while running.poll() is None and _journal(out) == before and "--resume" not in words:
                 time.sleep(0.002)
@@ -74,9 +74,9 @@ class Killer:
                     running.wait(moment)
                 except subprocess.TimeoutExpired:
                     return self._kill(running, out)
-        said = (self.folder / "said.txt").read_text()
-        if running.returncode not in (0, 1) or "Traceback" in said:
-            raise RuntimeError(said)
+        output = (self.folder / "output.txt").read_text()
+        if running.returncode not in (0, 1) or "Traceback" in output:
+            raise RuntimeError(output)
         if "--resume" not in words:  # A machine that has become quicker must not make kills come too late.
             self.seconds = min(self.seconds, time.monotonic() - began)
         return False
@@ -86,11 +86,11 @@ class Killer:
         running.send_signal(signal.SIGKILL)
         if running.wait() != -signal.SIGKILL:
             return False
-        self.found["kills"] += 1
-        self.found["kills while files were written"] += (out / ".writing").exists()
-        self.found["kills before the first answer"] += _journal(out) < 2000
+        self.counts["kills"] += 1
+        self.counts["kills while files were written"] += (out / ".writing").exists()
+        self.counts["kills before the first answer"] += _journal(out) < 2000
         left = left_after(workers, PATIENCE)
-        self.found["processes left"] += len(left)
+        self.counts["processes left"] += len(left)
         for pid in left:
             subprocess.run(["kill", "-9", str(pid)], check=False)
         return True
@@ -105,10 +105,10 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def children(pid: int) -> list[int]:
     """The processes that a process has started, and that live."""
-    found = []
+    children = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(word) for word in task.read_text().split()]
-    return found
+        children += [int(word) for word in task.read_text().split()]
+    return children
 
 
 def left_after(pids: Sequence[int], seconds: float) -> list[int]:
@@ -148,12 +148,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         killer = Killer([*options.paths, *subjects], Path(folder), options.seed)
         runs = wrong = 0
-        while killer.found["kills"] < options.kills:
-            said = killer.trial(runs)
-            runs, wrong = runs + 1, wrong + bool(said)
-            print(f"run {runs}: {killer.found['kills']} kills so far; {said or 'the same bytes'}", flush=True)
-    left = killer.found["processes left"]
-    figures = {"seed": options.seed, "runs": runs, **killer.found, "runs with other bytes": wrong}
+        while killer.counts["kills"] < options.kills:
+            difference = killer.trial(runs)
+            runs, wrong = runs + 1, wrong + bool(difference)
+            print(
+                f"run {runs}: {killer.counts['kills']} kills so far; {difference or 'the same bytes'}",
+                flush=True,
+            )
+    left = killer.counts["processes left"]
+    figures = {"seed": options.seed, "runs": runs, **killer.counts, "runs with other bytes": wrong}
     print(json.dumps({**figures, "seconds of the quickest run": round(killer.seconds, 1)}))
     return int(wrong > 0 or left > 0)
 

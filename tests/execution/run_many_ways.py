@@ -83,21 +83,21 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     draw = random.Random(options.seed)
-    found: dict[str, set[str]] = {name: set() for name in TABLES}
+    seen: dict[str, set[str]] = {name: set() for name in TABLES}
     for number in range(options.runs):
         words, environment = way(draw, options.paths, options.subjects or ["numpy", "torch", "jax"])
         with tempfile.TemporaryDirectory() as folder:
             digest = digests(words, environment, Path(folder))
         for name in TABLES:
-            found[name].add(digest[name])
+            seen[name].add(digest[name])
         print(f"run {number + 1}: {digest['results.csv'][:16]} {environment} {' '.join(words)}", flush=True)
     figures = {
         "seed": options.seed,
         "runs": options.runs,
-        "digests": {k: sorted(v) for k, v in found.items()},
+        "digests": {k: sorted(v) for k, v in seen.items()},
     }
     print(json.dumps(figures))
-    return int(any(len(one) > 1 for one in found.values()))
+    return int(any(len(digests) > 1 for digests in seen.values()))
 
 
 if __name__ == "__main__":

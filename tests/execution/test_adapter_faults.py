@@ -47,7 +47,7 @@ def run(site: Path, cases: Path, folder: Path, mode: str, *options: str) -> tupl
 
 
 @pytest.mark.parametrize(
-    ("mode", "verdict", "said", "options"),
+    ("mode", "verdict", "message", "options"),
     [
         ("prints", "exact", "", ()),
         ("takes_the_streams", "exact", "", ()),
@@ -67,13 +67,13 @@ def run(site: Path, cases: Path, folder: Path, mode: str, *options: str) -> tupl
     ],
 )
 def test_a_fault_costs_its_check_alone(
-    site: Path, cases: Path, tmp_path: Path, mode: str, verdict: str, said: str, options: tuple[str, ...]
+    site: Path, cases: Path, tmp_path: Path, mode: str, verdict: str, message: str, options: tuple[str, ...]
 ) -> None:
     """The checks that follow see nothing of it, nor of what it did to streams and warnings."""
     _, rows = run(site, cases, tmp_path, mode, *options)
     culprit = rows.pop(CULPRIT)
     assert culprit["verdict"] == verdict, culprit["message"]
-    assert said in culprit["message"]
+    assert message in culprit["message"]
     assert [row["conforms"] for row in rows.values()] == ["True"] * 5
 
 

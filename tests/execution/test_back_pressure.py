@@ -66,7 +66,7 @@ def test_answers_that_nobody_takes_hold_the_requests_back(
     while len(answers) < CASES:
         message = messages.get(timeout=60)
         answers += [message] if isinstance(message, Answer) else []
-    assert [one.request for one in answers] == requests
+    assert [answer.request for answer in answers] == requests
     worker.join(60)
     messages.take_available(10)
     assert messages.bytes_waiting == 0

@@ -133,12 +133,12 @@ COSTLY: dict[str, tuple[str, str, tuple[str, ...]]] = {
 @pytest.mark.parametrize("fault", COSTLY)
 def test_a_fault_costs_its_check_alone(cases: Path, quiet: Rows, tmp_path: Path, fault: str) -> None:
     """The culprit gets the verdict and the cause; every other check is that of the quiet run."""
-    verdict, said, options = COSTLY[fault]
+    verdict, message, options = COSTLY[fault]
     start = time.monotonic()
     done, rows = run(cases, tmp_path, fault, *options)
     culprit = rows.pop(CULPRIT)
     assert (culprit["verdict"], culprit["conforms"]) == (verdict, "False")
-    assert said in culprit["message"]
+    assert message in culprit["message"]
     assert len(culprit["message"]) < 2100
     assert rows == {case: row for case, row in quiet.items() if case != CULPRIT}
     assert done.code == 1
@@ -171,7 +171,7 @@ def test_a_fault_that_costs_nothing(cases: Path, quiet: Rows, tmp_path: Path, fa
 
 
 @pytest.mark.parametrize(
-    ("fault", "verdict", "said", "options"),
+    ("fault", "verdict", "message", "options"),
     [
         ("cannot start", "crashed", "exit code 3 | no such framework here", ()),
         ("crashes at the start", "crashed", "exit code 1 | ImportError: libcudart.so.12", ()),
@@ -180,12 +180,12 @@ def test_a_fault_that_costs_nothing(cases: Path, quiet: Rows, tmp_path: Path, fa
     ],
 )
 def test_a_subject_that_never_starts(
-    cases: Path, tmp_path: Path, fault: str, verdict: str, said: str, options: tuple[str, ...]
+    cases: Path, tmp_path: Path, fault: str, verdict: str, message: str, options: tuple[str, ...]
 ) -> None:
     """Its first check says why, the others that they have not been run; each is counted."""
     done, rows = run(cases, tmp_path, fault, *options)
     assert [row["verdict"] for row in rows.values()] == [verdict] + ["not run"] * 5
-    assert said in rows["case-0"]["message"]
+    assert message in rows["case-0"]["message"]
     assert f"the subject was given up: {rows['case-0']['message']}" == rows["case-5"]["message"]
     assert done.code == 1
     assert json.loads((tmp_path / "out" / "run.json").read_text())["counts"] == {verdict: 1, "not run": 5}

@@ -140,8 +140,8 @@ def test_a_signal_ends_the_run_and_its_workers(tmp_path: Path, number: int, code
     assert workers
     running.send_signal(number)
     assert left_after(workers, 5.0) == []
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == code, said
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == code, errors
     assert not conformance.load(tmp_path / "out").complete
     with journal.open("rb") as stream:
         assert protocol.read_frame(stream) is not None
@@ -160,7 +160,7 @@ def test_two_runs_into_one_directory(cases: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--subject", "tourch"], "did you mean torch?"),
         (["--subject", "torch:fast"], "torch has the modes eager, compile"),
@@ -172,11 +172,11 @@ def test_two_runs_into_one_directory(cases: Path, tmp_path: Path) -> None:
         (["--subjects", "/dev/null"], "/dev/null:1:1: the file holds no mapping: the key `subjects`"),
     ],
 )
-def test_a_call_at_fault(cases: Path, tmp_path: Path, words: list[str], said: str) -> None:
+def test_a_call_at_fault(cases: Path, tmp_path: Path, words: list[str], message: str) -> None:
     """Exit code 2, one clear line, and no traceback."""
     done = command("run", cases, *words, "--output", tmp_path / "out")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -24,19 +24,21 @@ def test_killed_runs_end_in_the_same_bytes_and_leave_nothing(tmp_path: Path) -> 
     assert killer.trial(0) == ""
     killer.seconds = 0.0
     assert killer.trial(1) == ""
-    assert killer.found["kills"] >= 1
-    assert killer.found["kills before the first answer"] >= 1
-    assert killer.found["processes left"] == 0
+    assert killer.counts["kills"] >= 1
+    assert killer.counts["kills before the first answer"] >= 1
+    assert killer.counts["processes left"] == 0
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two case files, and two subjects that note when they begin and end."""
     folder = tmp_path_factory.mktemp("two")
-    one = "source: s\ncases: [{{id: {0}, operation: softmax, inputs: {{x: [{1}, 2, 3]}}, quantities: [value],"
-    one += " dtypes: [float32], formulations: [functional], why: {0}}}]\n"
+    template = (
+        "source: s\ncases: [{{id: {0}, operation: softmax, inputs: {{x: [{1}, 2, 3]}}, quantities: [value],"
+    )
+    template += " dtypes: [float32], formulations: [functional], why: {0}}}]\n"
     for name, first in (("a", 0), ("b", 1)):
-        (folder / f"{name}.yaml").write_text(one.format(name, first))
+        (folder / f"{name}.yaml").write_text(template.format(name, first))
     noted = f'echo + >> {folder}/log; "$@"; echo - >> {folder}/log'
     command = json.dumps(["sh", "-c", noted, "sh", sys.executable, str(HOSTILE), "none", str(folder / "x")])
     environment = json.dumps({"PYTHONPATH": str(HOSTILE.parents[2]), "OMP_NUM_THREADS": "1"})
@@ -48,14 +50,14 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_way_gives_the_same_bytes(two: Path) -> None:
     """`run_many_ways.py` does the same ten times, with the frameworks."""
-    draw, found = random.Random(1), set()
+    draw, digests = random.Random(1), set()
     paths = [str(two / "a.yaml"), str(two / "b.yaml")]
     for number in range(3):
         words, environment = run_many_ways.way(draw, paths, ["left", "right"])
         words += ["--subjects", str(two / "subjects.yaml")]
         (two / str(number)).mkdir()
-        found.add(tuple(run_many_ways.digests(words, environment, two / str(number)).values()))
-    assert len(found) == 1
+        digests.add(tuple(run_many_ways.digests(words, environment, two / str(number)).values()))
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize(("workers", "together"), [("1", 1), ("2", 2)])

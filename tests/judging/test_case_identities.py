@@ -55,8 +55,8 @@ def test_a_distance_within_both_bounds_is_no_break() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_special_value_on_one_side_alone_breaks_an_identity(value: float) -> None:
-    apart = distance(np.array([1.0]), np.array([value]), np.array([9.0]), np.array([1.0]))
-    assert apart.judgement == "broken"
+    measured = distance(np.array([1.0]), np.array([value]), np.array([9.0]), np.array([1.0]))
+    assert measured.judgement == "broken"
     both = distance(np.array([value]), np.array([value]), np.array([9.0]), np.array([1.0]))
     assert both.judgement == "identical"
 
@@ -88,16 +88,16 @@ def test_a_run_judges_identities_between_its_cases(tmp_path: Path) -> None:
     path = write(tmp_path, "base")
     run = conformance.run([path], subjects=["numpy"], output=tmp_path / "out")
     relations = run.relations()
-    found = relations[relations["relation"] == "softmax(x + c) = softmax(x)"]
-    judged = {(row.quantity, row.left): row.judgement for row in found.itertuples()}
+    shifted = relations[relations["relation"] == "softmax(x + c) = softmax(x)"]
+    judged = {(row.quantity, row.left): row.judgement for row in shifted.itertuples()}
     # exp(100) overflows float32: the sum of exponentials by hand is no shift-invariant softmax.
     assert judged == {
         ("value", "functional"): "identical",
         ("gradient:x", "functional"): "identical",
         ("value", "manual"): "broken",
     }
-    assert set(found["message"]) == {"with base"}
-    assert set(found["case"]) == {"shifted"}
+    assert set(shifted["message"]) == {"with base"}
+    assert set(shifted["case"]) == {"shifted"}
 
 
 def test_an_identity_with_a_case_that_is_not_there_is_a_fault(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ def _said(folder: Path, option: str, backwards: bool = False) -> list[list[str]]
     path = folder / "cases.yaml"
     path.write_text(FILE.replace("OPTION", option))
     groups = requests.make(load_cases([path])[:: -1 if backwards else 1], ["jax"], ["float32"]).groups
-    found = {group.case.id: group.about("functional", ("value",))["formulations"] for group in groups}
-    return [found["a"], found["b"]]
+    asked = {group.case.id: group.about("functional", ("value",))["formulations"] for group in groups}
+    return [asked["a"], asked["b"]]
 
 
 @pytest.mark.parametrize("option", ["tags: [x]", "parameters: {axis: 1}", "quantities: [gradient]"])
@@ -92,8 +92,8 @@ def test_the_last_few_large_inputs_stay(
     """For subjects that do not ask at the same time; one of 720,000 bytes in a megabyte is the last alone."""
     monkeypatch.setattr(build_cache, "MAX_LARGE_BYTES", kept)
     path = tmp_path / "cases.yaml"
-    one = LARGE.replace("SCALE", "1").replace("QUANTITIES", "value")
-    path.write_text(one + one[one.index("  - id") :].replace("id: a", "id: b"))
+    text = LARGE.replace("SCALE", "1").replace("QUANTITIES", "value")
+    path.write_text(text + text[text.index("  - id") :].replace("id: a", "id: b"))
     first, second = requests.make(load_cases([path]), ["numpy"]).groups
     first.release()
     second.release()
