@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.cli_options import DTYPES, FACTOR, KNOWN, TIME_LIMIT, output_form, positive, selection
+from conformance.cli_options import (
+    DTYPES,
+    FACTOR,
+    KNOWN,
+    OPERATION,
+    TIME_LIMIT,
+    complete_cases,
+    complete_operations,
+    complete_subjects,
+    output_form,
+    positive,
+    selection,
+)
 from conformance.cli_output import console, count, finish, finish_difference, progress
 from conformance.errors import CaseError, ConformanceError
 
@@ -156,7 +168,9 @@ def diff(old: str, new: str, output: str, strict: bool, **options: Any) -> None:
 @click.argument("old")
 @click.argument("new")
 @selection
-@click.option("--case", "-c", "cases", multiple=True, help="Only the case of this id.")
+@click.option(
+    "--case", "-c", "cases", multiple=True, shell_complete=complete_cases, help="Only the case of this id."
+)
 @click.option("--path", "paths", multiple=True, help="Case files or folders; default: the suite's corpus.")
 @click.option(
     "--output", default="reports/upgrade", show_default=True, help="The directory that receives everything."
@@ -183,7 +197,13 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
 
 @cli.command()
 @click.argument("function", metavar="FILE_OR_MODULE:FUNCTION")
-@click.option("--operation", "-o", default="", help="The operation that it carries out, as cross_entropy.")
+@click.option(
+    "--operation",
+    "-o",
+    default="",
+    shell_complete=complete_operations,
+    help="The operation that it carries out, as cross_entropy.",
+)
 @click.option(
     "--formula", metavar="FILE:NAME", help="The formula of what it computes, in the operation's place."
 )
@@ -233,9 +253,14 @@ def accept(run: str, output: str, overwrite: bool) -> None:
 
 
 @cli.command()
-@click.argument("case_id")
+@click.argument("case_id", shell_complete=complete_cases)
 @click.option(
-    "--subject", "-s", "subjects", multiple=True, help="As torch, torch:compile; default: all installed."
+    "--subject",
+    "-s",
+    "subjects",
+    multiple=True,
+    shell_complete=complete_subjects,
+    help="As torch, torch:compile; default: all installed.",
 )
 @click.option("--path", "paths", multiple=True, help="Case files to look in; default: the suite's corpus.")
 @click.option("--dtype", "-d", type=click.Choice(DTYPES), help="The dtype shown; default: float32 if there.")
@@ -249,11 +274,14 @@ def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: 
 @cli.command(name="list")
 @click.argument("what", type=click.Choice(["cases", "operations", "subjects", "relations"]), default="cases")
 @click.option("--path", "paths", multiple=True, help="Case files to list; default: the suite's corpus.")
-def list_(what: str, paths: Sequence[str]) -> None:
+@OPERATION
+@click.option("--tag", "-t", "tags", multiple=True, help="Only cases with this tag.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array of objects.")
+def list_(what: str, paths: Sequence[str], **options: Any) -> None:
     """Lists the cases, operations, subjects or relations."""
     from conformance.cases import listing  # late: start-up time
 
-    listing.show(what, paths, console())
+    listing.show(what, paths, console(), **options)
 
 
 @cli.command()

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
+
+def complete_operations(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    """The operations that begin with a text."""
+    from conformance.operations import OPERATIONS  # late: start-up time
+
+    return [name for name in OPERATIONS if name.startswith(text)]
+
+
+def complete_subjects(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    """The subjects of installed frameworks that begin with a text; no framework is imported."""
+    from conformance.subjects.subject import frameworks, installed, names  # late: start-up time
+
+    present = [framework for framework in frameworks() if installed(framework)]
+    return [name for framework in present for name in names(framework) if name.startswith(text)]
+
+
+def complete_cases(context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    """The ids of cases, of --path if it is given, that begin with a text."""
+    from conformance.cases.loader import load_cases  # late: start-up time
+    from conformance.errors import ConformanceError  # late: start-up time
+
+    try:
+        cases = load_cases([Path(path) for path in context.params.get("paths") or ()] or None)
+    except ConformanceError:
+        return []
+    return [case.id for case in cases if case.id.startswith(text)]
+
+
+OPERATION = click.option(
+    "--operation",
+    "-o",
+    "operations",
+    multiple=True,
+    shell_complete=complete_operations,
+    help="Only the cases of this operation.",
+)
 FACTOR = click.option(
     "--factor", default=2.0, show_default=True, help="How many times larger an error counts as changed."
 )
@@ -21,11 +58,10 @@ def selection(command: Any) -> Any:
             "-s",
             "subjects",
             multiple=True,
+            shell_complete=complete_subjects,
             help="As torch, torch:compile, torch/avx2, torch==1.10.0, a name of --subjects; default: all.",
         ),
-        click.option(
-            "--operation", "-o", "operations", multiple=True, help="Only the cases of this operation."
-        ),
+        OPERATION,
         click.option(
             "--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype."
         ),

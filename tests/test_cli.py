@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from measured import measured
 from runs import check, run
@@ -269,3 +270,34 @@ def test_an_interruption_before_the_first_answer_is_said(tmp_path: Path) -> None
     said = process.communicate(timeout=600)[1]
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["run", "-o", "crossentropy"], "did you mean cross_entropy?"),
+        (["run", "-o", "cross-entropy"], "did you mean cross_entropy?"),
+        (["check", "mine.py:mine", "-o", "crossentropy"], "did you mean cross_entropy?"),
+        (["run", "both.yaml", "-t", "exterme"], "--tag exterme: no case has it; did you mean extreme?"),
+    ],
+)
+def test_a_misspelt_selection_is_told_what_was_meant(words: list[str], meant: str, tmp_path: Path) -> None:
+    (tmp_path / "both.yaml").write_text(BOTH.replace("cases:", "tags: [extreme]\ncases:"))
+    (tmp_path / "mine.py").write_text("def mine(x):\n    return x\n")
+    done = call(*words, *(["-s", "numpy"] if words[0] == "run" else []), cwd=tmp_path)
+    assert done.returncode == 2
+    assert meant in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "text", "completed"),
+    [
+        ("run", ["-o"], "cross", "cross_entropy"),
+        ("run", ["-s"], "num", "numpy"),
+        ("list", ["-o"], "log_s", "log_sigmoid"),
+        ("explain", [], "notes-2019-cross", "notes-2019-cross-entropy"),
+    ],
+)
+def test_a_shell_completes(command: str, words: list[str], text: str, completed: str) -> None:
+    complete = ShellComplete(cli, {}, "conformance", "_CONFORMANCE_COMPLETE")
+    assert completed in [item.value for item in complete.get_completions([command, *words], text)]

@@ -22,7 +22,7 @@ from conformance.comparison.baseline import changes_since
 from conformance.errors import RunError, SubjectError
 from conformance.execution import session
 from conformance.execution.progress import Progress
-from conformance.operations import OPERATIONS
+from conformance.operations import OPERATIONS, no_operation
 from conformance.plan.requests import pick as select
 from conformance.plan.settings import Settings
 from conformance.report.files import write_whole
@@ -83,7 +83,7 @@ def check(
     of_formula = None if formula is None else formula_operation(formula)
     operation = operation if of_formula is None else of_formula.name
     if operation not in OPERATIONS:
-        raise RunError(f"--operation {operation}: no such operation (there are {', '.join(OPERATIONS)})")
+        raise RunError(f"--operation {operation}: {no_operation(operation)}")
     user, control = subjects(function, operation, framework, mode)
     if of_formula is None:
         loaded, left_out = load_cases([Path(path) for path in paths] or None, known=known), 0

@@ -14,7 +14,7 @@ from conformance.operations.base import (
     upstream,
 )
 from conformance.operations.exact_values import Call, reference, references
-from conformance.operations.registry import OPERATIONS, operation_named, register
+from conformance.operations.registry import OPERATIONS, no_operation, operation_named, register
 
 __all__ = [
     "OPERATIONS",
@@ -27,6 +27,7 @@ __all__ = [
     "Reference",
     "Relation",
     "direction",
+    "no_operation",
     "operation_named",
     "reference",
     "references",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import pkgutil
@@ -63,6 +64,13 @@ def register(operation: Operation) -> None:
     if operation.name in _SHIPPED:
         raise ArgumentError(f"the suite has an operation {operation.name!r} of its own: use another name")
     OPERATIONS[operation.name] = operation
+
+
+def no_operation(name: str) -> str:
+    """What is said of a name that no operation has: the likeliest one first, then all of them."""
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), OPERATIONS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"no such operation{hint} (there are {', '.join(OPERATIONS)})"
 
 
 def operation_named(name: str) -> Operation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from conformance.adapters.base import DEFAULTS
 from conformance.arithmetic import to_storage
 from conformance.cases.case import Case
 from conformance.errors import RunError
-from conformance.operations import OPERATIONS, direction
+from conformance.operations import OPERATIONS, direction, no_operation
 from conformance.plan.build_cache import BuildCache
 from conformance.plan.settings import Settings
 
@@ -311,13 +312,13 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
     """The cases that the settings select; those tagged `large` only where they are asked for.
 
     Raises:
-        RunError: An operation does not exist, or no case is selected.
+        RunError: An operation or tag does not exist, or no case is selected.
     """
     operations, tags = settings.operations, settings.tags
     large = settings.large or settings.profile == "full"
     for name in operations:
         if name not in OPERATIONS:
-            raise RunError(f"--operation {name}: no such operation (there are {', '.join(OPERATIONS)})")
+            raise RunError(f"--operation {name}: {no_operation(name)}")
     chosen = [
         case
         for case in cases
@@ -326,6 +327,12 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
         and (large or ON_DEMAND_TAG in tags or ON_DEMAND_TAG not in case.tags)
     ]
     if not chosen:
+        there = sorted({tag for case in cases for tag in case.tags})
+        for tag in tags:
+            if tag not in there:
+                near = difflib.get_close_matches(tag.lower(), there, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there) or 'no tags'}"
+                raise RunError(f"--tag {tag}: no case has it; {hint}")
         raise RunError("no case is left by this selection; `conformance list cases` shows what there is")
     return chosen
 
