@@ -327,13 +327,12 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
         and (large or ON_DEMAND_TAG in tags or ON_DEMAND_TAG not in case.tags)
     ]
     if not chosen:
-        there = sorted({tag for case in cases for tag in case.tags})
-        for tag in tags:
-            if tag not in there:
-                near = difflib.get_close_matches(tag.lower(), there, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there) or 'no tags'}"
-                raise RunError(f"--tag {tag}: no case has it; {hint}")
-        raise RunError("no case is left by this selection; `conformance list cases` shows what there is")
+        there = {tag for case in cases for tag in case.tags}
+        near = [difflib.get_close_matches(tag, there, n=1) for tag in tags if tag not in there]
+        hint = "".join(f"; did you mean --tag {names[0]}?" for names in near[:1] if names)
+        raise RunError(
+            f"no case is left by this selection; `conformance list cases` shows what there is{hint}"
+        )
     return chosen
 
 
