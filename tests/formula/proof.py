@@ -21,6 +21,7 @@ from oracle.calls import MAKERS
 from conformance.arithmetic.formats import FORMATS, round_to
 from conformance.errors import ArgumentError
 from conformance.operations import OPERATIONS, Call, Reference, references
+from conformance.operations.formula.graph import FormulaError
 from conformance.operations.formula.operation import NoLimitError
 from conformance.operations.reductions import with_reduction
 
@@ -63,6 +64,9 @@ class Comparison:
         except NoLimitError:
             self.left_out[f"no limit ({quantity.partition(':')[0]})"] += 1
             return
+        except FormulaError:
+            self.left_out["no axis, or an empty one"] += 1
+            return
         self.quantities += 1
         if not np.array_equal(by_hand.rounded, derived.rounded, equal_nan=True):
             self.different.append(f"{name} {quantity} {dtype} {arguments}")
@@ -80,7 +84,7 @@ class Comparison:
         counted = np.isfinite(size) & (size >= FORMATS[dtype].smallest_normal)
         counted &= (by_hand.bound > 0.5) | (derived.bound > 0.5)
         self.unbounded += int(np.sum(counted & (by_hand.bound == 0)))
-        counted &= by_hand.bound > 0
+        counted &= (by_hand.bound > 0) & np.isfinite(by_hand.bound) & np.isfinite(derived.bound)
         self.ratios[kind].append((derived.bound[counted] / by_hand.bound[counted]).ravel())
 
 
@@ -171,7 +175,7 @@ def bound_rows(name: str, comparison: Comparison) -> Iterator[str]:
         if ratios.size:
             low, median, high = np.quantile(ratios, (0.01, 0.5, 0.99))
             outside = f"{np.mean(ratios < 0.3):.1%} | {np.mean(ratios > 1.05):.1%}"
-            extremes = f"{ratios.min():.2g} | {low:.2f} | {median:.2f} | {high:.2f} | {ratios.max():.2f}"
+            extremes = " | ".join(f"{ratio:.3g}" for ratio in (ratios.min(), low, median, high, ratios.max()))
             yield f"| `{name}` | {kind} | {ratios.size:,} | {extremes} | {outside} |"
 
 
@@ -187,19 +191,13 @@ def main() -> None:
     if options.corpus:
         ways["corpus"] = compared_on_corpus
     for title, way in ways.items():
-        found = {name: way(name) for name in options.operations}
-        print(f"\n{title}\n")
-        for name, comparison in found.items():
-            print(bits_row(name, comparison))
+        for name in options.operations:
+            comparison = way(name)
+            print(title, bits_row(name, comparison))
+            print("\n".join(bound_rows(name, comparison)))
+            print(f"normal results without a bound by hand: {comparison.unbounded:,}", flush=True)
             for text in comparison.different[:3]:
-                print("  DIFFERENT", text[:400])
-        print()
-        for name, comparison in found.items():
-            print(
-                "\n".join(bound_rows(name, comparison)),
-                f"({comparison.unbounded} unbounded by hand)",
-                flush=True,
-            )
+                print("DIFFERENT", text[:400])
 
 
 if __name__ == "__main__":

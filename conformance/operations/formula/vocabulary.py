@@ -249,8 +249,10 @@ def binary_cross_entropy_with_logits(logits: object, target: object) -> Node:
     """
     x, t = _two(logits, target)
     exact = t * softplus(-x) + (1.0 - t) * softplus(x)
-    first = maximum(x, 0.0) - x * t + softplus(-abs(x))
-    standard = graph.computed_as(first, where(t == 0.0, first, (1.0 - t) * x + softplus(-x)))
+    tail = softplus(-abs(x))
+    first = maximum(x, 0.0) - x * t + tail
+    second = (1.0 - t) * x + (maximum(-x, 0.0) + tail)
+    standard = graph.computed_as(first, where(t == 0.0, first, second))
 
     def adjoint(upstream: Node) -> list[Node]:
         slope = graph.computed_as((1.0 - t) * sigmoid(x) - t * sigmoid(-x), sigmoid(x) - t)
