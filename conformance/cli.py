@@ -271,6 +271,22 @@ def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: 
     explain_case(case_id, subjects, paths, console(), dtype)
 
 
+@cli.command()
+@click.argument("case_id", shell_complete=complete_cases)
+@click.option(
+    "--subject", "-s", required=True, shell_complete=complete_subjects, help="As torch, torch:compile."
+)
+@click.option("--dtype", "-d", type=click.Choice(DTYPES), help="Only this dtype; default: the worst.")
+@click.option("--quantity", "-q", help="value, or gradient:ARGUMENT; default: the worst.")
+@click.option("--smallest", is_flag=True, help="The worst row of the inputs alone, where it shows the same.")
+@click.option("--path", "paths", multiple=True, help="Case files to look in; default: the suite's corpus.")
+def reproduce(case_id: str, subject: str, **options: Any) -> None:
+    """Prints a program that imports the framework alone and shows the worst check of a case."""
+    from conformance.checking.reproduce import reproduction  # late: start-up time
+
+    click.echo(reproduction(case_id, subject, **options).rstrip())
+
+
 @cli.command(name="list")
 @click.argument("what", type=click.Choice(["cases", "operations", "subjects", "relations"]), default="cases")
 @click.option("--path", "paths", multiple=True, help="Case files to list; default: the suite's corpus.")

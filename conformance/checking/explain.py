@@ -57,6 +57,18 @@ def steps(case: Case) -> list[Case]:
     return [*before, case]
 
 
+def case_named(case_id: str, paths: Sequence[str]) -> Case:
+    """The case of an id; RunError with the likeliest one where there is none."""
+    cases = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
+    if case_id not in cases:
+        # An entry with `vary` has no case of its own name.
+        near = [name for name in cases if name.startswith(f"{case_id}[")]
+        near = near or difflib.get_close_matches(case_id, cases, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; `conformance list cases` shows them all"
+        raise RunError(f"no case {case_id!r}{hint}")
+    return cases[case_id]
+
+
 def explain(
     case_id: str, subjects: Sequence[str], paths: Sequence[str], console: Console, dtype: str | None = None
 ) -> None:
@@ -72,14 +84,7 @@ def explain(
     Raises:
         RunError: There is no such case.
     """
-    cases = {case.id: case for case in load_cases([Path(path) for path in paths] or None)}
-    if case_id not in cases:
-        # An entry with `vary` has no case of its own name.
-        near = [name for name in cases if name.startswith(f"{case_id}[")]
-        near = near or difflib.get_close_matches(case_id, cases, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; `conformance list cases` shows them all"
-        raise RunError(f"no case {case_id!r}{hint}")
-    case = cases[case_id]
+    case = case_named(case_id, paths)
     dtype = dtype or (CONFIRMED_DTYPE if CONFIRMED_DTYPE in case.dtypes else case.dtypes[0])
     *before, last = (replace(step, dtypes=(dtype,)) for step in steps(case))
     chain = [*(replace(step, quantities=("value",)) for step in before), last]

@@ -328,8 +328,8 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
     ]
     if not chosen:
         there = {tag for case in cases for tag in case.tags}
-        near = [difflib.get_close_matches(tag, there, n=1) for tag in tags if tag not in there]
-        hint = "".join(f"; did you mean --tag {names[0]}?" for names in near[:1] if names)
+        near = [name for tag in set(tags) - there for name in difflib.get_close_matches(tag, there, n=1)]
+        hint = f"; did you mean --tag {near[0]}?" if near else ""
         raise RunError(
             f"no case is left by this selection; `conformance list cases` shows what there is{hint}"
         )
