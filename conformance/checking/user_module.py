@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from conformance.checking.structure import refuse_misfits
 from conformance.errors import SubjectError
 from conformance.subjects.subject import MODES, Subject, frameworks, installed, not_installed
 
@@ -43,6 +44,7 @@ def subjects(
         names = defines(path)
         if name.split(".")[0] not in names and names:
             raise SubjectError(f"{source} defines no {name}; it has {', '.join(sorted(names)[:12])}")
+        refuse_misfits(parsed(path), source, name, operation)
         framework = framework or _only(imported_frameworks(path), source)
         where, label = f"{path.resolve()}:{name}", f"{path.stem}.{name}"
     else:

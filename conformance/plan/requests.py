@@ -326,14 +326,12 @@ def pick(cases: Sequence[Case], settings: Settings) -> list[Case]:
         and (not tags or set(tags) & set(case.tags))
         and (large or ON_DEMAND_TAG in tags or ON_DEMAND_TAG not in case.tags)
     ]
-    if not chosen:
-        there = {tag for case in cases for tag in case.tags}
-        near = [name for tag in set(tags) - there for name in difflib.get_close_matches(tag, there, n=1)]
-        hint = f"; did you mean --tag {near[0]}?" if near else ""
-        raise RunError(
-            f"no case is left by this selection; `conformance list cases` shows what there is{hint}"
-        )
-    return chosen
+    if chosen:
+        return chosen
+    there = [tag for case in cases for tag in case.tags]
+    near = [other for tag in tags for other in difflib.get_close_matches(tag, there, 1) if other != tag]
+    hint = f"; did you mean --tag {near[0]}?" if near else ""
+    raise RunError(f"no case is left by this selection; `conformance list cases` shows what there is{hint}")
 
 
 def make(

@@ -82,7 +82,9 @@ def test_fault_of_the_call_is_one_line_and_exit_2(arguments: list[str], says: st
 
 def test_file_that_does_not_import_is_a_fault_of_the_call(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
-    file.write_text("import torch\n\nraise ValueError('on purpose')\n\n\ndef loss(x):\n    return x\n")
+    file.write_text(
+        "import torch\n\nraise ValueError('on purpose')\n\n\ndef loss(logits, target):\n    return 0\n"
+    )
     with pytest.raises(SubjectError, match="on purpose"):
         check.check(f"{file}:loss", "cross_entropy", paths=[CASES], dtypes=["float32"])
 
