@@ -21,3 +21,11 @@ def unfit(logits, target):
 
 def undecorated(logits, target):
     return m.cross_entropy(logits, target)
+
+
+@m.operation(logits=m.scores, target=m.labels, class_weight=m.weights)
+def weighted(logits, target, *, class_weight=None, ignore_index=-100, reduction="mean"):
+    factor = 1.0 if class_weight is None else m.take(class_weight, target)
+    factor = m.where(target == ignore_index, 0.0, factor)
+    rows = m.where(target == ignore_index, 0.0, -factor * m.take(m.log_softmax(logits), target))
+    return m.reduce(rows, reduction, m.sum(factor))

@@ -77,13 +77,40 @@ def test_a_wrong_loss_is_caught(name: str, says: str) -> None:
     assert control["conforms"].all()
 
 
+def weighted(name: str) -> CheckRun:
+    function, formula = f"{HERE / 'weighted_numpy.py'}:{name}", f"{HERE / 'poly_formula.py'}:weighted"
+    return conformance.check(function, formula=formula, dtypes=("float32",))
+
+
+def test_an_optional_tensor_of_the_authors_own_name_comes_by_keyword() -> None:
+    run = weighted("right")
+    assert run.exit_code == 0
+    verdicts = run.own.set_index(["case", "quantity"])["verdict"]
+    assert verdicts["weighted-class_weight-none", "value"] in ("exact", "faithful", "accurate", "stable")
+    assert verdicts["weighted-ignored-nan", "value"] in ("exact", "faithful", "accurate", "stable")
+
+
+def test_a_function_without_it_is_unsupported_there() -> None:
+    run = weighted("unweighted")
+    assert run.exit_code == 0
+    messages = run.own[run.own["case"] == "weighted-class_weight-mean"]["message"]
+    assert set(messages) == {"functional weighted has no parameter class_weight"}
+
+
+def test_a_mean_over_all_rows_is_caught_where_rows_are_ignored_or_weighted() -> None:
+    run = weighted("forgetful")
+    failing = set(run.discrepancies()["case"])
+    ignored = {"weighted-ignored", "weighted-ignored-class", "weighted-ignored-nan"}
+    assert failing == {*ignored, "weighted-class_weight-mean"}
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
         ("misspelt", "poly_formula.py:14: no name 'log_softmx' here: did you mean log_softmax?"),
         ("unfit", "poly_formula.py:19: the shapes [4, 6] and [4] do not fit each other"),
         ("undecorated", "poly_formula.py:22: undecorated is no formula: @operation"),
-        ("absent", "poly_formula.py:1: no formula 'absent' here; there is misspelt, poly_cross"),
+        ("absent", "poly_formula.py:1: no formula 'absent' here; there is misspelt, poly_cross_entropy, und"),
     ],
 )
 def test_a_wrong_formula_is_refused_with_its_line(name: str, says: str) -> None:
