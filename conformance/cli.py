@@ -221,6 +221,13 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
 @KNOWN
 @click.option("--strict", is_flag=True, help="Also count what the framework's own function fails alike.")
 @output_form
+@click.option(
+    "--invalid",
+    type=click.Choice(("report", "fail")),
+    default="report",
+    show_default=True,
+    help="Whether answers where an error is right are named, or count as failures.",
+)
 def check(function: str, operation: str, output: str, **options: Any) -> None:
     """Runs every case of an operation through a function of yours, the framework's own beside it."""
     from conformance.checking.check import check as check_function  # late: start-up time

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from conformance import report
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
+from conformance.checking import invalid_calls, unsteady
 from conformance.checking.check_run import CheckRun, records
-from conformance.checking.control import COMPOSED, control_rows, inherit, refuse
+from conformance.checking.control import COMPOSED, control_rows, inherit, is_legacy, refuse
 from conformance.checking.formula_control import REFERENCE, reference_rows
 from conformance.checking.formula_module import Formula, formula_cases, formula_operation
-from conformance.checking.report import markdown, program
-from conformance.checking.root_cause import diagnose
+from conformance.checking.report import markdown, program, verdict
+from conformance.checking.root_cause import Cause, diagnose
+from conformance.checking.untried import untried
 from conformance.checking.user_module import Function, subjects
 from conformance.comparison.baseline import changes_since
 from conformance.errors import RunError, SubjectError
@@ -40,6 +43,7 @@ def check(
     dtypes: Sequence[str] = (),
     output: str | Path | None = None,
     strict: bool = False,
+    invalid: str = "report",
     paths: Sequence[str | Path] = (),
     tags: Sequence[str] = (),
     known: Sequence[str | Path] = (),
@@ -64,6 +68,8 @@ def check(
         dtypes: Among ``float16``, ``bfloat16``, ``float32``, ``float64``; none: all.
         output: The directory that receives the run's files; None: nothing is written.
         strict: Whether to count what the framework's own function fails alike.
+        invalid: ``report``: answers where an error is right are named, and do not count; ``fail``: they do.
+            A number in the place of a label out of range always counts.
         paths: Case files or folders; none: the suite's own corpus.
         tags: Only cases with one of these tags; none: all but those that run on demand.
         known: Files of deviations that the caller accepts; they do not count, with `strict` either.
@@ -75,9 +81,12 @@ def check(
 
     Raises:
         SubjectError: There is no such function or framework, or it cannot be started.
-        RunError: There is no such operation or formula, no case is left, or `output` cannot be written.
+        RunError: There is no such operation, formula or policy; no case is left; or `output` cannot be
+            written.
         FormulaError: The formula's text is wrong: a line ``file:line: ...``, before any worker starts.
     """
+    if invalid not in invalid_calls.POLICIES:
+        raise RunError(f"--invalid {invalid}: it is {' or '.join(invalid_calls.POLICIES)}")
     if (formula is None) == (not operation):
         raise RunError("what the function computes, say by --operation OP or by --formula FILE:NAME")
     of_formula = None if formula is None else formula_operation(formula)
@@ -92,13 +101,30 @@ def check(
     cases = pick(loaded, operation, "numpy" if of_formula is not None else control.framework, tags)
     published: list[CheckRun] = []
 
+    def again(groups: Collection[tuple[str, str]]) -> Sequence[unsteady.Row]:
+        chosen = frozenset(groups)
+        run = session.run(
+            dtypes=dtypes,
+            limit=limit,
+            repeat=unsteady.REPEATS,
+            cases=unsteady.selected(cases, chosen),
+            under_test=[user],
+            wanted=lambda subject, case, dtype, formulation, quantity: (
+                formulation == "functional" and (case.id, dtype) in chosen
+            ),
+        )
+        return records(run.frame)
+
     def judged_run(run: Run) -> CheckRun:
         if of_formula is None:
-            return judged(run, user, control, cases, strict)
+            return judged(run, user, control, cases, strict, invalid, again)
         reference = Subject(REFERENCE, "numpy")
         rows = reference_rows(of_formula, cases, dtypes)
         whole = replace(run, frame=pd.concat([run.frame, rows], ignore_index=True))
-        return replace(judged(whole, user, reference, cases, strict), syntax=control.name, left_out=left_out)
+        checked = judged(whole, user, reference, cases, strict, invalid, again)
+        checked.syntax, checked.left_out = control.name, left_out
+        checked.environment["verdict"] = verdict(checked)
+        return checked
 
     def publish(run: Run, directory: Path) -> None:
         published.append(judged_run(run))
@@ -131,18 +157,40 @@ def _write(run: CheckRun, directory: Path, output: str | Path | None) -> None:
 
 
 def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[str]) -> list[Case]:
-    """The operation's cases, each for the formulation that a function replaces, and the control's."""
+    """The operation's cases, each for the formulation that a function replaces, and the control's.
+
+    Those that ask for a framework's own history (`is_legacy`) are left out.
+    """
     formulations = ("functional",) if framework in ("torch", "numpy") else ("functional", COMPOSED)
     return [
         replace(case, formulations=formulations)
         for case in select(cases, Settings(operations=[operation], tags=list(tags)))
+        if not is_legacy(case)
     ]
 
 
-def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], strict: bool) -> CheckRun:
+def judged(
+    run: Run,
+    user: Subject,
+    control: Subject,
+    cases: Sequence[Case],
+    strict: bool,
+    invalid: str = "report",
+    again: unsteady.Ask | None = None,
+) -> CheckRun:
     """The run with what the function refuses and inherits marked as such, and a diagnosis of the rest.
 
-    SubjectError where the function could not be started.
+    Args:
+        run: The checks of the function and of its control.
+        user: The function.
+        control: The framework's own.
+        cases: The cases of the run.
+        strict: Whether what both fail alike counts.
+        invalid: Whether answers to invalid calls count, as in `check`.
+        again: Asks checks again, to tell nondeterminism; None: nothing is asked again.
+
+    Raises:
+        SubjectError: The function could not be started.
     """
     _refuse_what_never_started(run, user)
     by_id = {case.id: case for case in cases}
@@ -156,13 +204,13 @@ def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], str
     for row in by_check.values():
         if row["conforms"] is False and not row["known"]:
             row["known"] = "the control's own deviation"
-    columns = list(run.frame.columns)
-    frame = pd.DataFrame([*user_rows, *by_check.values()], columns=columns)
-    settings = {**run.environment["settings"], "strict": strict}
-    counted = [
-        row for row in user_rows if not row["known"] or (strict and row["known"].startswith("inherited"))
-    ]
-    return CheckRun(
+    mild, others = _invalid(user_rows, by_id, strict, invalid)
+    asked = [row for row in user_rows if by_id[row["case"]].expect != "error" and _counts(row, strict)]
+    unsteady_rows, steadiness = _unsteady(asked, again if run.complete else None)
+    remaining = [row for row in asked if not any(row is other for other in unsteady_rows)]
+    frame = pd.DataFrame([*user_rows, *by_check.values()], columns=list(run.frame.columns))
+    settings = {**run.environment["settings"], "strict": strict, "invalid": invalid}
+    checked = CheckRun(
         frame.astype(run.frame.dtypes.to_dict()),
         {**run.environment, **_of_the_function(run, user), "settings": settings},
         run.frames,
@@ -171,9 +219,50 @@ def judged(run: Run, user: Subject, control: Subject, cases: Sequence[Case], str
         subject=user.name,
         control=control.name,
         strict=strict,
-        diagnosis=diagnose(counted, by_id),
+        invalid=invalid,
+        diagnosis=diagnose(remaining, by_id, [*steadiness, *others]),
+        invalid_calls=invalid_calls.spelt(mild, by_id) if invalid == "report" else "",
+        untried=tuple(untried(user_rows, by_id)),
         where=user.function or "",
     )
+    checked.environment["verdict"] = verdict(checked)
+    return checked
+
+
+def _invalid(
+    rows: Sequence[dict[str, Any]], cases: Mapping[str, Case], strict: bool, policy: str
+) -> tuple[list[dict[str, Any]], list[Cause]]:
+    """The harmless answers to invalid calls, marked where they do not count, and what counts as causes."""
+    answered = [row for row in invalid_calls.answers(rows, cases) if _counts(row, strict)]
+    mild = [row for row in answered if not invalid_calls.is_harmful(row, cases[row["case"]])]
+    harmful = [row for row in answered if invalid_calls.is_harmful(row, cases[row["case"]])]
+    causes = invalid_calls.harm(harmful, cases)
+    if policy == "fail":
+        return mild, causes + invalid_calls.counted(mild, cases)
+    for row in mild:
+        row["known"] = invalid_calls.KNOWN
+    return mild, causes
+
+
+def _counts(row: Mapping[str, Any], strict: bool) -> bool:
+    """Whether a check is the function's own: not known, or inherited where that counts."""
+    return not row["known"] or (strict and str(row["known"]).startswith("inherited"))
+
+
+def _unsteady(
+    rows: Sequence[dict[str, Any]], again: unsteady.Ask | None
+) -> tuple[list[dict[str, Any]], list[Cause]]:
+    """The failing checks whose answers differ from call to call, and that as a cause."""
+    failing = [row for row in rows if row["conforms"] is False]
+    if again is None or not failing:
+        return [], []
+    conforming = [row for row in rows if row["conforms"]]
+    differing, asked, otherwise = unsteady.unsteady(failing, conforming, again)
+    if not differing:
+        return [], []
+    for row in differing:
+        row["message"] = f"answers otherwise when asked again; {row['message']}".removesuffix("; ")
+    return differing, [unsteady.cause(differing, len(failing) + len(conforming), asked, otherwise)]
 
 
 def _of_the_function(run: Run, user: Subject) -> dict[str, object]:

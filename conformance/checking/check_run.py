@@ -19,7 +19,10 @@ class CheckRun(Run):
         subject: The function's name in the frame.
         control: The name of the framework's own, in the frame.
         strict: Whether what both fail alike counts too.
-        diagnosis: Where the function fails, in words; None where it does not.
+        invalid: `report`: answers to invalid calls are named; `fail`: they count.
+        diagnosis: All that the function does wrong, in words; None where it conforms.
+        invalid_calls: The invalid calls that it answers and that do not count, in words; empty: none.
+        untried: What it has never been tried in, since it lacks or refuses it, in words.
         where: The function as FILE_OR_MODULE:FUNCTION.
         syntax: The framework's own as a subject, as which programs are written; empty: the control.
         left_out: How many checks a formula's cases leave out, because it has no value there.
@@ -28,7 +31,10 @@ class CheckRun(Run):
     subject: str = ""
     control: str = ""
     strict: bool = False
+    invalid: str = "report"
     diagnosis: Diagnosis | None = None
+    invalid_calls: str = ""
+    untried: tuple[str, ...] = ()
     where: str = ""
     syntax: str = ""
     left_out: int = 0

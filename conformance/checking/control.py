@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,10 @@ from conformance.operations import OPERATIONS, SECOND
 COMPOSED = "composed"
 #: A control whose error is smaller by less than this factor fails like the function.
 ALIKE_FACTOR = 2.0
+#: How a process ended, as the message of what crashed begins.
+_END = re.compile(r"killed by \w+|exit code \d+")
+#: A function that hides its signature (`**kwargs`, a decorator) says only so that it lacks a parameter.
+_UNEXPECTED = re.compile(r"^TypeError: .*unexpected keyword argument '(\w+)'")
 
 
 def control_rows(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
@@ -27,7 +32,10 @@ def control_rows(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str], d
 def inherit(
     rows: Sequence[dict[str, Any]], control: Mapping[tuple[str, str, str], dict[str, Any]], name: str
 ) -> None:
-    """Marks what the control fails alike: with the same verdict, and an error that is not much smaller."""
+    """Marks what the control fails alike: with the same verdict, and an error that is not much smaller.
+
+    Where both crash the processes have to end alike: by the same signal, or with the same exit code.
+    """
     for row in rows:
         other = control.get((row["case"], row["dtype"], row["quantity"]))
         if (
@@ -35,6 +43,7 @@ def inherit(
             or row["known"]
             or other is None
             or other["verdict"] != row["verdict"]
+            or (row["verdict"] == "crashed" and _end(row) != _end(other))
         ):
             continue
         error, control_error = row["ulp_error"], other["ulp_error"]
@@ -52,17 +61,14 @@ def refuse(rows: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
     A function for (N, C) logits and labels is no worse for saying so, in whatever words: what counts is that
     it never answers there, and does elsewhere.
     """
+    _refuse_hidden(rows, cases)
     answered: set[tuple[str, str]] = set()
     raised: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         case = cases[row["case"]]
-        if _legacy(row, case):
-            row.update(
-                verdict="unsupported", conforms=None, ulp_error=None, message="no part of the signature"
-            )
         if case.expect == "error" or row["verdict"] == "unsupported":
             continue
-        for kind in _kinds(case, row):
+        for kind in kinds_of(case, row):
             if row["verdict"] == "raised":
                 raised.setdefault(kind, []).append(row)
             else:
@@ -76,13 +82,41 @@ def refuse(rows: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
                     row.update(verdict="unsupported", conforms=None, ulp_error=None)
 
 
-def _legacy(row: Mapping[str, Any], case: Case) -> bool:
-    """Whether a check fails on a value that one framework takes and the signature does not have."""
-    asked = case.parameters.get("reduction") == "elementwise_mean" or case.parameters.get("num_classes") == -1
-    return asked and row["conforms"] is False and case.expect != "error"
+def _refuse_hidden(rows: Sequence[dict[str, Any]], cases: Mapping[str, Case]) -> None:
+    """Makes `unsupported` what a function with a hidden signature has no parameter for.
+
+    Where an error is right, too: it is none about the call.
+    """
+    for row in rows:
+        case = cases[row["case"]]
+        lacking = _UNEXPECTED.match(str(row["message"] or ""))
+        if lacking and lacking[1] in {parameter.name for parameter in OPERATIONS[case.operation].parameters}:
+            message = f"{row['formulation']} {case.operation} has no parameter {lacking[1]}"
+            row.update(verdict="unsupported", conforms=None, ulp_error=None, message=message)
 
 
-def _kinds(case: Case, row: Mapping[str, Any]) -> list[tuple[str, str]]:
+def is_legacy(case: Case) -> bool:
+    """Whether a case asks for what belongs to one framework's history, and is in nobody else's signature.
+
+    `size_average` and `reduce`, the reduction `elementwise_mean`, the axis None that PyTorch guesses, and
+    the number of classes -1 that it counts.
+    """
+    stated = case.parameters
+    return (
+        not {"size_average", "reduce"}.isdisjoint(stated)
+        or stated.get("reduction") == "elementwise_mean"
+        or ("axis" in stated and stated["axis"] is None)
+        or stated.get("num_classes") == -1
+    )
+
+
+def _end(row: Mapping[str, Any]) -> str:
+    """How the process ended that answered a check by crashing."""
+    ended = _END.search(str(row["message"] or ""))
+    return ended[0] if ended else ""
+
+
+def kinds_of(case: Case, row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a function may leave out as a whole, as (what varies, this check's)."""
     arguments = case.arguments(row["dtype"])
     first, *others = OPERATIONS[case.operation].inputs

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,38 +18,42 @@ from conformance.report.reproduction.program import check_of, reproduce
 if TYPE_CHECKING:
     from rich.console import Console
 
-MAX_SHOWN_CHECKS = 5
-#: Verdicts by harm.
-_SEVERITY = ("crashed", "timed out", "wrong", "raised", "lossy", "not run")
+#: Causes that are shown with a program.
+MAX_SHOWN_CHECKS = 6
+#: What was never tried, as far as a sentence names it.
+MAX_UNTRIED = 5
 Row = Mapping[str, Any]
 
 
 def sentence(run: CheckRun) -> str:
-    """The verdict in one sentence; for a function that is wrong it names the cause."""
+    """The verdict in one sentence; for a function that is wrong it names the most harmful cause."""
     if not run.complete:
         return f"{run.subject} has not been checked to the end: the run was interrupted."
     if not run.answered:
         return f"{run.subject} answered no check at all: {_commonest(run)}"
-    diagnosis = run.diagnosis
-    if diagnosis is None:
-        return f"{run.subject} is right: {count(run.answered, 'check')} conform."
-    does = diagnosis.sentence
-    if run.syntax and not does.startswith("its "):  # of a loss that nobody knows, whether value or gradient
-        does = f"its value is wrong: {does}"
-    return f"{run.subject} is wrong: {does}."
+    if run.diagnosis is not None:
+        does = run.diagnosis.sentence
+        if run.syntax and not does.startswith("its "):  # of a loss that nobody knows, value or gradient
+            does = f"its value is wrong: {does}"
+        return f"{run.subject} is wrong: {does}."
+    conforming = count(int(run.own["conforms"].eq(True).sum()), "check")
+    if not run.untried:
+        return f"{run.subject} is right: {conforming} conform."
+    return f"{run.subject} is right in what it has: {conforming} conform; {_listed(run.untried)} never tried."
+
+
+def invalid_sentence(run: CheckRun) -> str:
+    """The invalid calls that a function answers and that do not count; empty where there are none."""
+    if not run.invalid_calls:
+        return ""
+    return f"It answers invalid calls, which count with --invalid fail alone: {run.invalid_calls}."
 
 
 def details(run: CheckRun) -> str:
     """The figures behind the verdict."""
     parts = []
-    cause = run.diagnosis
-    if cause is not None:
-        parts.append(f"{cause.failing:,} of {count(cause.checked, 'check')} do not conform")
-        if cause.where:
-            parts[0] += f": {cause.there_failing:,} of the {cause.there:,} where that holds"
-            parts[0] += (
-                f", {cause.failing - cause.there_failing:,} of the {cause.checked - cause.there:,} others"
-            )
+    if run.diagnosis is not None:
+        parts.append(f"{run.diagnosis.failing:,} of {count(run.diagnosis.checked, 'check')} do not conform")
     inherited, unsupported = len(run.inherited()), int((run.own["verdict"] == "unsupported").sum())
     if inherited:
         counted = "counted" if run.strict else "not counted without --strict"
@@ -65,26 +70,41 @@ def details(run: CheckRun) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
-def worst(run: CheckRun) -> list[dict[str, Any]]:
-    """The worst checks, each of another case where there are enough; the plainest example first."""
-    rows = run.rows()
-    example = run.diagnosis.example if run.diagnosis else {}
-    first = tuple(example.get(name) for name in ("case", "dtype", "quantity"))
+def cause_lines(run: CheckRun) -> list[str]:
+    """Every cause in a line, the most harmful first."""
+    if run.diagnosis is None:
+        return []
+    lines = []
+    for cause in run.diagnosis.causes:
+        figures = count(cause.failing, "check")
+        if cause.where:
+            figures += f" of {cause.there:,} where that holds" if cause.failing <= cause.there else ""
+        lines.append(f"{cause.sentence}: {figures}")
+    return lines
 
-    def rank(row: Row) -> tuple[Any, ...]:
-        error = row["ulp_error"]
-        bad = _SEVERITY.index(row["verdict"]) if row["verdict"] in _SEVERITY else len(_SEVERITY)
-        return (
-            (row["case"], row["dtype"], row["quantity"]) != first,
-            bad,
-            -(error if error is not None else float("inf")),
-            row["elements"] or 0,
-        )
 
-    rows.sort(key=rank)
-    seen: set[str] = set()
-    firsts = [row for row in rows if not (row["case"] in seen or seen.add(row["case"]))]  # type: ignore[func-returns-value]
-    return (firsts + [row for row in rows if all(row is not first for first in firsts)])[:MAX_SHOWN_CHECKS]
+def verdict(run: CheckRun) -> dict[str, Any]:
+    """The verdict as run.json keeps it, and as pages open with it."""
+    return {
+        "sentence": sentence(run),
+        "details": [text for text in (invalid_sentence(run), details(run)) if text],
+        "causes": cause_lines(run),
+        "invalid_calls": run.invalid_calls,
+        "untried": list(run.untried),
+    }
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown = list(texts[:MAX_UNTRIED])
+    rest = len(texts) - len(shown)
+    shown += [f"{rest} more"] if rest else []
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def shown_checks(run: CheckRun) -> list[dict[str, Any]]:
+    """One check a cause, the smallest that shows it plainly, the most harmful cause first."""
+    causes = run.diagnosis.causes if run.diagnosis else ()
+    return [dict(cause.example) for cause in causes[:MAX_SHOWN_CHECKS]]
 
 
 def line(row: Row) -> str:
@@ -95,14 +115,12 @@ def line(row: Row) -> str:
     if row["ulp_error"] is not None:
         parts.append(f"{ulps(row['ulp_error'])} ulps, bound {ulps(row['ulp_bound'])}")
     text = "; ".join(parts)
-    text += f": {shorten(row['message'], 160)}" if row["message"] else ""
-    return text + (f" ({shorten(row['why'], 160)})" if row["why"] else "")
+    return text + (f": {shorten(row['message'], 160)}" if row["message"] else "")
 
 
 def reproductions(run: CheckRun) -> list[tuple[dict[str, Any], str | None]]:
-    """The worst checks, each with a program that shows it and imports nothing of ours."""
-    chosen = worst(run)
-    return [(row, program(run, row)) for row in chosen]
+    """A check for each cause, with a program that shows it and imports nothing of ours."""
+    return [(row, program(run, row)) for row in shown_checks(run)]
 
 
 def program(run: CheckRun, row: Row) -> str | None:
@@ -131,31 +149,33 @@ def imported(where: str) -> Source:
 
 
 def markdown(run: CheckRun) -> str:
-    """The end of summary.md: the verdict and the worst checks with their reproductions."""
-    lines = ["", "", "## The function", "", f"**{_escaped(sentence(run))}**", "", _escaped(details(run)), ""]
-    for row, program in reproductions(run):
-        lines += [f"- {_escaped(line(row))}", ""]
+    """The end of summary.md: every cause with its figures, a check and its reproduction."""
+    lines = ["", "", "## The function", "", f"**{_escaped(sentence(run))}**", ""]
+    lines += [_escaped(text) + "\n" for text in (invalid_sentence(run), details(run)) if text]
+    texts, shown = cause_lines(run), reproductions(run)
+    for text, (row, program) in zip(texts, shown, strict=False):
+        lines += [f"- **{_escaped(text)}**", f"  {_escaped(line(row))}", ""]
         if program:
             lines += ["  ```python", *(f"  {text}".rstrip() for text in program.splitlines()), "  ```", ""]
+    lines += [f"- {_escaped(text)}" for text in texts[len(shown) :]]
     return "\n".join(lines)
 
 
 def print_check(run: CheckRun, console: Console) -> None:
-    """Prints the verdict sentence first, then its figures and the worst checks with their reproductions."""
-    say: Callable[..., None] = console.print
-    say(sentence(run), style="bold green" if run.exit_code == 0 else "bold red", markup=False, soft_wrap=True)
-    text = details(run)
-    if text:
-        say(text, style="dim", markup=False, soft_wrap=True)
-    for number, (row, program) in enumerate(reproductions(run), 1):
-        say(f"\n{number}. {line(row)}", markup=False, soft_wrap=True, highlight=False)
+    """Prints the verdict first, then every cause with its figures, a check and its reproduction."""
+    say: Callable[..., None] = partial(console.print, markup=False, emoji=False, soft_wrap=True)
+    say(sentence(run), style="bold green" if run.exit_code == 0 else "bold red")
+    for text in (invalid_sentence(run), details(run)):
+        if text:
+            say(text, style="dim")
+    texts, shown = cause_lines(run), reproductions(run)
+    for number, (text, (row, program)) in enumerate(zip(texts, shown, strict=False), 1):
+        say(f"\n{number}. {text}", style="bold", highlight=False)
+        say(f"   {line(row)}", highlight=False)
         if program:
-            say(
-                "\n".join(f"    {text}" for text in program.splitlines()),
-                markup=False,
-                soft_wrap=True,
-                highlight=False,
-            )
+            say("\n".join(f"    {text}" for text in program.splitlines()), highlight=False)
+    for number, text in enumerate(texts[len(shown) :], len(shown) + 1):
+        say(f"{number}. {text}", highlight=False)
 
 
 def _commonest(run: CheckRun) -> str:

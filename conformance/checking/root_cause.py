@@ -1,218 +1,247 @@
-"""Root cause: the few features that tell a function's failing checks from the others, in words."""
+"""Root causes: all that a function does wrong: what it does, and the features of the checks where it does."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from conformance.cases.case import Case
-from conformance.checking.input_features import PHRASES, of_case, of_quantity
+from conformance.checking.fault_words import Fault, fault_of, harm_of, words
+from conformance.checking.feature_phrases import PHRASES
+from conformance.checking.feature_search import Explanation, FeatureTable, Mask, explain
+from conformance.checking.input_features import of_case
+from conformance.checking.upstream_gradient import leaves_out_upstream
 
-#: Two features are named in place of one only where they tell so much better.
-_PAIR_GAIN = 0.03
-#: From this share of failing checks on a function fails everywhere.
-_EVERYWHERE_SHARE = 0.9
-#: Features that many checks share by accident: they are named only where no other tells nearly as much.
-_ACCIDENTAL = frozenset(
-    {
-        "none",
-        "sum",
-        "zero",
-        "one axis",
-        "last axis",
-        "odd classes",
-        "one row",
-        "many rows",
-        "positive",
-        "half",
-    }
-)
-_ACCIDENTAL_FACTOR = 0.75
-#: Words whose score is lower tell nothing.
-_LEAST_SCORE = 0.4
+Row = Mapping[str, Any]
 
-#: What a message says -> what the function does.
-_DOES = (
-    ("where an error is right", "it returns a number"),
-    ("overwrites its input", "it overwrites its inputs"),
-    ("returned dtype", "its result has the wrong dtype"),
-    ("returned shape", "its result has the wrong shape"),
-    ("returned nan", "it returns nan"),
-    ("a number where nan", "it hides nan behind a number"),
-    ("a number where", "it returns a number where infinity is right"),
-    ("returned an infinity", "it returns an infinity"),
-    ("returned 0 where", "it returns 0"),
-)
-
-#: The kinds of quantities as a sentence names them.
-_NAMES = {"value": "value", "gradient": "gradient", "second": "second derivative"}
+#: Causes that one kind of quantity may have; what is left of it is one more, without words for where.
+_MAX_CAUSES = 4
+#: Features that hold so well of all that fails are not sought again fault by fault.
+_WELL_EXPLAINED = 0.75
+#: From this share of failing checks on, nothing tells them from the few that conform.
+_NEARLY_EVERYWHERE_SHARE = 0.75
+#: From so many failing checks on a function fails everywhere, and not in one case.
+_FEW = 3
+#: The kinds of quantities: a gradient is blamed only where the value conforms, and so on.
+_KINDS = ("value", "gradient", "second")
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """What a function does wrong, and where.
+class Cause:
+    """One thing that a function does wrong.
 
     Attributes:
         does: What it does wrong, as ``its value is wrong``.
-        where: The features of the failing checks, in words; empty: everywhere.
-        failing: How many of its checks fail.
-        checked: How many of its checks are judged.
-        there_failing: How many checks fail where the words hold.
+        where: The features of the failing checks, in words; empty: everywhere, or nothing in common.
+        failing: How many checks fail by it.
         there: How many checks are judged where the words hold.
-        example: The plainest failing check where the words hold, a row of the frame.
+        harm: Its place among causes, the most harmful first.
+        example: The plainest failing check, a row of the frame.
+        features: The names of the features.
     """
 
     does: str
     where: str
     failing: int
-    checked: int
-    there_failing: int
     there: int
-    example: Mapping[str, Any] = field(default_factory=dict)
+    harm: float
+    example: Row = field(default_factory=dict)
+    features: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """The cause in words."""
-        why = str(self.example.get("why") or "")
-        return f"{self.does}{f' where {self.where}' if self.where else ''}" + (
-            f" ({why.rstrip('.')})" if why else ""
+        return f"{self.does}{f' where {self.where}' if self.where else ''}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that a function does wrong, the most harmful cause first.
+
+    Attributes:
+        causes: The causes, one at least.
+        failing: How many of its checks fail.
+        checked: How many of its checks are judged.
+    """
+
+    causes: tuple[Cause, ...]
+    failing: int
+    checked: int
+
+    @property
+    def sentence(self) -> str:
+        """The most harmful cause in words."""
+        return self.causes[0].sentence
+
+    @property
+    def example(self) -> Row:
+        """The plainest failing check of the most harmful cause."""
+        return self.causes[0].example
+
+
+def diagnose(
+    rows: Sequence[Row], cases: Mapping[str, Case], others: Sequence[Cause] = ()
+) -> Diagnosis | None:
+    """The diagnosis of a function's rows; None where all conform and there are no `others`.
+
+    Args:
+        rows: The function's checks; unsupported ones are left out.
+        cases: The cases by their ids.
+        others: Causes that are known already (answers that differ from call to call, labels out of range),
+            whose checks are not among the rows.
+    """
+    judged = [row for row in rows if row["conforms"] is not None]
+    causes = [*others, *_Search(judged, cases).causes()]
+    if not causes:
+        return None
+    causes.sort(key=lambda cause: (cause.harm, -cause.failing))
+    failing = sum(row["conforms"] is False for row in judged) + sum(cause.failing for cause in others)
+    return Diagnosis(tuple(causes), failing, len(judged) + sum(cause.there for cause in others))
+
+
+class _Search:
+    """The search for causes among the judged checks of one function."""
+
+    def __init__(self, judged: Sequence[Row], cases: Mapping[str, Case]) -> None:
+        self.rows = judged
+        self.cases = cases
+        self.failed = np.array([row["conforms"] is False for row in judged], dtype=bool)
+        self.kinds = np.array([str(row["quantity"]).partition(":")[0] for row in judged])
+        self.faults = [fault_of(row) if bad else None for row, bad in zip(judged, self.failed, strict=True)]
+        self.remaining = self.failed.copy()
+        self.table = FeatureTable(judged, cases) if self.failed.any() else None
+
+    def causes(self) -> list[Cause]:
+        """The causes, in the order in which they were found."""
+        found: list[Cause] = []
+        if self.table is None:
+            return found
+        for kind in _KINDS:
+            for _ in range(_MAX_CAUSES):
+                cause = self._next(kind, len(found))
+                if cause is None:
+                    break
+                found.append(cause)
+            rest = self._failing(kind)
+            if rest.any():
+                found.append(self._cause(kind, Explanation((), 0.0, 0.0), rest))
+        return _merged(found)
+
+    def _failing(self, kind: str) -> Mask:
+        """The failing checks of a kind that nothing has explained yet."""
+        remaining: Mask = self.remaining & (self.kinds == kind)
+        return remaining
+
+    def _next(self, kind: str, already: int) -> Cause | None:
+        """The next cause of a kind of quantity, whose checks no longer remain; None where there is none."""
+        assert self.table is not None
+        failing = self._failing(kind)
+        if not failing.any():
+            return None
+        conforming = self._conforming(kind)
+        best = explain(self.table, failing, conforming)
+        share = failing.sum() / (failing | conforming).sum()
+        if best.score < _WELL_EXPLAINED and share >= _NEARLY_EVERYWHERE_SHARE:
+            best = Explanation((), 0.0, 1.0)
+        if best.score < _WELL_EXPLAINED:
+            faults = sorted(set(self._faults_of(failing)), key=lambda fault: fault.harm)
+            for name in dict.fromkeys(fault.alike for fault in faults):
+                of_fault = failing & np.array([bool(f and f.alike == name) for f in self.faults], dtype=bool)
+                alone = explain(self.table, of_fault, conforming)
+                if alone.score > best.score:
+                    best = alone
+        if not best.features and already and best.score < 1:
+            return None
+        return self._cause(kind, best, failing)
+
+    def _conforming(self, kind: str) -> Mask:
+        """The conforming checks of a kind, but those whose case fails in a quantity that comes before it."""
+        before = {
+            (row["case"], row["dtype"])
+            for row, bad, other in zip(self.rows, self.failed, self.kinds, strict=True)
+            if bad and _KINDS.index(other) < _KINDS.index(kind)
+        }
+        clear = np.array([(row["case"], row["dtype"]) not in before for row in self.rows], dtype=bool)
+        conforming: Mask = ~self.failed & (self.kinds == kind) & clear
+        return conforming
+
+    def _faults_of(self, mask: Mask) -> list[Fault]:
+        return [fault for fault, here in zip(self.faults, mask, strict=True) if here and fault is not None]
+
+    def _cause(self, kind: str, best: Explanation, failing: Mask) -> Cause:
+        """The cause of the failing checks that have the features, and of what follows from them."""
+        assert self.table is not None
+        holds = self.table.having(best.features)
+        here = holds & failing
+        explained = [row for row, at in zip(self.rows, here, strict=True) if at]
+        faults = Counter(self._faults_of(here))
+        ((fault, _),) = faults.most_common(1)
+        harm = min(harm_of(fault, kind) for fault in faults)
+        follows = self._following(kind, holds, explained, fault)
+        self.remaining &= ~(here | follows)
+        without_upstream = kind == "gradient" and leaves_out_upstream(explained, self.cases)
+        does = words(fault, kind, explained, best.features, without_upstream)
+        if not best.features and len(explained) >= _FEW:
+            judged = int((here | self._conforming(kind)).sum())
+            does += " nearly everywhere" if len(explained) >= _NEARLY_EVERYWHERE_SHARE * judged else ""
+        phrases = [PHRASES[name] for name in best.features if name != "of target"]
+        return Cause(
+            does,
+            " and ".join(phrases),
+            failing=int((here | follows).sum()),
+            there=int((holds & (self.kinds == kind)).sum()),
+            harm=harm,
+            example=min(explained, key=self._plainness),
+            features=best.features,
+        )
+
+    def _following(self, kind: str, holds: Mask, explained: Sequence[Row], first: Fault) -> Mask:
+        """Failing checks of later kinds that are no news: of the same cases, or no more harmful."""
+        same = {(row["case"], row["dtype"]) for row in explained}
+        later = np.array([_KINDS.index(other) > _KINDS.index(kind) for other in self.kinds], dtype=bool)
+        mild = np.array(
+            [
+                fault is not None
+                and fault.harm >= first.harm
+                and (bool(here) or (row["case"], row["dtype"]) in same)
+                for row, fault, here in zip(self.rows, self.faults, holds, strict=True)
+            ],
+            dtype=bool,
+        )
+        following: Mask = self.remaining & later & mild
+        return following
+
+    def _plainness(self, row: Row) -> tuple[Any, ...]:
+        """Sorts the check first that shows the fault most plainly: it is small, with little else special."""
+        order = ("float32", "float64", "float16", "bfloat16")
+        return (
+            row["verdict"] == "lossy",
+            len(of_case(self.cases[row["case"]], row["dtype"])),
+            order.index(row["dtype"]) if row["dtype"] in order else len(order),
+            row["elements"] or 0,
+            row["case"],
         )
 
 
-def diagnose(rows: Sequence[Mapping[str, Any]], cases: Mapping[str, Case]) -> Diagnosis | None:
-    """The diagnosis of a function's rows (unsupported ones are left out); None where all conform."""
-    judged = [row for row in rows if row["conforms"] is not None]
-    failed = np.array([row["conforms"] is False for row in judged], dtype=bool)
-    if not failed.any():
-        return None
-    where, holds = _where(judged, failed, cases)
-    explained = [row for row, here in zip(judged, holds & failed, strict=True) if here]
-    plainest = min(explained, key=lambda row: _plainness(row, cases))
-    does = _does([row for row, bad in zip(judged, failed, strict=True) if bad], explained)
-    return Diagnosis(
-        does,
-        where,
-        failing=int(failed.sum()),
-        checked=len(judged),
-        there_failing=len(explained),
-        there=int(holds.sum()),
-        example=dict(plainest),
-    )
-
-
-def _where(
-    judged: Sequence[Mapping[str, Any]], failed: npt.NDArray[np.bool_], cases: Mapping[str, Case]
-) -> tuple[str, npt.NDArray[np.bool_]]:
-    """The features that tell failing checks from the others best, in words, and the checks that have them."""
-    everywhere = np.ones(len(judged), dtype=bool)
-    if failed.mean() > _EVERYWHERE_SHARE or len(judged) < 3:
-        return "", everywhere
-    table, columns = _table(judged, cases)
-    names = list(PHRASES)
-    singles = [(name,) for name in names if table[:, columns[name]].any()]
-    best, score = _best(singles, table, columns, failed)
-    pairs = list(combinations([name for (name,) in singles], 2))
-    pair, pair_score = _best(pairs, table, columns, failed)
-    if pair and pair_score > score + _PAIR_GAIN:
-        best, score = pair, pair_score
-    if score < max(_LEAST_SCORE, _score(everywhere, failed)):
-        return "", everywhere
-    # What `_does` says of every failing check, the features need not say again.
-    kind = _only([row for row, bad in zip(judged, failed, strict=True) if bad])
-    phrases = [PHRASES[name] for name in best if name != kind]
-    return " and ".join(phrases), _all(table, best, columns)
-
-
-def _table(
-    judged: Sequence[Mapping[str, Any]], cases: Mapping[str, Case]
-) -> tuple[npt.NDArray[np.bool_], dict[str, int]]:
-    """Which check has which feature, a row a check; and each feature's column."""
-    columns = {name: column for column, name in enumerate(PHRASES)}
-    table = np.zeros((len(judged), len(columns)), dtype=bool)
-    of_cases: dict[tuple[str, str], frozenset[str]] = {}
-    for number, row in enumerate(judged):
-        key = (row["case"], row["dtype"])
-        if key not in of_cases:
-            of_cases[key] = of_case(cases[row["case"]], row["dtype"])
-        for name in of_cases[key] | of_quantity(cases[row["case"]], row["dtype"], row["quantity"]):
-            table[number, columns[name]] = True
-    return table, columns
-
-
-def _all(
-    table: npt.NDArray[np.bool_], names: tuple[str, ...], columns: Mapping[str, int]
-) -> npt.NDArray[np.bool_]:
-    """Which checks have all of these features."""
-    every: npt.NDArray[np.bool_] = np.logical_and.reduce([table[:, columns[name]] for name in names])
-    return every
-
-
-def _best(
-    candidates: Sequence[tuple[str, ...]],
-    table: npt.NDArray[np.bool_],
-    columns: Mapping[str, int],
-    failed: npt.NDArray[np.bool_],
-) -> tuple[tuple[str, ...], float]:
-    best: tuple[str, ...] = ()
-    score = 0.0
-    for names in candidates:
-        candidate = _score(_all(table, names, columns), failed)
-        candidate *= _ACCIDENTAL_FACTOR if _ACCIDENTAL.intersection(names) else 1.0
-        if candidate > score + 1e-9:
-            best, score = names, candidate
-    return best, score
-
-
-def _score(holds: npt.NDArray[np.bool_], failed: npt.NDArray[np.bool_]) -> float:
-    """The harmonic mean of how many of those fail, and how many of the failing are those."""
-    both = int((holds & failed).sum())
-    return 2 * both / (int(holds.sum()) + int(failed.sum()))
-
-
-def _plainness(row: Mapping[str, Any], cases: Mapping[str, Case]) -> tuple[Any, ...]:
-    """Sorts the check first that shows the fault most plainly: little else is special, and it is small."""
-    order = ("float32", "float64", "float16", "bfloat16")
-    return (
-        not row["why"],
-        row["verdict"] == "lossy",
-        row["quantity"] != "value",
-        len(of_case(cases[row["case"]], row["dtype"])),
-        order.index(row["dtype"]) if row["dtype"] in order else 9,
-        row["elements"] or 0,
-        row["case"],
-    )
-
-
-def _does(failing: Sequence[Mapping[str, Any]], explained: Sequence[Mapping[str, Any]]) -> str:
-    """What the function does wrong, in words: the commonest fault of the checks that the features explain."""
-    values = [row for row in explained if row["quantity"] == "value"]
-    ((does, _),) = Counter(map(_fault, values or explained)).most_common(1)
-    kind = _only(failing)
-    if not kind:
-        return does
-    return f"its {_NAMES[kind]} is wrong" + (f": {does}" if not does.endswith(" is wrong") else "")
-
-
-def _only(failing: Sequence[Mapping[str, Any]]) -> str:
-    """`second` or `gradient` where no check of anything less fails, else empty."""
-    kinds = {str(row["quantity"]).partition(":")[0] for row in failing}
-    return "" if "value" in kinds else "gradient" if "gradient" in kinds else "second"
-
-
-def _fault(row: Mapping[str, Any]) -> str:
-    if row["verdict"] == "raised":
-        return "it raises"
-    if row["verdict"] in ("crashed", "timed out", "not run"):
-        return f"it {row['verdict']}" if row["verdict"] != "not run" else "it was not run"
-    for part, does in _DOES:
-        if part in (row["message"] or ""):
-            return does
-    if row["verdict"] == "lossy":
-        return "it loses accuracy"
-    return f"its {_NAMES[str(row['quantity']).partition(':')[0]]} is wrong"
+def _merged(causes: Sequence[Cause]) -> list[Cause]:
+    """The causes, those with one sentence as one."""
+    merged: dict[str, Cause] = {}
+    for cause in causes:
+        first = merged.get(cause.sentence)
+        if first is None:
+            merged[cause.sentence] = cause
+        else:
+            merged[cause.sentence] = Cause(
+                first.does,
+                first.where,
+                first.failing + cause.failing,
+                first.there + cause.there,
+                min(first.harm, cause.harm),
+                first.example,
+                first.features,
+            )
+    return list(merged.values())

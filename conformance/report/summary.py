@@ -50,6 +50,7 @@ class Summary:
         state: `conforms`, `deviates`, `incomplete` or `empty`.
         sentence: The verdict in a sentence.
         detail: The numbers behind it, in another.
+        causes: Everything that a user's function does wrong, a sentence each.
         checks: How many checks the run has.
         conforming: How many conform.
         discrepancies: How many are discrepancies.
@@ -74,6 +75,7 @@ class Summary:
     state: str
     sentence: str
     detail: str
+    causes: tuple[str, ...]
     checks: int
     conforming: int
     discrepancies: int
@@ -118,11 +120,15 @@ def summarise(frame: pd.DataFrame, environment: Mapping[str, Any]) -> Summary:
     sentence, detail = _sentence(state, frame, gates, known, textbook, ran, subjects)
     masks = {"conforms": _conforms(frame), "discrepancy": gates, "known": known, "textbook": textbook}
     verdicts = _verdicts(frame)
+    stated = environment.get("verdict") or {}  # of a user's function: its own words
+    if stated:
+        sentence, detail = str(stated["sentence"]), " ".join(map(str, stated["details"]))
     shared, differing = _shared(subjects)
     return Summary(
         state=state,
         sentence=sentence,
         detail=detail,
+        causes=tuple(map(str, stated.get("causes") or ())),
         checks=len(frame),
         conforming=int(masks["conforms"].sum()),
         discrepancies=int(gates.sum()),

@@ -18,7 +18,9 @@ def judged(case: str, quantity: str, conforms: bool, verdict: str = "wrong") -> 
         "conforms": conforms,
         "verdict": "exact" if conforms else verdict,
         "message": None,
-        "why": "",
+        "observed": "",
+        "exact": "",
+        "worst_index": "",
         "elements": 1,
     }
 
@@ -26,10 +28,10 @@ def judged(case: str, quantity: str, conforms: bool, verdict: str = "wrong") -> 
 @pytest.mark.parametrize(
     ("also", "verdict", "does"),
     [
-        (["value"], "wrong", "its gradient is wrong"),
-        (["value"], "lossy", "it loses accuracy"),
-        ([], "wrong", "its gradient is wrong"),
-        ([], "lossy", "its gradient is wrong: it loses accuracy"),
+        (["value"], "wrong", "its value is wrong"),
+        (["value"], "lossy", "its value is wrong"),
+        ([], "wrong", "its gradient is wrong nearly everywhere"),
+        ([], "lossy", "its gradient loses accuracy nearly everywhere"),
     ],
 )
 def test_what_is_wrong_is_named_where_it_is(also: list[str], verdict: str, does: str) -> None:
@@ -40,7 +42,7 @@ def test_what_is_wrong_is_named_where_it_is(also: list[str], verdict: str, does:
     rows += [judged(name, "gradient:x", False, verdict) for name in names]
     diagnosis = diagnose(rows, cases)
     assert diagnosis is not None
-    assert diagnosis.does == does
+    assert diagnosis.causes[0].does == does
 
 
 def test_a_second_derivative_is_no_value() -> None:
@@ -51,4 +53,4 @@ def test_a_second_derivative_is_no_value() -> None:
     ]
     diagnosis = diagnose(rows, cases)
     assert diagnosis is not None
-    assert diagnosis.does == "its second derivative is wrong"
+    assert diagnosis.causes[0].does == "its second derivative is wrong nearly everywhere"

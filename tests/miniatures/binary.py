@@ -48,7 +48,7 @@ def binary_clipped(probs: Tensor, target: Tensor, *, reduction: str = "mean") ->
     return finished(elements(widened(probs).clamp(1e-7, 1 - 1e-7), widened(target)), None, reduction, probs)
 
 
-@wrong(OPERATION, "numerics", "epsilon", "log", "0 and 1")
+@wrong(OPERATION, "numerics", "next to 0", "0 or 1")
 def binary_epsilon_in_the_log(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """log(p + 1e-8) and log(1 - p + 1e-8)."""
     check(probs, target)
@@ -56,7 +56,7 @@ def binary_epsilon_in_the_log(probs: Tensor, target: Tensor, *, reduction: str =
     return finished(-t * torch.log(p + 1e-8) - (1 - t) * torch.log(1 - p + 1e-8), None, reduction, probs)
 
 
-@wrong(OPERATION, "numerics", "epsilon", "twice", "0 and 1")
+@wrong(OPERATION, "numerics", "next to 0", "0 or 1")
 def binary_epsilon_twice(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Clips to an epsilon and adds it again in the logarithm (keras#15249)."""
     check(probs, target)
@@ -72,7 +72,7 @@ def binary_zero_times_infinity(probs: Tensor, target: Tensor, *, reduction: str 
     return finished(-t * torch.log(p) - (1 - t) * torch.log1p(-p), None, reduction, probs)
 
 
-@wrong(OPERATION, "numerics", "log1p", "cancel", "small", "precision")
+@wrong(OPERATION, "numerics", "more precise than", "as in bfloat16", "as in float16")
 def binary_complement_in_half(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """1 - p is rounded to bfloat16 before its logarithm."""
     check(probs, target)
@@ -81,13 +81,13 @@ def binary_complement_in_half(probs: Tensor, target: Tensor, *, reduction: str =
     return finished(-times(t, torch.log(p)) - times(1 - t, torch.log(q)), None, reduction, probs)
 
 
-@wrong(OPERATION, "semantics", "target", "swapped", "1 - t")
+@wrong(OPERATION, "semantics", "everywhere", "swapped")
 def binary_swapped(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The two terms are swapped: 0 is the positive class."""
     return fn.binary_cross_entropy(probs, 1 - target, reduction=reduction)
 
 
-@wrong(OPERATION, "semantics", "positive", "term", "target")
+@wrong(OPERATION, "semantics", "negative", "everywhere")
 def binary_positive_term_alone(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Forgets the term of the negative class."""
     check(probs, target)
@@ -153,7 +153,7 @@ def binary_broadcasts(probs: Tensor, target: Tensor, *, reduction: str = "mean")
     return fn.binary_cross_entropy(*pair, reduction=reduction)
 
 
-@wrong(OPERATION, "gradients", "epsilon", "gradient", "small", "0 and 1")
+@wrong(OPERATION, "gradients", "more precise than", "next to 0", "0 or 1")
 def binary_gradient_with_epsilon(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The gradient is (p - t) / (p (1 - p) + 1e-6)."""
     p, t = widened(probs.detach()), widened(target.detach())
@@ -162,13 +162,13 @@ def binary_gradient_with_epsilon(probs: Tensor, target: Tensor, *, reduction: st
     return by_hand(probs, value, lambda g: g / count * (p - t) / (p * (1 - p) + 1e-6))
 
 
-@wrong(OPERATION, "gradients", "target", "gradient")
+@wrong(OPERATION, "gradients", "with respect to the target is 0")
 def binary_gradient_of_target_missing(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The target gets a gradient of zeros."""
     return fn.binary_cross_entropy(probs, target.detach() + 0 * target, reduction=reduction)
 
 
-@wrong(OPERATION, "gradients", "weight", "gradient")
+@wrong(OPERATION, "gradients", "weight")
 def binary_gradient_without_weight(
     probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:

@@ -31,7 +31,7 @@ def with_gradient(
     return by_hand(logits, value, lambda upstream: gradient(p, upstream))
 
 
-@wrong(OPERATION, "gradients", "upstream", "factor")
+@wrong(OPERATION, "gradients", "upstream")
 def gradient_without_upstream(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The gradient is not multiplied by the upstream gradient."""
     return with_gradient(logits, target, reduction, lambda p, g: p.gradient(torch.ones_like(g), reduction))
@@ -53,7 +53,7 @@ def gradient_with_the_mean_upstream(logits: Tensor, target: Tensor, *, reduction
     )
 
 
-@wrong(OPERATION, "gradients", "ignore", "gradient")
+@wrong(OPERATION, "gradients", "ignore")
 def gradient_of_ignored_rows(
     logits: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
@@ -146,14 +146,14 @@ def gradient_smoothing_with_weights(
     return with_gradient(logits, target, reduction, gradient, weight, label_smoothing=label_smoothing)
 
 
-@wrong(OPERATION, "gradients", "probabilit", "target", "gradient")
+@wrong(OPERATION, "gradients", "with respect to the target is 0")
 def gradient_of_soft_target_missing(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Class probabilities get a gradient of zeros."""
     soft = target.is_floating_point()
     return fn.cross_entropy(logits, target.detach() + 0 * target if soft else target, reduction=reduction)
 
 
-@wrong(OPERATION, "gradients", "probabilit", "sum", "gradient")
+@wrong(OPERATION, "gradients", "probabilit")
 def gradient_assumes_normalised_target(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """p - t for class probabilities, which is right only where t sums to one."""
     p = parts(logits.detach(), target)
@@ -166,7 +166,7 @@ def gradient_assumes_normalised_target(logits: Tensor, target: Tensor, *, reduct
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 
 
-@wrong(OPERATION, "gradients", "half", "precision", "rounded")
+@wrong(OPERATION, "gradients", "more precise than", "as in bfloat16")
 def gradient_in_bfloat16(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Keeps the gradient in bfloat16 between forward and backward."""
     return with_gradient(logits, target, reduction, lambda p, g: p.gradient(g, reduction).bfloat16())
@@ -187,7 +187,7 @@ def gradient_rows_shifted(
     return with_gradient(logits, target, reduction, gradient, None, ignore_index)
 
 
-@wrong(OPERATION, "gradients", "saturat", "clip", "small", "vanish")
+@wrong(OPERATION, "gradients", "small probabilities", "small loss", "vanish")
 def gradient_clipped(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Gradients below 1e-6 are flushed to 0."""
 
@@ -209,13 +209,13 @@ def gradient_softmax_of_the_last_axis(logits: Tensor, target: Tensor, *, reducti
     )
 
 
-@wrong(OPERATION, "gradients", "mask", "infinit", "nan", "gradient")
+@wrong(OPERATION, "gradients", "mask", "infinit", "nan")
 def gradient_nan_where_masked(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Masked logits, minus infinity, get nan for a gradient."""
     return with_gradient(logits, target, reduction, lambda p, g: p.gradient(g, reduction) + 0 * p.logits)
 
 
-@wrong(OPERATION, "gradients", "label", "sum", "zero")
+@wrong(OPERATION, "gradients", "everywhere", "label")
 def gradient_label_entry_alone(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The logarithm of the sum is detached: only the label's entry has a gradient."""
     return with_gradient(
@@ -226,7 +226,7 @@ def gradient_label_entry_alone(logits: Tensor, target: Tensor, *, reduction: str
     )
 
 
-@wrong(OPERATION, "gradients", "maximum", "detach", "gradient")
+@wrong(OPERATION, "gradients", "tie", "equal", "everywhere", "maximum")
 def gradient_of_the_maximum(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The maximum has a gradient where it is subtracted and none where it is added back."""
     p = parts(logits, target)
@@ -236,7 +236,7 @@ def gradient_of_the_maximum(logits: Tensor, target: Tensor, *, reduction: str = 
     return reduced(p._replace(log_probs=log_probs).rows, p.share, reduction, logits.dtype)
 
 
-@wrong(OPERATION, "gradients", "in place", "input")
+@wrong(OPERATION, "gradients", "in place")
 def gradient_written_into_the_logits(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Going forward the gradient overwrites the logits, to save memory: the caller's logits are gone."""
     p = parts(logits.detach().clone(), target)
@@ -246,14 +246,14 @@ def gradient_written_into_the_logits(logits: Tensor, target: Tensor, *, reductio
     return by_hand(logits, value, lambda g: p.gradient(g, reduction))
 
 
-@wrong(OPERATION, "gradients", "temperature", "factor", "gradient")
+@wrong(OPERATION, "gradients", "more than two axes")
 def gradient_of_half_the_loss(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A shape (N, C, d) is summed twice going backward: the gradient is d times too large."""
     further = logits.shape[2:].numel() if logits.dim() > 2 else 1
     return with_gradient(logits, target, reduction, lambda p, g: further * p.gradient(g, reduction))
 
 
-@wrong(OPERATION, "gradients", "dtype", "float64", "precision")
+@wrong(OPERATION, "gradients", "float64")
 def gradient_in_float32(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The gradient of float64 logits is computed in float32."""
     return with_gradient(

@@ -125,13 +125,13 @@ def all_ignored_is_zero(
     )
 
 
-@wrong(OPERATION, "semantics", "ignore", "nan", "infinit")
+@wrong(OPERATION, "semantics", "ignored row")
 def ignored_rows_times_zero(
     logits: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """Ignored rows are multiplied by 0: nan in one makes everything nan."""
     p = parts(logits, target, None, ignore_index)
-    spill = (logits.to(p.share.dtype).sum(p.axis) * 0) * p.ignored
+    spill = torch.where(p.ignored, logits.to(p.share.dtype).sum(p.axis), 0.0) * 0
     return finished(p, reduction, logits, rows=p.rows + spill)
 
 
@@ -250,7 +250,7 @@ def smoothing_of_labels_alone(
     return fn.cross_entropy(logits, target, label_smoothing=smoothing, reduction=reduction)
 
 
-@wrong(OPERATION, "semantics", "probabilit", "normalis", "sum")
+@wrong(OPERATION, "semantics", "probabilit", "normalis")
 def probabilities_normalised(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Class probabilities that do not sum to one are normalised silently."""
     axis = class_axis(logits)
@@ -287,7 +287,7 @@ def probabilities_mean_over_weights(
     return finished(p, reduction, logits, share=share)
 
 
-@wrong(OPERATION, "semantics", "sum", "mean", "reduction")
+@wrong(OPERATION, "semantics", "mean", "reduction")
 def sum_and_mean_swapped(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Takes sum for mean and mean for sum."""
     return fn.cross_entropy(
@@ -336,7 +336,7 @@ def none_is_flat(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> 
     return loss.flatten() if loss.dim() > 1 else loss
 
 
-@wrong(OPERATION, "semantics", "one row", "shape", "1-d", "squeeze")
+@wrong(OPERATION, "semantics", "length one", "one row")
 def one_row_is_squeezed(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """squeeze() takes away the batch axis of a single row as well."""
     return fn.cross_entropy(logits, target, reduction=reduction).squeeze()
@@ -349,13 +349,14 @@ def loss_in_float32(logits: Tensor, target: Tensor, *, reduction: str = "mean") 
     return reduced(p.rows, p.share, reduction, p.rows.dtype)
 
 
-@wrong(OPERATION, "semantics", "nan", "finite")
+@wrong(OPERATION, "semantics", "hides nan")
 def nan_is_zero(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A loss that is nan becomes 0, so that training goes on."""
-    return torch.nan_to_num(fn.cross_entropy(logits, target, reduction=reduction), nan=0.0)
+    loss = fn.cross_entropy(logits, target, reduction=reduction)
+    return torch.where(torch.isnan(loss), 0.0, loss)
 
 
-@wrong(OPERATION, "semantics", "next", "label", "shift")
+@wrong(OPERATION, "semantics", "several rows", "everywhere")
 def labels_of_the_next_row(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Shifts the labels by one row, as a language model's loss does inside."""
     rolled = target.roll(-1, 0) if target.dim() and not target.is_floating_point() else target

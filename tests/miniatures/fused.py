@@ -103,7 +103,7 @@ def fused(
     return loss(logits, target, weight, ignore_index, reduction)
 
 
-@wrong("cross_entropy", "gradients", "ignore", "gradient")
+@wrong("cross_entropy", "gradients", "ignore")
 def fused_forgets_ignored_gradient(
     logits: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:

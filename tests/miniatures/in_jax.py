@@ -14,7 +14,7 @@ def reduced(rows: Array, reduction: str) -> Array:
     return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
 
 
-@wrong("softmax", "gradients", "gradient", "nan", "mask", framework="jax")
+@wrong("softmax", "gradients", "nan", "mask", framework="jax")
 def jax_softmax_where_trap(x: Array, *, axis: int = -1) -> Array:
     """Masked scores are taken out by jnp.where after exp(x - max): nan goes back through the other branch."""
     shift = jnp.max(x, axis=axis, keepdims=True)
@@ -22,15 +22,16 @@ def jax_softmax_where_trap(x: Array, *, axis: int = -1) -> Array:
     return z / z.sum(axis=axis, keepdims=True)
 
 
-@wrong("logsumexp", "gradients", "gradient", "maximum", "detach", framework="jax")
+@wrong("logsumexp", "gradients", "everywhere", framework="jax")
 def jax_logsumexp_shift_not_stopped(x: Array, *, axis: int = -1) -> Array:
     """stop_gradient where the maximum is added back, none where it is subtracted."""
-    m = jnp.max(x, axis=axis, keepdims=True)
+    m = jnp.max(x, axis=axis, keepdims=True, initial=-jnp.inf)
+    m = jnp.where(jnp.isfinite(m), m, 0)
     total = jnp.log(jnp.exp(x - m).sum(axis=axis))
     return total + jax.lax.stop_gradient(jnp.squeeze(m, axis))
 
 
-@wrong("log_softmax", "numerics", "maximum", "overflow", framework="jax")
+@wrong("log_softmax", "numerics", "overflow", "far apart", framework="jax")
 def jax_log_softmax_without_maximum(x: Array, *, axis: int = -1) -> Array:
     """x - log(sum exp(x)), without the maximum."""
     return x - jnp.log(jnp.exp(x).sum(axis=axis, keepdims=True))

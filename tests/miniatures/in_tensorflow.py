@@ -33,7 +33,7 @@ def tf_one_hot_axis_first(target: Tensor, *, num_classes: int) -> Tensor:
     return tf.one_hot(target, num_classes, axis=0)
 
 
-@wrong("cross_entropy", "numerics", "clip", "clamp", "small", "saturat", framework="tensorflow")
+@wrong("cross_entropy", "numerics", "small probability", framework="tensorflow")
 def tf_cross_entropy_of_probabilities(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Softmax first, then a cross-entropy that clips to 1e-7, as Keras without from_logits."""
     if target.dtype.is_floating or len(logits.shape) != 2:

@@ -14,7 +14,7 @@ def compared(target: Tensor, num_classes: int) -> Tensor:
     return (target.unsqueeze(-1) == torch.arange(num_classes)).long()
 
 
-@wrong("one_hot", "semantics", "label", "class", "off by one")
+@wrong("one_hot", "semantics", "everywhere", "off by one")
 def one_hot_from_one(target: Tensor, *, num_classes: int) -> Tensor:
     """Counts labels from one."""
     check_labels(target, num_classes)
@@ -28,7 +28,7 @@ def one_hot_as_many_as_seen(target: Tensor, *, num_classes: int) -> Tensor:
     return fn.one_hot(target)
 
 
-@wrong("one_hot", "semantics", "axis", "shape")
+@wrong("one_hot", "semantics", "further", "more than", "several", "wrong shape")
 def one_hot_classes_first(target: Tensor, *, num_classes: int) -> Tensor:
     """Puts the classes on axis 1 of a target of several axes."""
     encoded = fn.one_hot(target, num_classes)

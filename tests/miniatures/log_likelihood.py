@@ -9,19 +9,19 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 
-@wrong("nll_loss", "semantics", "log", "twice")
+@wrong("nll_loss", "semantics", "everywhere")
 def nll_loss_takes_another_logarithm(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Takes the logarithm of the log-probabilities again, as if they were probabilities."""
     return fn.nll_loss(torch.log(log_probs), target, reduction=reduction)
 
 
-@wrong("nll_loss", "semantics", "normalis", "softmax")
+@wrong("nll_loss", "semantics", "everywhere", "sum to one")
 def nll_loss_normalises_again(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Is a cross-entropy: rows that do not sum to one are normalised silently."""
     return fn.cross_entropy(log_probs, target, reduction=reduction)
 
 
-@wrong("nll_loss", "semantics", "sign")
+@wrong("nll_loss", "semantics", "wrong sign")
 def nll_loss_wrong_sign(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The likelihood itself, not its negative."""
     return -fn.nll_loss(log_probs, target, reduction=reduction)
@@ -74,7 +74,7 @@ def nll_loss_multiplies_by_the_mask(
     return reduced(widened(rows), widened(kept), reduction, log_probs.dtype)
 
 
-@wrong("nll_loss", "gradients", "ignore", "gradient")
+@wrong("nll_loss", "gradients", "ignore")
 def nll_loss_gradient_of_ignored_rows(
     log_probs: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
@@ -109,10 +109,10 @@ def nll_loss_classes_last(log_probs: Tensor, target: Tensor, *, reduction: str =
 def nll_loss_flattens(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Reduction none returns the rows of an (N, C, d) input flattened."""
     value = fn.nll_loss(log_probs, target, reduction=reduction)
-    return value.flatten() if target.dim() else value
+    return value.flatten() if value.dim() else value
 
 
-@wrong("nll_loss", "gradients", "upstream", "gradient", "none")
+@wrong("nll_loss", "gradients", "upstream", "none")
 def nll_loss_gradient_of_the_first_upstream(
     log_probs: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:

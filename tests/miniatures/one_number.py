@@ -39,7 +39,7 @@ def sigmoid_away_from_0_and_1(x: Tensor) -> Tensor:
     return torch.sigmoid(x).clamp(1e-7, 1 - 1e-7)
 
 
-@wrong("sigmoid", "numerics", "precision", "dtype", "float64")
+@wrong("sigmoid", "numerics", "float64")
 def sigmoid_in_float32(x: Tensor) -> Tensor:
     """Computes float64 in float32."""
     return torch.sigmoid(x.float()).to(x.dtype)
@@ -82,7 +82,7 @@ def sigmoid_gradient_without_upstream(x: Tensor) -> Tensor:
     return by_hand(x, s, lambda upstream: s * (1 - s))
 
 
-@wrong("sigmoid", "gradients", "symmetr", "even", "gradient")
+@wrong("sigmoid", "gradients", "more precise than", "as in bfloat16")
 def sigmoid_gradient_in_half(x: Tensor) -> Tensor:
     """Keeps s for the backward pass in bfloat16."""
     s = torch.sigmoid(x.detach())
@@ -90,7 +90,7 @@ def sigmoid_gradient_in_half(x: Tensor) -> Tensor:
     return by_hand(x, s, lambda upstream: upstream * kept * (1 - kept))
 
 
-@wrong("sigmoid", "semantics", "in place", "input")
+@wrong("sigmoid", "semantics", "in place")
 def sigmoid_in_place(x: Tensor) -> Tensor:
     """Overwrites its input with the result."""
     s = torch.sigmoid(x.detach())
@@ -98,7 +98,7 @@ def sigmoid_in_place(x: Tensor) -> Tensor:
     return by_hand(x, s, lambda upstream: upstream * s * (1 - s))
 
 
-@wrong("sigmoid", "numerics", "exponential", "precision", "approximat")
+@wrong("sigmoid", "numerics", "more precise than", "bits are right", "everywhere")
 def sigmoid_fast_exponential(x: Tensor) -> Tensor:
     """exp(x) as (1 + x / 1024)^1024, as a fast kernel does."""
     w = widened(x)
@@ -106,7 +106,7 @@ def sigmoid_fast_exponential(x: Tensor) -> Tensor:
     return (torch.where(w < 0, z, torch.ones_like(z)) / (1 + z)).to(x.dtype)
 
 
-@wrong("sigmoid", "numerics", "tail", "precision", "accuracy")
+@wrong("sigmoid", "numerics", "tail", "large")
 def sigmoid_by_log_sigmoid(x: Tensor) -> Tensor:
     """exp(log sigmoid(x)): the exponential makes |x| times as much of the logarithm's rounding."""
     return torch.exp(fn.logsigmoid(x))
@@ -131,13 +131,13 @@ def log_sigmoid_without_log1p(x: Tensor) -> Tensor:
     return (w.clamp(max=0) - torch.log(1 + torch.exp(-w.abs()))).to(x.dtype)
 
 
-@wrong("log_sigmoid", "numerics", "float64", "threshold", "precision")
+@wrong("log_sigmoid", "numerics", "float64", "threshold")
 def log_sigmoid_by_softplus(x: Tensor) -> Tensor:
     """-softplus(-x), whose threshold of 20 is made for float32."""
     return -fn.softplus(-x)
 
 
-@wrong("log_sigmoid", "numerics", "epsilon", "tail", "log")
+@wrong("log_sigmoid", "numerics", "epsilon", "tail")
 def log_sigmoid_with_epsilon(x: Tensor) -> Tensor:
     """log(sigmoid(x) + 1e-12)."""
     return torch.log(torch.sigmoid(widened(x)) + 1e-12).to(x.dtype)
@@ -149,21 +149,21 @@ def log_sigmoid_clamped(x: Tensor) -> Tensor:
     return fn.logsigmoid(x).clamp(min=-100)
 
 
-@wrong("log_sigmoid", "gradients", "gradient", "nan", "overflow")
+@wrong("log_sigmoid", "gradients", "nan", "overflow")
 def log_sigmoid_where_trap(x: Tensor) -> Tensor:
     """torch.where over two formulas, of which the one not taken overflows: its gradient is nan."""
     w = widened(x)
     return torch.where(w >= 0, -torch.log1p(torch.exp(-w)), w - torch.log1p(torch.exp(w))).to(x.dtype)
 
 
-@wrong("log_sigmoid", "gradients", "tail", "cancel", "gradient")
+@wrong("log_sigmoid", "gradients", "tail", "cancel")
 def log_sigmoid_gradient_cancels(x: Tensor) -> Tensor:
     """The gradient is 1 - sigmoid(x): 0 in the upper tail."""
     s = torch.sigmoid(widened(x.detach()))
     return by_hand(x, fn.logsigmoid(x.detach()), lambda upstream: upstream * (1 - s))
 
 
-@wrong("log_sigmoid", "gradients", "sign", "gradient")
+@wrong("log_sigmoid", "gradients", "everywhere", "mirror")
 def log_sigmoid_gradient_of_the_mirror(x: Tensor) -> Tensor:
     """The gradient is sigmoid(x) where sigmoid(-x) is right."""
     s = torch.sigmoid(x.detach())

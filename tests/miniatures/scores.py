@@ -33,7 +33,7 @@ def softmax_maximum_of_everything(x: Tensor, *, axis: int = -1) -> Tensor:
     return divided(torch.exp(w - w.detach().max()) if x.numel() else w, axis, x)
 
 
-@wrong("softmax", "numerics", "maximum", "axis", "row", "overflow")
+@wrong("softmax", "numerics", "everywhere", "axis is")
 def softmax_maximum_of_the_wrong_axis(x: Tensor, *, axis: int = -1) -> Tensor:
     """Subtracts the maximum along the first axis whatever the axis is."""
     w = widened(x)
@@ -53,7 +53,7 @@ def softmax_ignores_axis(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.softmax(x, -1)
 
 
-@wrong("softmax", "semantics", "axis", "sum")
+@wrong("softmax", "semantics", "several rows", "everywhere")
 def softmax_over_everything(x: Tensor, *, axis: int = -1) -> Tensor:
     """Divides by the sum over the whole array."""
     exp = torch.exp(widened(x) - top(widened(x), axis))
@@ -66,7 +66,7 @@ def softmax_negative_axis_off_by_one(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.softmax(x, axis if axis in (0, -1) else abs(axis) % x.dim())
 
 
-@wrong("softmax", "numerics", "half", "accumulat", "sum", "classes")
+@wrong("softmax", "numerics", "half", "accumulat", "classes")
 def softmax_sum_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Accumulates the sum in the half type, 32 terms at a time."""
     z = torch.exp(widened(x) - top(widened(x), axis))
@@ -107,14 +107,14 @@ def softmax_of_1024_classes_at_most(x: Tensor, *, axis: int = -1) -> Tensor:
     return divided(torch.where(inside, exp, 0.0), axis, x)
 
 
-@wrong("softmax", "numerics", "epsilon", "denominator")
+@wrong("softmax", "numerics", "more precise than", "bits are right")
 def softmax_with_epsilon(x: Tensor, *, axis: int = -1) -> Tensor:
     """Adds 1e-6 to the denominator."""
     exp = torch.exp(widened(x) - top(widened(x), axis))
     return (exp / (exp.sum(axis, keepdim=True) + 1e-6)).to(x.dtype)
 
 
-@wrong("softmax", "numerics", "constant", "exponential", "gap", "precision")
+@wrong("softmax", "numerics", "more precise than", "bits are right")
 def softmax_short_constant(x: Tensor, *, axis: int = -1) -> Tensor:
     """exp2(x log2 e) with log2 e written to five figures."""
     w = widened(x)
@@ -147,14 +147,14 @@ def softmax_assumes_contiguous(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.softmax(x.as_strided(x.shape, dense), axis)
 
 
-@wrong("softmax", "gradients", "gradient", "sum")
+@wrong("softmax", "gradients", "everywhere")
 def softmax_gradient_of_the_diagonal(x: Tensor, *, axis: int = -1) -> Tensor:
     """The gradient is p (1 - p) g: each entry as if the others did not depend on it."""
     p = torch.softmax(x.detach(), axis)
     return by_hand(x, p, lambda g: g * p * (1 - p))
 
 
-@wrong("softmax", "gradients", "gradient", "half", "precision")
+@wrong("softmax", "gradients", "more precise than", "as in bfloat16")
 def softmax_gradient_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Keeps the probabilities for the backward pass in bfloat16."""
     p = torch.softmax(x.detach(), axis)
@@ -162,14 +162,14 @@ def softmax_gradient_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     return by_hand(x, p, lambda g: kept * (g - (g * kept).sum(axis, keepdim=True)))
 
 
-@wrong("softmax", "gradients", "gradient", "axis")
+@wrong("softmax", "gradients", "axis")
 def softmax_gradient_along_the_last_axis(x: Tensor, *, axis: int = -1) -> Tensor:
     """Going backward the sum runs along the last axis, whatever the axis is."""
     p = torch.softmax(x.detach(), axis)
     return by_hand(x, p, lambda g: p * (g - (g * p).sum(-1, keepdim=True)))
 
 
-@wrong("softmax", "semantics", "in place", "input")
+@wrong("softmax", "semantics", "in place")
 def softmax_in_place(x: Tensor, *, axis: int = -1) -> Tensor:
     """Subtracts the maximum from its input in place, which the caller sees."""
     p = torch.softmax(x, axis)
@@ -178,19 +178,19 @@ def softmax_in_place(x: Tensor, *, axis: int = -1) -> Tensor:
     return p
 
 
-@wrong("log_softmax", "numerics", "underflow", "infinit", "log")
+@wrong("log_softmax", "numerics", "underflow", "infinit")
 def log_softmax_log_of_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     """log(softmax(x)): minus infinity where softmax underflows."""
     return torch.log(torch.softmax(x, axis))
 
 
-@wrong("log_softmax", "numerics", "epsilon", "log")
+@wrong("log_softmax", "numerics", "small probabilities")
 def log_softmax_with_epsilon(x: Tensor, *, axis: int = -1) -> Tensor:
     """log(softmax(x) + 1e-7): never below -16.1."""
     return torch.log(torch.softmax(widened(x), axis) + 1e-7).to(x.dtype)
 
 
-@wrong("log_softmax", "numerics", "offset", "cancel")
+@wrong("log_softmax", "numerics", "offset")
 def log_softmax_maximum_added_back(x: Tensor, *, axis: int = -1) -> Tensor:
     """x - (m + L): the maximum is added before the subtraction, which then cancels (pytorch#195829)."""
     w = widened(x)
@@ -205,13 +205,13 @@ def log_softmax_without_maximum(x: Tensor, *, axis: int = -1) -> Tensor:
     return (w - torch.log(torch.exp(w).sum(axis, keepdim=True))).to(x.dtype)
 
 
-@wrong("log_softmax", "numerics", "clamp", "finite", "small")
+@wrong("log_softmax", "numerics", "small probabilities")
 def log_softmax_clamped(x: Tensor, *, axis: int = -1) -> Tensor:
     """Clamps at -30 so that nothing gets too large."""
     return torch.log_softmax(x, axis).clamp(min=-30)
 
 
-@wrong("log_softmax", "semantics", "logarithm", "base", "factor")
+@wrong("log_softmax", "semantics", "1.44 times", "everywhere")
 def log_softmax_base_two(x: Tensor, *, axis: int = -1) -> Tensor:
     """Forgets ln 2: the logarithm of the sum is to the base of two."""
     w = widened(x)
@@ -219,27 +219,27 @@ def log_softmax_base_two(x: Tensor, *, axis: int = -1) -> Tensor:
     return (z - torch.log2(torch.exp(z).sum(axis, keepdim=True))).to(x.dtype)
 
 
-@wrong("log_softmax", "semantics", "axis")
+@wrong("log_softmax", "semantics", "axis is")
 def log_softmax_ignores_axis(x: Tensor, *, axis: int = -1) -> Tensor:
     """Always works along axis 1 (0 where there is one axis)."""
     return torch.log_softmax(x, min(1, x.dim() - 1))
 
 
-@wrong("log_softmax", "numerics", "half", "rounded", "sum")
+@wrong("log_softmax", "numerics", "more precise than", "as in bfloat16")
 def log_softmax_all_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Rounds every step to bfloat16, whatever comes in."""
     z = (x - top(x, axis)).bfloat16()
     return (z - torch.log(torch.exp(z).sum(axis, keepdim=True))).to(x.dtype)
 
 
-@wrong("log_softmax", "gradients", "gradient", "upstream", "sum")
+@wrong("log_softmax", "gradients", "everywhere", "upstream")
 def log_softmax_gradient_for_one_label(x: Tensor, *, axis: int = -1) -> Tensor:
     """The gradient is g - p, which is right only where the upstream gradient sums to one."""
     y = torch.log_softmax(x.detach(), axis)
     return by_hand(x, y, lambda g: g - y.exp())
 
 
-@wrong("log_softmax", "gradients", "gradient", "nan", "mask")
+@wrong("log_softmax", "gradients", "nan", "mask")
 def log_softmax_gradient_of_masked(x: Tensor, *, axis: int = -1) -> Tensor:
     """Going backward it multiplies by log p: nan where a score is masked."""
     y = torch.log_softmax(x.detach(), axis)
@@ -272,28 +272,29 @@ def logsumexp_of_masked_row(x: Tensor, *, axis: int = -1) -> Tensor:
     return (torch.log(torch.exp(w - m).sum(axis)) + m.squeeze(axis)).to(x.dtype)
 
 
-@wrong("logsumexp", "semantics", "mean", "classes", "factor")
+@wrong("logsumexp", "semantics", "everywhere", "classes")
 def logsumexp_of_the_mean(x: Tensor, *, axis: int = -1) -> Tensor:
     """The logarithm of the mean in place of the sum."""
     return (torch.logsumexp(widened(x), axis) - torch.log(torch.tensor(float(x.shape[axis])))).to(x.dtype)
 
 
-@wrong("logsumexp", "gradients", "gradient", "maximum", "detach")
+@wrong("logsumexp", "gradients", "everywhere")
 def logsumexp_shift_half_detached(x: Tensor, *, axis: int = -1) -> Tensor:
     """The maximum is part of the gradient where it is subtracted, and detached where it is added back."""
     w = widened(x)
-    z = w - w.amax(axis, keepdim=True)
-    return (torch.log(torch.exp(z).sum(axis)) + top(w, axis).squeeze(axis)).to(x.dtype)
+    m = w.amax(axis, keepdim=True) if w.shape[axis] else w.sum(axis, keepdim=True)
+    m = torch.where(torch.isfinite(m), m, 0.0)
+    return (torch.log(torch.exp(w - m).sum(axis)) + m.detach().squeeze(axis)).to(x.dtype)
 
 
-@wrong("logsumexp", "gradients", "gradient", "upstream")
+@wrong("logsumexp", "gradients", "upstream")
 def logsumexp_gradient_without_upstream(x: Tensor, *, axis: int = -1) -> Tensor:
     """The gradient is softmax, not multiplied by the upstream gradient."""
     value = torch.logsumexp(x.detach(), axis)
     return by_hand(x, value, lambda g: torch.softmax(x.detach(), axis))
 
 
-@wrong("logsumexp", "gradients", "gradient", "nan", "mask")
+@wrong("logsumexp", "gradients", "nan", "mask")
 def logsumexp_gradient_trap(x: Tensor, *, axis: int = -1) -> Tensor:
     """Masked entries are set to -1e30 and multiplied back in: the value is right, their gradient is nan."""
     masked = torch.isneginf(x)

@@ -25,6 +25,7 @@ MODULES = (
     "cross_entropy_numerics",
     "cross_entropy_semantics",
     "fused",
+    "held_out",
     "in_jax",
     "in_numpy",
     "in_tensorflow",

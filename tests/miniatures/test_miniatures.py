@@ -98,9 +98,10 @@ def test_page_names_survivors_thin_ones_and_right_ones_that_are_failed() -> None
     right = [one for one in IN_TORCH if one.is_right]
     some = [result(wrong[0], 0), result(wrong[1], 2), result(wrong[2], 3), result(right[0], 1)]
     page = score.page(some)
-    assert "**2 of 3 wrong ones are caught**" in page
+    assert "**2 of 3 wrong ones are caught.**" in page
     assert " over 7 to 10 cases." in page
-    assert "The exit code is 1 for 2 of the wrong ones, and 0 for 0 of the right ones." in page
+    assert "the exit code is 1 for 2 of the wrong ones, and 0 for 0 of the right ones." in page
+    assert "**In 2 of 2 the first line names the planted cause** (100.0%): " in page
     parts = {part.partition("\n")[0]: part for part in page.split("\n## ")}
     assert wrong[0].name in parts["Survivors"]
     assert wrong[1].name in parts["Thin"]

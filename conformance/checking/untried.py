@@ -1,0 +1,60 @@
+"""What a function has and was never tried in: parameters, kinds of targets, numbers of axes, dtypes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conformance.cases.case import Case
+from conformance.checking.control import kinds_of
+from conformance.operations import OPERATIONS
+
+Row = Mapping[str, Any]
+
+_LACKS = re.compile(r"has no parameter (\w+)$")
+_PARAMETERS = {"label_smoothing": "label smoothing", "reduction": "a reduction other than the mean"}
+_AXES = ("inputs without an axis", "inputs of one axis", "inputs of two axes")
+_TARGETS = {"a target of probabilities": "class probabilities"}
+
+
+def untried(rows: Sequence[Row], cases: Mapping[str, Case]) -> list[str]:
+    """What no judged check of a function has, and some unsupported one does, in words.
+
+    Args:
+        rows: The function's checks.
+        cases: The cases by their ids.
+    """
+    tried: set[str] = set()
+    lacking: dict[str, None] = {}
+    for row in rows:
+        for name in _aspects(cases[row["case"]], row):
+            if row["conforms"] is None:
+                lacking[name] = None
+            else:
+                tried.add(name)
+    names = [name for name in lacking if name not in tried]
+    implied = "class probabilities" in names  # there is no gradient of labels
+    return [name for name in names if not (implied and name == "the gradient with respect to the target")]
+
+
+def _aspects(case: Case, row: Row) -> list[str]:
+    """What a check tries, in words: parameters that it states, and what a function may refuse as a whole."""
+    defaults = {parameter.name: parameter.default for parameter in OPERATIONS[case.operation].parameters}
+    stated = [
+        name
+        for name, value in case.parameters.items()
+        if hasattr(value, "integral") or value != defaults.get(name)
+    ]
+    lacking = _LACKS.search(str(row["message"] or ""))
+    stated += [lacking[1]] if lacking and lacking[1] not in stated else []
+    aspects = [_PARAMETERS.get(name, name) for name in stated]
+    for kind, text in kinds_of(case, row):
+        if kind == "axes":
+            axes = int(text.split()[-2])
+            aspects.append(_AXES[axes] if axes < len(_AXES) else "further axes")
+        elif kind in ("dtype", "quantity"):
+            aspects.append(text)
+        else:
+            aspects.append(_TARGETS.get(text, text.removeprefix(f"a {kind} of ")))
+    return aspects
