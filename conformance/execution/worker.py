@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.adapters import protocol
+from conformance.execution.blame import Divisions, Suspects
 from conformance.execution.process import Limits, WorkerProcess, cause_of_death
 from conformance.execution.scheduling import POLL_SECONDS, WorkerSlots
 from conformance.plan.events import Answer, Ended, Hello, MessageQueue, Refused
@@ -59,32 +60,6 @@ class _Watch:
         return "timed out" if self.overdue else "crashed"
 
 
-class _Suspects:
-    """Programs beside which a process died, and the formulations of each that killed it twice."""
-
-    def __init__(self) -> None:
-        self._fatal: defaultdict[tuple[object, ...], set[str]] = defaultdict(set)
-
-    def compile_alone(self, request: Request) -> bool:
-        """Whether a request's formulation must not be compiled with the others of its program."""
-        return request.group.program in self._fatal
-
-    def convict(self, request: Request, timed_out: bool) -> bool:
-        """Whether the death that came while a request was the oldest is its verdict; else it is tried again.
-
-        A process may die between two requests: only one that dies on the same request again is its doing,
-        or on the same formulation of a program that killed it twice before. What is compiled with others
-        may die of one of them: from the first death on each is compiled alone.
-        """
-        convicted = self._fatal[request.group.program]
-        if request.attempts and not timed_out:
-            convicted.add(request.formulation)
-        if timed_out or request.formulation in convicted:
-            return True
-        request.attempts += 1
-        return False
-
-
 class Worker:
     """Worker that runs requests in order in its subject's process and puts an `Answer` for each into a queue.
 
@@ -121,7 +96,7 @@ class Worker:
         self._sent: deque[Request] = deque()
         self._closed = self._stopped = False
         self._fed = self._made_way = self._on_hold = False
-        self._suspects = _Suspects()
+        self._suspects, self._divisions = Suspects(), Divisions()
         self._answered, self._seconds = 0, 0.0
         self._refusal = ""
         self._process: WorkerProcess | None = None
@@ -288,6 +263,9 @@ class Worker:
                 if not self._waiting:
                     return
                 request = self._waiting.popleft()
+                if self._suspects.divide(request):
+                    self._waiting.extendleft(reversed(self._divisions.parts(request)))
+                    continue
                 if not self._sent and self._watch.said_hello:
                     self._watch.since = time.monotonic()
                 self._sent.append(request)
@@ -334,10 +312,16 @@ class Worker:
             self._watch.since = time.monotonic()
             self._answered, self._seconds = self._answered + 1, self._seconds + seconds
         subject = self.subject.name
-        self._messages.put(
+        self._deliver(
             Answer(subject, request, outcomes, arrays, dtypes, warnings, seconds, body, compilations)
         )
         return ""
+
+    def _deliver(self, answer: Answer) -> None:
+        """Passes an answer on; that of a part once all parts of its request have answered."""
+        whole = self._divisions.joined(answer)
+        if whole is not None:
+            self._messages.put(whole)
 
     def _blame(self, cause: str) -> None:
         """Puts the open requests back, but for the oldest where the process died of it: it is answered."""
@@ -353,7 +337,10 @@ class Worker:
             else:
                 culprit = None
             self._waiting.extendleft(reversed(open_requests))
-        if culprit is not None:
+            divided = culprit is not None and self._suspects.divide(culprit)
+            if culprit is not None and divided:
+                self._waiting.extendleft(reversed(self._divisions.parts(culprit)))
+        if culprit is not None and not divided:
             self._report(culprit, self._watch.status, cause)
 
     def _refuse(self, cause: str) -> None:
@@ -393,4 +380,4 @@ class Worker:
 
     def _report(self, request: Request, status: str, message: str) -> None:
         outcomes = {quantity: {"status": status, "message": message} for quantity in request.quantities}
-        self._messages.put(Answer(self.subject.name, request, outcomes, {}, {}))
+        self._deliver(Answer(self.subject.name, request, outcomes, {}, {}))
