@@ -366,7 +366,8 @@ class Worker:
             remaining = [*self._sent, *self._waiting]
             self._sent.clear()
             self._waiting.clear()
-        position = 0 if remaining else 1  # only what a process had, or was to have, died with it
+        # Only what a process had, or was to have, died with it: also what comes after a start that failed.
+        position = 0 if remaining or not self._answered else 1
         while True:  # Whatever is submitted from here on is answered alike.
             for request in remaining:
                 self._report(request, *outcome(position))
