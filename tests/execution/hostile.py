@@ -240,6 +240,9 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "dies where the composed one is compiled": lambda worker, header, value: (
         os.abort() if "composed" in header["formulations"] else worker.answer(header, value)
     ),
+    "dies of the gradient": lambda worker, header, value: (
+        os.abort() if "gradient:x" in header["quantities"] else worker.answer(header, value)
+    ),
     "slow": lambda worker, header, value: (time.sleep(0.05), worker.answer(header, value)),
     "needs much memory": lambda worker, header, value: worker.answer(
         header, np.ones(1 << 28)[:3] * 0 + value
@@ -248,7 +251,13 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "is uninstalled": lambda worker, *_: (os.unlink(__file__), die(worker, 9)),
 }
 ALWAYS = frozenset(
-    {"slow", "dies on every check", "dies between checks", "dies where the composed one is compiled"}
+    {
+        "slow",
+        "dies on every check",
+        "dies between checks",
+        "dies of the gradient",
+        "dies where the composed one is compiled",
+    }
 )
 START: dict[str, Callable[[Worker], Any]] = {
     "dies where the composed one is compiled": lambda worker: (

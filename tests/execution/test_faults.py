@@ -254,3 +254,16 @@ def _leave_nothing(folder: Path) -> None:
             os.kill(int(marker.read_text()), signal.SIGKILL)
         except ProcessLookupError:
             pass  # It went with its group.
+
+
+def test_a_death_costs_the_quantity_that_it_comes_from(tmp_path: Path) -> None:
+    """Value and gradient are asked together, and one by one once that has killed a process twice."""
+    file = written(tmp_path / "cases.yaml", range(3), "[functional]")
+    file.write_text(file.read_text().replace("quantities: [value]", "quantities: [value, gradient]"))
+    run(file, tmp_path, "dies of the gradient")
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    verdicts = {(row["quantity"], row["verdict"]) for row in rows}
+    assert {quantity for quantity, verdict in verdicts if verdict == "crashed"} == {"gradient:x"}
+    assert len(rows) == 6
+    assert {row["conforms"] for row in rows if row["quantity"] == "value"} == {"True"}
