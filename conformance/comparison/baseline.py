@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from conformance.comparison.changes import CHECK, RELATION
 from conformance.comparison.difference import Difference, diff
+from conformance.comparison.joined_runs import CHECK, RELATION
 from conformance.errors import RunError
 from conformance.results import loading
 from conformance.results.run import Run

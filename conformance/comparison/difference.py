@@ -11,8 +11,8 @@ from typing import Literal
 import pandas as pd
 
 from conformance.comparison import changed_elements, files
-from conformance.comparison.changes import CHANGES, changed_rows
 from conformance.comparison.circumstances import warnings_about
+from conformance.comparison.joined_runs import CHANGES, changed_rows
 from conformance.comparison.subject_matching import Pair, pair
 from conformance.errors import RunError
 from conformance.results import loading
@@ -28,8 +28,8 @@ class Difference:
     """What changed between two runs.
 
     Attributes:
-        frame: One row a check and a relation (columns: `conformance.comparison.changes.COLUMNS`), what asks
-            for attention first.
+        frame: One row a check and a relation (columns: `joined_runs.COLUMNS`), what asks for
+            attention first.
         old: The earlier run.
         new: The later run.
         pairs: The subjects that were compared.

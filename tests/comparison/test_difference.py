@@ -12,9 +12,9 @@ from rich.console import Console
 from runs import check, relation, run
 
 from conformance.cli import cli
-from conformance.comparison.changes import CHANGES
 from conformance.comparison.difference import Difference, Removed, diff
 from conformance.comparison.files import grouped, terminal
+from conformance.comparison.joined_runs import CHANGES
 from conformance.comparison.subject_matching import pair
 from conformance.errors import RunError
 from conformance.results.loading import load
