@@ -203,4 +203,4 @@ def test_pytest_loads_the_plugin_once_where_both_name_it(installed: Path, tmp_pa
     both = run_beside(installed, tmp_path, *arguments)
     for ran in (alone, both):
         assert ran.returncode == 0, ran.stderr
-        assert ran.stdout.count("--subject") == 1
+        assert len(re.findall(r"^ *--subject\b", ran.stdout, re.MULTILINE)) == 1

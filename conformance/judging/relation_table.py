@@ -137,8 +137,11 @@ class RelationTable:
         for result in self._identities.add(group.case, group.dtype, quantity, observed, reference):
             sides = result.formulation, result.formulation
             row = _measured_row(group, quantity, result.subject, result.relation, sides, result.distance)
-            row |= {"case": result.case.id, "source": result.case.source}
-            self.rows.add([row | {"message": f"with {result.other}"}])
+            # The row is the stating case's, whichever of the two has been judged last.
+            stating = OPERATIONS[result.case.operation]
+            row |= {"case": result.case.id, "source": result.case.source, "operation": stating.name}
+            row |= {"textbook": result.formulation in stating.textbook, "message": f"with {result.other}"}
+            self.rows.add([row])
 
     def _relate_row_sums(
         self, group: Group, quantity: str, observations: Sequence[Observation], reference: Reference

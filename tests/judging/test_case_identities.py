@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import conformance
+from conformance.cases.discovery import corpus
 from conformance.cases.loader import load_cases
 from conformance.cases.models import Equals
 from conformance.errors import CaseError
@@ -104,3 +105,12 @@ def test_an_identity_with_a_case_that_is_not_there_is_a_fault(tmp_path: Path) ->
     path = write(tmp_path, "bass")
     with pytest.raises(CaseError, match=r"cases.yaml:14:20: equals: no case 'bass' in this file.*base"):
         load_cases([path])
+
+
+def test_an_identity_between_operations_is_that_of_the_stating_case() -> None:
+    """Whichever of the two cases is judged last: here the other one."""
+    run = conformance.run([corpus() / "identities" / "losses.yaml"], subjects=["numpy"])
+    relations = run.relations()
+    binary = relations[relations["relation"] == "two-class cross_entropy = BCE of the difference"]
+    assert set(binary["case"]) == {"cross-entropy-as-binary"}
+    assert set(binary["operation"]) == {"cross_entropy"}
