@@ -24,12 +24,12 @@ class Suspects:
         return request.group.program in self._fatal
 
     def divide(self, request: Request) -> bool:
-        """Whether a request's quantities must be asked one by one: together they killed a process twice.
+        """Whether a request's quantities must be asked one by one: a process has died of them together.
 
         A user who asks for the value alone gets it where only the gradient is fatal.
         """
         fatal = self._fatal.get(request.group.program, ())
-        return len(request.quantities) > 1 and request.formulation in fatal
+        return len(request.quantities) > 1 and (request.attempts > 0 or request.formulation in fatal)
 
     def convict(self, request: Request, timed_out: bool) -> bool:
         """Whether the death that came while a request was the oldest is its verdict; else it is tried again.

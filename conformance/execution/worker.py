@@ -337,7 +337,7 @@ class Worker:
             else:
                 culprit = None
             self._waiting.extendleft(reversed(open_requests))
-            divided = culprit is not None and self._suspects.divide(culprit)
+            divided = culprit is not None and not timed_out and self._suspects.divide(culprit)
             if culprit is not None and divided:
                 self._waiting.extendleft(reversed(self._divisions.parts(culprit)))
         if culprit is not None and not divided:
