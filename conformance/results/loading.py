@@ -66,7 +66,10 @@ def load(
         raise RunError(sanitize.text(" ".join(str(error).split()))) from None
     environment = sanitize.plain(run.environment)
     subjects = {name: sanitize.hello(header) for name, header in environment.get("subjects", {}).items()}
-    run.environment = {**environment, "subjects": subjects}
+    # Its keys are whole reasons, which the column `known` has too: longer than names may be.
+    conditions = run.environment.get("kernel_deviations", {}).items()
+    whole = {sanitize.text(reason): sanitize.text(condition) for reason, condition in conditions}
+    run.environment = {**environment, "subjects": subjects, "kernel_deviations": whole}
     return run
 
 

@@ -46,6 +46,13 @@ def refused(folder: Path) -> str:
 
 
 class TestEnvironment:
+    def test_the_conditions_of_known_deviations_keep_their_whole_reasons(self, stored: Path) -> None:
+        """The page joins them with the column `known`: none may be cut as a name is."""
+        path, reason = stored / "run.json", "the reason " * 40
+        environment = json.loads(path.read_text())
+        path.write_text(json.dumps({**environment, "kernel_deviations": {reason: "kernels onednn"}}))
+        assert load(stored).environment["kernel_deviations"] == {reason: "kernels onednn"}
+
     @pytest.mark.parametrize(
         ("place", "value", "message"),
         [
