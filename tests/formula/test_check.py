@@ -17,12 +17,10 @@ from conformance.checking.report import sentence
 from conformance.errors import ConformanceError, RunError
 from conformance.operations import OPERATIONS
 from conformance.operations.formula.graph import FormulaError
-from conformance.subjects.subject import installed
 
 HERE = Path(__file__).parent
 FORMULA = f"{HERE / 'poly_formula.py'}:poly_cross_entropy"
 FUNCTION = f"{HERE / 'poly_torch.py'}:right"
-needs_torch = pytest.mark.skipif(not installed("torch"), reason="without PyTorch")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +41,6 @@ def processor_seconds() -> float:
     return sum(item.ru_utime + item.ru_stime for item in used)
 
 
-@needs_torch
 def test_a_right_loss_is_judged_in_four_dtypes_in_a_minute(tmp_path: Path) -> None:
     before = processor_seconds()
     run = check("right", (), tmp_path / "run")
@@ -59,7 +56,6 @@ def test_a_right_loss_is_judged_in_four_dtypes_in_a_minute(tmp_path: Path) -> No
     assert json.loads((tmp_path / "run" / "run.json").read_text())["complete"]
 
 
-@needs_torch
 @pytest.mark.parametrize(
     ("name", "says"),
     [

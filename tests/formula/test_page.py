@@ -12,12 +12,9 @@ import conformance
 from conformance.checking.check_run import CheckRun
 from conformance.checking.report import sentence
 from conformance.operations import OPERATIONS
-from conformance.subjects.subject import installed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formulas.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"as `(\w+\.py)`[^\n]*\n\n```python\n(.*?)```", PAGE, re.DOTALL))
-
-pytestmark = pytest.mark.skipif(not installed("torch"), reason="without PyTorch")
 
 
 @pytest.fixture(autouse=True)

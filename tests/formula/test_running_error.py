@@ -37,6 +37,10 @@ def product(hidden: Node, head: Node) -> Node:
     return m.logsumexp(hidden @ m.transpose(head))
 
 
+#: The ten but one_hot, which has labels alone: nothing is rounded there.
+OF_NUMBERS = [operation for name, operation in TEN.items() if name != "one_hot"]
+
+
 def inputs(operation: FormulaOperation, rng: np.random.Generator, dtype: str) -> dict[str, Any]:
     scale = 10 ** rng.uniform(-2, 2)
     made: dict[str, Any] = {}
@@ -52,10 +56,8 @@ def inputs(operation: FormulaOperation, rng: np.random.Generator, dtype: str) ->
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("operation", [focal, poly, product, *TEN.values()], ids=lambda item: item.name)
+@pytest.mark.parametrize("operation", [focal, poly, product, *OF_NUMBERS], ids=lambda item: item.name)
 def test_the_reference_stays_within(operation: FormulaOperation, dtype: str, monkeypatch: Any) -> None:
-    if operation.name == "one_hot":
-        pytest.skip("without a floating input")
     monkeypatch.setitem(OPERATIONS, "judged", operation)
     rng = np.random.default_rng(11)
     for _ in range(40):
