@@ -14,7 +14,7 @@ from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.errors import ConformanceError
 from conformance.judging.references import References
-from conformance.plan.requests import Group, on_the_wire
+from conformance.plan.groups import Group, on_the_wire
 from conformance.results.observation_store import Observations, changed_most, hexadecimal
 from conformance.results.run import Run
 

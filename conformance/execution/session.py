@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from conformance.judging.breakpoints import Searches
     from conformance.judging.collector import Collector
     from conformance.judging.references import References
-    from conformance.plan.requests import Group, Plan, Request, Wanted
+    from conformance.plan.groups import Group
+    from conformance.plan.requests import Plan, Request, Wanted
     from conformance.results.run import Run
 
 #: Messages that are journalled in one write.

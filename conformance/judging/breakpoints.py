@@ -21,7 +21,8 @@ from conformance.judging.formulation_relations import allowed_distances, element
 from conformance.judging.observation import Observation, digits, embed
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan.events import Answer
-from conformance.plan.requests import Group, Request
+from conformance.plan.groups import Group
+from conformance.plan.requests import Request
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -27,7 +27,8 @@ from conformance.judging.relation_table import RelationTable
 from conformance.judging.verdict import Judgement
 from conformance.operations import OPERATIONS, Reference
 from conformance.plan.events import Answer, message_bytes
-from conformance.plan.requests import Group, Plan
+from conformance.plan.groups import Group
+from conformance.plan.requests import Plan
 from conformance.results import run
 from conformance.results.row_buffers import Row, Table
 from conformance.subjects.subject import Subject, parse

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.operations import OPERATIONS, Call, Reference, references
-from conformance.plan.requests import Group
+from conformance.plan.groups import Group
 
 #: Elements of exact values that are held before the answers that need them are there.
 MAX_ELEMENTS_AHEAD = 1 << 18

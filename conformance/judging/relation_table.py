@@ -21,7 +21,7 @@ from conformance.judging.formulation_relations import (
 from conformance.judging.observation import Observation, distinct_values
 from conformance.judging.row_sums import row_sums
 from conformance.operations import OPERATIONS, Operation, Reference, Relation
-from conformance.plan.requests import Group
+from conformance.plan.groups import Group
 from conformance.results import run
 from conformance.results.row_buffers import Row, Table
 

@@ -10,7 +10,7 @@ import pytest
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
-from conformance.plan.requests import Group
+from conformance.plan.groups import Group
 
 TEXT = """source: tests
 cases:

@@ -15,7 +15,8 @@ from conformance.cases.loader import load_cases
 from conformance.execution import session, worker_group
 from conformance.execution.worker import Worker
 from conformance.execution.worker_group import WorkerGroup, compiles
-from conformance.plan.requests import Group, Request
+from conformance.plan.groups import Group
+from conformance.plan.requests import Request
 from conformance.results.run import Run
 from conformance.subjects.subject import parse
 

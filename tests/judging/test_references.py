@@ -13,7 +13,7 @@ from conformance.judging import references
 from conformance.judging.references import References
 from conformance.operations import Reference, reference
 from conformance.plan import requests
-from conformance.plan.requests import Group
+from conformance.plan.groups import Group
 
 #: Among others a value that 128 bits do not settle, digits below float64's range, and no elements at all.
 FILE = """\
