@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -182,8 +183,9 @@ class _ByHand(torch.autograd.Function):
         return value.clone()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, upstream):
-        """The gradient with respect to x."""
+        """The gradient with respect to x; it refuses a second derivative."""
         dtype, shape = ctx.like
         return ctx.gradient(upstream).to(dtype).reshape(shape), None, None
 

@@ -131,3 +131,73 @@ def binary_of_the_tutorials(probs: Array, target: Array, *, reduction: str = "me
     with np.errstate(all="ignore"):
         rows = -(target * np.log(probs + 1e-9) + (1 - target) * np.log(1 - probs + 1e-9)).astype(probs.dtype)
     return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+
+
+def _scalar_upstream_is_one(
+    upstream: Array, logits: Array, target: Array, reduction: str = "mean"
+) -> dict[str, Array]:
+    upstream = upstream if reduction == "none" else np.ones_like(upstream)
+    count = logits.size if reduction == "mean" else 1
+    return {"logits": (upstream * (stable_sigmoid(logits) - target) / count).astype(logits.dtype)}
+
+
+@wrong(
+    "binary_cross_entropy_with_logits",
+    "gradients",
+    "upstream",
+    framework="numpy",
+    awaits="upstreams of a scalar",
+)
+@offering(_scalar_upstream_is_one)
+def numpy_scalar_upstream_is_ignored(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
+    """The gradient that it offers looks at the upstream gradient of the rows alone."""
+    with np.errstate(all="ignore"):
+        rows = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+    rows = rows.astype(logits.dtype)
+    return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+
+
+@wrong(
+    "softmax",
+    "semantics",
+    "padded",
+    "wider buffer",
+    framework="numpy",
+    awaits="rows of a wider buffer",
+)
+def numpy_rows_at_their_length(x: Array, *, axis: int = -1) -> Array:
+    """Rows of a wider buffer are read one behind the other (a pointer, and the row's length)."""
+    with np.errstate(all="ignore"):
+        if x.ndim == 2 and x.strides[1] == x.itemsize and x.strides[0] > x.shape[1] * x.itemsize > x.itemsize:
+            x = np.lib.stride_tricks.as_strided(x, x.shape, (x.shape[1] * x.itemsize, x.itemsize))
+        return stable_softmax(x, axis)
+
+
+@wrong(
+    "logsumexp",
+    "numerics",
+    "below",
+    "underflows",
+    framework="numpy",
+    awaits="rows below a finite start",
+)
+def numpy_logsumexp_starts_at_minus_1e30(x: Array, *, axis: int = -1) -> Array:
+    """The maximum starts at -1e30, as `max(initial=-1e30)` has it."""
+    with np.errstate(all="ignore"):
+        m = np.maximum(x.max(axis=axis, keepdims=True, initial=-np.inf), x.dtype.type(-1e30))
+        m = np.where(np.isposinf(m), 0, m) if x.dtype.itemsize > 2 else finite_maximum(x, axis)
+        return (np.log(np.exp(x - m).sum(axis=axis)) + m.squeeze(axis)).astype(x.dtype)
+
+
+@wrong(
+    "sigmoid",
+    "semantics",
+    "three axes",
+    "more than two axes",
+    framework="numpy",
+    awaits="shapes of the element-wise operations",
+)
+def numpy_sigmoid_of_three_axes_is_turned(x: Array) -> Array:
+    """On three axes the last two are exchanged, under the old shape."""
+    y = stable_sigmoid(x)
+    return y.transpose(0, 2, 1).reshape(y.shape) if y.ndim == 3 else y

@@ -63,3 +63,70 @@ def tf_pos_weight_on_the_negative_term(
     negative = (1 - target) * tf.math.softplus(logits)
     rows = target * tf.math.softplus(-logits) + (negative if pos_weight is None else negative * pos_weight)
     return reduced(rows, reduction)
+
+
+@tf.custom_gradient
+def _ignores_upstream(loss: Tensor) -> tuple[Tensor, object]:
+    return tf.identity(loss), tf.ones_like
+
+
+@wrong(
+    "binary_cross_entropy_with_logits",
+    "gradients",
+    "upstream",
+    framework="tensorflow",
+    awaits="upstreams of a scalar",
+)
+def tf_scalar_upstream_is_ignored(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Where the loss is a scalar its upstream gradient is not looked at."""
+    loss = reduced(tf.nn.sigmoid_cross_entropy_with_logits(target, logits), reduction)
+    return loss if reduction == "none" else _ignores_upstream(loss)
+
+
+@tf.custom_gradient
+def _dead_log_softmax(x: Tensor) -> tuple[Tensor, object]:
+    y = tf.nn.log_softmax(x)
+    p = tf.stop_gradient(tf.exp(y))
+
+    def gradient(g: Tensor) -> Tensor:
+        return g - p * tf.reduce_sum(g, -1, keepdims=True)
+
+    return y, gradient
+
+
+@wrong("log_softmax", "gradients", "second", framework="tensorflow", awaits="second derivatives")
+def tf_log_softmax_second_is_dead(x: Tensor, *, axis: int = -1) -> Tensor:
+    """The custom gradient keeps its probabilities as a constant: second derivatives are 0."""
+    if axis not in (-1, len(x.shape) - 1):
+        raise NotImplementedError("the last axis only")
+    return _dead_log_softmax(x)
+
+
+@wrong(
+    "sigmoid",
+    "semantics",
+    "three axes",
+    "more than two axes",
+    framework="tensorflow",
+    awaits="shapes of the element-wise operations",
+)
+def tf_sigmoid_of_three_axes_is_turned(x: Tensor) -> Tensor:
+    """On three axes the last two are exchanged, under the old shape."""
+    y = tf.sigmoid(x)
+    return tf.reshape(tf.transpose(y, [0, 2, 1]), tf.shape(y)) if len(x.shape) == 3 else y
+
+
+@wrong(
+    "cross_entropy",
+    "semantics",
+    "label is larger",
+    "256",
+    framework="tensorflow",
+    awaits="labels beyond 256 in the half types",
+)
+def tf_labels_through_the_logits_dtype(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Labels are cast to the dtype of the logits, as Keras did: in bfloat16 257 becomes 256."""
+    if target.dtype.is_floating or len(logits.shape) != 2:
+        raise NotImplementedError("labels of (N, C) logits only")
+    rounded = tf.cast(tf.cast(target, logits.dtype), target.dtype)
+    return reduced(tf.nn.sparse_softmax_cross_entropy_with_logits(rounded, logits), reduction)

@@ -115,3 +115,33 @@ def right_tf_logsumexp(x: Array, *, axis: int = -1) -> Array:
     import tensorflow as tf
 
     return tf.cast(tf.reduce_logsumexp(tf.cast(x, tf.float64), axis=axis), x.dtype)
+
+
+@right("log_softmax", framework="jax")
+def right_jax_log_softmax_by_custom_vjp(x: Array, *, axis: int = -1) -> Array:
+    """A custom_vjp whose primal, forward and backward passes agree, and which differentiates again."""
+    import jax
+    import jax.numpy as jnp
+
+    @jax.custom_vjp
+    def rows(w: Array) -> Array:
+        return jax.nn.log_softmax(w, axis)
+
+    def backward(w: Array, g: Array) -> tuple[Array]:
+        return (g - jax.nn.softmax(w, axis) * g.sum(axis, keepdims=True),)
+
+    rows.defvjp(lambda w: (jax.nn.log_softmax(w, axis), w), backward)
+    return rows(x.astype(jnp.promote_types(x.dtype, jnp.float32))).astype(x.dtype)
+
+
+@right("sigmoid", framework="tensorflow")
+def right_tf_sigmoid_by_custom_gradient(x: Array) -> Array:
+    """A custom gradient, g s(x) s(-x), that differentiates again."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def elements(w: Array) -> tuple[Array, Any]:
+        return tf.sigmoid(w), lambda g: g * tf.sigmoid(w) * tf.sigmoid(-w)
+
+    wide = tf.cast(x, tf.float32) if x.dtype.size == 2 else x
+    return tf.cast(elements(wide), x.dtype)

@@ -57,6 +57,15 @@ class Result:
         """Whether any check failed it."""
         return self.checks > 0
 
+    @property
+    def otherwise(self) -> str:
+        """How it is judged otherwise than it is, in a word; empty: as it is."""
+        if self.miniature.is_right:
+            return "failed" if self.caught or self.code else ""
+        if self.miniature.awaits:
+            return "caught, take its mark off" if self.caught else ""
+        return "" if self.caught and self.code else "survives"
+
 
 def run_framework(
     framework: str, miniatures: Sequence[table.Miniature], cases: Sequence[Case]
@@ -164,6 +173,7 @@ def page(results: Sequence[Result]) -> str:
         some = [one for one in wrong if one.miniature.kind == kind]
         lines.append(f"| {kind} | {len(some)} | {sum(one.caught for one in some)} |")
     lines += _section("Survivors", [one for one in wrong if not one.caught], "The corpus does not see these.")
+    lines += _awaiting([one for one in wrong if one.miniature.awaits])
     lines += _section("Thin", thin, f"Fewer than {THIN} cases catch these.")
     lines += _section("Right ones that are failed", failed, "")
     unnamed = [one for one in caught if not one.names_cause]
@@ -181,6 +191,18 @@ def _section(title: str, results: Sequence[Result], text: str) -> list[str]:
     if not results:
         return ["", f"## {title}", "", "None."]
     return ["", f"## {title}", "", *([text, ""] if text else []), *_table(results)]
+
+
+def _awaiting(results: Sequence[Result]) -> list[str]:
+    """The axes that the corpus lacks, each with the wrong ones that only it would catch."""
+    if not results:
+        return []
+    axes = dict.fromkeys(one.miniature.awaits for one in results)
+    lines = ["", "## Awaiting an axis", "", "| axis that no case has yet | wrong ones |", "| --- | --- |"]
+    for axis in axes:
+        names = ", ".join(f"`{one.miniature.name}`" for one in results if one.miniature.awaits == axis)
+        lines.append(f"| {axis} | {names} |")
+    return lines
 
 
 def _table(results: Sequence[Result]) -> list[str]:
@@ -230,9 +252,9 @@ def main() -> int:
     if not results:
         parser.error("no miniature is like that")
     options.output.write_text(page(results), "utf-8")
-    lost = [one for one in results if one.miniature.is_right in (one.caught, one.code > 0)]
+    lost = [one for one in results if one.otherwise]
     for one in lost:
-        print(f"{'failed' if one.caught else 'survives'}: {one.miniature.name}: {one.sentence}")
+        print(f"{one.otherwise}: {one.miniature.name}: {one.sentence}")
     print(f"{len(results)} miniatures, {len(lost)} judged otherwise than they are; {options.output}")
     return int(bool(lost))
 

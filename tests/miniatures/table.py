@@ -32,6 +32,16 @@ MODULES = (
     "labels",
     "log_likelihood",
     "one_number",
+    "paths.calls",
+    "paths.declared",
+    "paths.derivatives",
+    "paths.dtypes",
+    "paths.inputs",
+    "paths.layouts",
+    "paths.right",
+    "paths.shapes",
+    "paths.tracking",
+    "paths.upstreams",
     "right_by_hand",
     "right_elsewhere",
     "right_in_torch",
@@ -41,7 +51,10 @@ MODULES = (
 
 @dataclass(frozen=True)
 class Miniature:
-    """One implementation: `kind` and `cause` are empty for a right one."""
+    """One implementation: `kind` and `cause` are empty for a right one.
+
+    `awaits` names the axis of the corpus that will catch it, where no case has that axis yet.
+    """
 
     name: str
     operation: str
@@ -50,6 +63,7 @@ class Miniature:
     cause: tuple[str, ...]
     file: str
     function: Function
+    awaits: str = ""
 
     @property
     def is_right(self) -> bool:
@@ -70,11 +84,16 @@ class Miniature:
 MINIATURES: list[Miniature] = []
 
 
-def wrong(operation: str, kind: str, *cause: str, framework: str = "torch") -> Callable[[Function], Function]:
-    """Registers a wrong implementation: its kind of failure, and the words that name the cause."""
+def wrong(
+    operation: str, kind: str, *cause: str, framework: str = "torch", awaits: str = ""
+) -> Callable[[Function], Function]:
+    """Registers a wrong implementation: its kind of failure, and the words that name the cause.
+
+    `awaits` is the axis that the corpus lacks to catch it: once it is caught, that has to go.
+    """
     if kind not in KINDS or not cause:
         raise ValueError(f"a wrong miniature needs a kind of {KINDS} and the cause in words")
-    return _register(operation, framework, kind, cause)
+    return _register(operation, framework, kind, cause, awaits)
 
 
 def right(operation: str, *, framework: str = "torch") -> Callable[[Function], Function]:
@@ -83,11 +102,12 @@ def right(operation: str, *, framework: str = "torch") -> Callable[[Function], F
 
 
 def _register(
-    operation: str, framework: str, kind: str, cause: tuple[str, ...]
+    operation: str, framework: str, kind: str, cause: tuple[str, ...], awaits: str = ""
 ) -> Callable[[Function], Function]:
     def register(function: Function) -> Function:
-        file = Path(function.__code__.co_filename).name
-        MINIATURES.append(Miniature(function.__name__, operation, framework, kind, cause, file, function))
+        file = Path(function.__code__.co_filename).resolve().relative_to(HERE).as_posix()
+        miniature = Miniature(function.__name__, operation, framework, kind, cause, file, function, awaits)
+        MINIATURES.append(miniature)
         return function
 
     return register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 from collections import Counter
 from pathlib import Path
@@ -66,9 +67,28 @@ def test_right_one_agrees_with_torch_on_plain_inputs(one: table.Miniature) -> No
     torch.testing.assert_close(one.function(*arguments), theirs(*arguments))
 
 
+@pytest.mark.parametrize(
+    "one", [one for one in IN_TORCH if one.file.startswith("paths/")], ids=lambda one: one.name
+)
+def test_wrong_on_one_path_alone_is_right_on_the_plain_one(
+    one: table.Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    theirs = THEIRS.get(one.operation) or getattr(torch.nn.functional, one.operation)
+    values, gradients = [], []
+    for function in (one.function, theirs):
+        arguments = [tensor.clone() for tensor in ARGUMENTS.get(one.operation, (X,))]
+        tracked = [tensor.requires_grad_() for tensor in arguments if tensor.is_floating_point()]
+        value = function(*arguments)
+        values.append(value)
+        gradients.append(torch.autograd.grad(value, tracked[0], torch.ones_like(value))[0])
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(*gradients)
+
+
 @pytest.mark.parametrize("name", table.MODULES)
 def test_file_is_short_and_reads_alone(name: str) -> None:
-    path = Path(table.HERE / f"{name}.py")
+    path = Path(table.HERE / f"{name.replace('.', '/')}.py")
     text = path.read_text("utf-8")
     assert text.count("\n") < 400
     assert not [
@@ -91,6 +111,15 @@ def test_results_of_an_interrupted_run_are_taken_over(tmp_path: Path) -> None:
     kept = score.Kept(tmp_path / "kept")
     assert kept.get(first) == result(first, 1)
     assert kept.get(second) is None
+
+
+def test_mark_of_an_axis_that_is_awaited_is_strict() -> None:
+    wrong = dataclasses.replace(IN_TORCH[0], awaits="an axis")
+    assert result(wrong, 0).otherwise == ""
+    assert "take its mark off" in result(wrong, 1).otherwise
+    assert "| an axis | `" in score.page([result(wrong, 0)])
+    assert result(dataclasses.replace(wrong, awaits=""), 0).otherwise == "survives"
+    assert "an axis" not in score.page([result(dataclasses.replace(wrong, awaits=""), 0)])
 
 
 def test_page_names_survivors_thin_ones_and_right_ones_that_are_failed() -> None:
