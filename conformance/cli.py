@@ -30,6 +30,7 @@ from conformance.cli_options import (
     selection,
 )
 from conformance.cli_output import console, count, finish, finish_difference, progress
+from conformance.commands.coverage import coverage
 from conformance.errors import CaseError, ConformanceError
 
 if TYPE_CHECKING:
@@ -330,6 +331,9 @@ def schema(kind: str) -> None:
         "subjects": subjects_file.schema,
     }
     click.echo(json.dumps(schemas[kind](), indent=2, sort_keys=True))
+
+
+cli.add_command(coverage)
 
 
 class _Interrupted(BaseException):
