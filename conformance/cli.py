@@ -212,6 +212,7 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
     "--framework", "-f", help="torch, tensorflow, jax or numpy; default: the one that its file imports."
 )
 @click.option("--mode", help="One of the framework's modes, as compile.")
+@click.option("--returns", metavar="INDEX", help="Which of several results is the loss: 0, or a dict's key.")
 @click.option("--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype.")
 @click.option("--tag", "-t", "tags", multiple=True, help="Only cases with this tag; `large` runs only so.")
 @click.option("--path", "paths", multiple=True, help="Case files to run; default: the suite's corpus.")

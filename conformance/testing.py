@@ -76,6 +76,7 @@ def checks(
     *,
     framework: str | None = None,
     mode: str | None = None,
+    returns: int | str | None = None,
     dtypes: Sequence[str] = (),
     strict: bool = False,
     paths: Sequence[str | Path] = (),
@@ -94,6 +95,8 @@ def checks(
         operation: The name of an operation, as ``cross_entropy``.
         framework: ``torch``, ``tensorflow``, ``jax`` or ``numpy``; None: the one that its file imports.
         mode: One of the framework's modes, as ``compile``; None: its default.
+        returns: Which of several results of the function is the loss: an index, or a key; None: it returns
+            one.
         dtypes: Only these dtypes; none: all.
         strict: Whether what the framework's own function fails alike fails, too.
         paths: Case files or folders; none: the suite's own corpus.
@@ -120,6 +123,7 @@ def checks(
             operation,
             framework=framework,
             mode=mode,
+            returns=returns,
             dtypes=dtypes,
             strict=strict,
             paths=paths,

@@ -26,7 +26,7 @@ def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> in
         chosen = options.parse(arguments)
         adapter = make_adapter(chosen.framework, chosen.mode, chosen.device)
         if chosen.function:
-            adapter.adopt(load_function(chosen.function), chosen.operation)
+            adapter.adopt(load_function(chosen.function, chosen.returns), chosen.operation)
         header = hello(adapter)
         if chosen.variant:
             header["variant"] = chosen.variant

@@ -27,6 +27,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--device")
     parser.add_argument("--function", metavar="FILE_OR_MODULE:NAME", help="takes the place of `functional`")
     parser.add_argument("--operation", help="the operation that the function carries out")
+    parser.add_argument("--returns", help="which of several results of the function is the loss")
     options = parser.parse_args(arguments)
     if bool(options.function) != bool(options.operation):
         parser.error("--function and --operation go together")

@@ -11,6 +11,7 @@ import numpy as np
 
 from .base import FLOWS, Adapter, Array, Call, Tensor
 from .bfloat16 import cast
+from .user_call import MISFIT, misfit_of
 
 GRADIENT = "gradient:"
 SECOND = "second:"
@@ -52,6 +53,9 @@ def answer(adapter: Adapter, request: Header, arrays: Arrays, warned: List[str])
 
 def failure(adapter: Adapter, error: Exception) -> Header:
     """The outcome that an error is: what the framework lacks is `unsupported`, all else `raised`."""
+    misfit = misfit_of(adapter.users_function, error)
+    if misfit:
+        return {"status": "raised", "error": MISFIT, "message": misfit[:MAX_MESSAGE_CHARACTERS]}
     try:
         message = COLOUR_CODES.sub("", str(error))[:MAX_MESSAGE_CHARACTERS]
     except Exception as second_error:  # in the error's own message
@@ -84,6 +88,8 @@ def _observe(
             _observe(adapter, call, request, arrays, [quantity], outcomes, results)
         return
     results.update(returned)
+    if adapter.users_function is not None:
+        adapter.users_function.answered = True  # type: ignore[attr-defined]
     outcome: Header = {"status": "returned"}
     if overwritten:
         outcome["overwritten"] = overwritten

@@ -1,7 +1,7 @@
 """Worker process: one framework, frames of requests in, frames of responses out.
 
     python .../adapters/serve.py FRAMEWORK [--mode M] [--variant V] [--device D]
-                                 [--function FILE_OR_MODULE:NAME --operation OP]
+                                 [--function FILE_OR_MODULE:NAME --operation OP [--returns INDEX_OR_KEY]]
 
 Requests come on the standard input, responses go to the standard output (see protocol.py), a hello frame
 first. The framework may print what it likes: its standard output is the worker's standard error. Exit code

@@ -8,16 +8,18 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any, Optional
 
-from .base import Unavailable
+from .base import Function, Unavailable
+from .user_call import fitted
 
 
-def load_function(name: str) -> Callable[..., Any]:
+def load_function(name: str, returns: Optional[str] = None) -> Function:
     """The function of a name; a file is imported with its folder on ``sys.path``, a module with the current.
 
     Args:
         name: ``FILE_OR_MODULE:NAME``, where NAME may be dotted.
+        returns: Which of several results is the loss, an index or a key; None: there is one result.
 
     Raises:
         Unavailable: There is none; in one line.
@@ -33,7 +35,10 @@ def load_function(name: str) -> Callable[..., Any]:
         value = getattr(value, part, None)
     if not callable(value):
         raise Unavailable("{} has no function {}".format(source, path))
-    return value  # type: ignore[no-any-return]
+    try:
+        return fitted(value, path, returns)
+    except Exception as error:  # as above: a class is built
+        raise Unavailable("{} cannot be made: {}: {}".format(path, type(error).__name__, error)) from error
 
 
 def _is_file(source: str) -> bool:

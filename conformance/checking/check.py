@@ -15,6 +15,7 @@ from conformance.cases.loader import load_cases
 from conformance.checking import invalid_calls, unsteady
 from conformance.checking.check_run import CheckRun, records
 from conformance.checking.control import COMPOSED, control_rows, inherit, is_legacy, refuse
+from conformance.checking.first_call import FirstCall
 from conformance.checking.formula_control import REFERENCE, reference_rows
 from conformance.checking.formula_module import Formula, formula_cases, formula_operation
 from conformance.checking.report import markdown, program, verdict
@@ -40,6 +41,7 @@ def check(
     formula: Formula | None = None,
     framework: str | None = None,
     mode: str | None = None,
+    returns: int | str | None = None,
     dtypes: Sequence[str] = (),
     output: str | Path | None = None,
     strict: bool = False,
@@ -65,6 +67,8 @@ def check(
         framework: ``torch``, ``tensorflow``, ``jax`` or ``numpy``; None: the one that the function's file
             imports.
         mode: One of the framework's modes, as ``compile``; None: its default.
+        returns: Which of several results of the function is the loss: an index, or a key; None: it returns
+            one.
         dtypes: Among ``float16``, ``bfloat16``, ``float32``, ``float64``; none: all.
         output: The directory that receives the run's files; None: nothing is written.
         strict: Whether to count what the framework's own function fails alike.
@@ -80,7 +84,7 @@ def check(
         The run; its `exit_code` is 0 where the function conforms.
 
     Raises:
-        SubjectError: There is no such function or framework, or it cannot be started.
+        SubjectError: There is no such function or framework, it cannot be started, or no call fits it.
         RunError: There is no such operation, formula or policy; no case is left; or `output` cannot be
             written.
         FormulaError: The formula's text is wrong: a line ``file:line: ...``, before any worker starts.
@@ -93,7 +97,8 @@ def check(
     operation = operation if of_formula is None else of_formula.name
     if operation not in OPERATIONS:
         raise RunError(f"--operation {operation}: {no_operation(operation)}")
-    user, control = subjects(function, operation, framework, mode)
+    which = None if returns is None else str(returns)
+    user, control = subjects(function, operation, framework, mode, which)
     if of_formula is None:
         loaded, left_out = load_cases([Path(path) for path in paths] or None, known=known), 0
     else:
@@ -135,7 +140,7 @@ def check(
         tags=tags,
         output=output,
         limit=limit,
-        progress=progress,
+        progress=FirstCall(user.name, progress),
         cases=cases,
         under_test=[user, control] if of_formula is None else [user],
         wanted=lambda subject, case, dtype, formulation, quantity: (
@@ -224,6 +229,7 @@ def judged(
         invalid_calls=invalid_calls.spelt(mild, by_id) if invalid == "report" else "",
         untried=tuple(untried(user_rows, by_id)),
         where=user.function or "",
+        returns=user.returns,
     )
     checked.environment["verdict"] = verdict(checked)
     return checked

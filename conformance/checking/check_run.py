@@ -24,6 +24,7 @@ class CheckRun(Run):
         invalid_calls: The invalid calls that it answers and that do not count, in words; empty: none.
         untried: What it has never been tried in, since it lacks or refuses it, in words.
         where: The function as FILE_OR_MODULE:FUNCTION.
+        returns: Which of several results of the function is the loss; None: it returns one.
         syntax: The framework's own as a subject, as which programs are written; empty: the control.
         left_out: How many checks a formula's cases leave out, because it has no value there.
     """
@@ -36,6 +37,7 @@ class CheckRun(Run):
     invalid_calls: str = ""
     untried: tuple[str, ...] = ()
     where: str = ""
+    returns: str | None = None
     syntax: str = ""
     left_out: int = 0
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conformance.checking.check_run import CheckRun
+from conformance.checking.user_source import imported
 from conformance.report.figures import count, shorten, ulps
-from conformance.report.reproduction.formulation_source import Source
 from conformance.report.reproduction.program import check_of, reproduce
 
 if TYPE_CHECKING:
@@ -134,18 +132,9 @@ def program(run: CheckRun, row: Row) -> str | None:
     if not run.where:
         return None
     check = check_of({**row, "subject": run.syntax or run.control}, run.environment)
-    return reproduce(check, run.arguments(str(row["case"]), str(row["dtype"])), imported(run.where))
-
-
-def imported(where: str) -> Source:
-    """A user's function as source: the import that finds it."""
-    source, _, name = where.rpartition(":")
-    top, _, rest = name.partition(".")
-    path = Path(source)
-    lines = [f"from {source} import {top}"]
-    if path.suffix == ".py":
-        lines = ["import sys", f"sys.path.insert(0, {str(path.parent)!r})", f"from {path.stem} import {top}"]
-    return Source(tuple(lines), (), ast.parse(name if rest else top, mode="eval").body)
+    return reproduce(
+        check, run.arguments(str(row["case"]), str(row["dtype"])), imported(run.where, run.returns)
+    )
 
 
 def markdown(run: CheckRun) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +33,25 @@ _SPEAKS_FOR = {
 
 
 def subjects(
-    function: Function, operation: str, framework: str | None, mode: str | None
+    function: Function, operation: str, framework: str | None, mode: str | None, returns: str | None = None
 ) -> tuple[Subject, Subject]:
     """The user's function and its control as subjects; SubjectError where there is no such thing."""
     where, environment = located(function)
     source, _, name = where.rpartition(":")
     if not source or not name:
         raise SubjectError(f"{where!r} names no function: write FILE_OR_MODULE:FUNCTION, as my_loss.py:loss")
-    if source.endswith(".py") or os.sep in source or Path(source).is_file():
-        path = Path(source)
-        if not path.is_file():
+    if is_file(source):
+        path: Path | None = Path(source)
+        where, label = f"{Path(source).resolve()}:{name}", f"{Path(source).stem}.{name}"
+        if not Path(source).is_file():
             raise SubjectError(f"{source}: no such file")
-        names = defines(path)
-        if name.split(".")[0] not in names and names:
-            raise SubjectError(f"{source} defines no {name}; it has {', '.join(sorted(names)[:12])}")
-        refuse_misfits(parsed(path), source, name, operation)
-        framework = framework or _only(imported_frameworks(path), source)
-        where, label = f"{path.resolve()}:{name}", f"{path.stem}.{name}"
     else:
-        label = f"{source}.{name}"
-        framework = framework or "torch"
+        path, label = module_file(source), f"{source}.{name}"
+    if path is not None:
+        _require_name(path, source, name)
+        refuse_misfits(parsed(path), source, name, operation, returns)
+        framework = framework or _only(imported_frameworks(path), source)
+    framework = framework or "torch"
     if framework not in frameworks():
         raise SubjectError(
             f"--framework {framework}: no adapter for it (there are {', '.join(frameworks())})"
@@ -59,8 +61,51 @@ def subjects(
     if mode and framework in MODES and mode not in MODES[framework]:
         raise SubjectError(f"--mode {mode}: {framework} has the modes {', '.join(MODES[framework])}")
     control = Subject(f"{framework}:{mode}" if mode else framework, framework, mode=mode)
-    user = replace(control, name=label, function=where, operation=operation, environment=environment)
+    user = replace(
+        control, name=label, function=where, operation=operation, returns=returns, environment=environment
+    )
     return user, control
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is a file's, as the worker has it: otherwise it is a module's name."""
+    return source.endswith(".py") or os.sep in source or Path(source).is_file()
+
+
+def module_file(module: str) -> Path | None:
+    """The file of a module, which is not imported; None where it has no Python text.
+
+    Raises:
+        SubjectError: There is no such module here.
+    """
+    places: Sequence[str] | None = [os.getcwd(), *sys.path]
+    names = module.split(".")
+    spec = None
+    for depth, name in enumerate(names, 1):
+        spec = PathFinder.find_spec(name, places)
+        if spec is None and depth == 1:
+            spec = find_spec(name)  # by finders of others, as of editable installations
+        if spec is None:
+            whose = (
+                f"{'.'.join(names[: depth - 1])} has no module {name}" if depth > 1 else f"no module {name}"
+            )
+            remedy = "write FILE_OR_MODULE:FUNCTION, and run it where the module can be imported"
+            raise SubjectError(f"{module}: {whose} here: {remedy}")
+        if spec.submodule_search_locations is None and depth < len(names):
+            return None
+        places = list(spec.submodule_search_locations or ())
+    path = Path(spec.origin) if spec is not None and spec.origin else None
+    return path if path is not None and path.suffix == ".py" and path.is_file() else None
+
+
+def _require_name(path: Path, source: str, name: str) -> None:
+    """SubjectError where a file's top level does not define the name, with the one that was meant."""
+    names, first = defines(path), name.split(".")[0]
+    if not names or first in names:
+        return
+    near = difflib.get_close_matches(first, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(sorted(names)[:12])}"
+    raise SubjectError(f"{source} defines no {name}{hint}")
 
 
 def located(function: Function) -> tuple[str, dict[str, str]]:

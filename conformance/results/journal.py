@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.adapters import protocol
-from conformance.errors import RunError
+from conformance.errors import RunError, SubjectError
 from conformance.plan.events import Answer, Hello
 from conformance.results import sanitize
 
@@ -67,13 +67,13 @@ class RunDirectory:
             os.close(self._journal)
             self._journal = None
             if kind is not None and issubclass(kind, Exception):
-                self._tidy()
+                self._tidy(issubclass(kind, SubjectError))
         if self._lock is not None:
             self._lock.close()
 
-    def _tidy(self) -> None:
-        """A call at fault leaves nothing to resume of its own."""
-        for name in (f"{NAME}.new", *([NAME] if self._empty else [])):
+    def _tidy(self, refused: bool) -> None:
+        """A call at fault leaves nothing to resume of its own; a subject that is `refused`, no answers."""
+        for name in (f"{NAME}.new", *([NAME] if self._empty or refused else [])):
             with suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
 

@@ -50,6 +50,7 @@ class Subject:
         command: What replaces the whole start of the worker up to `serve.py`'s own arguments.
         function: ``FILE_OR_MODULE:NAME`` of a user's function in the place of `functional`.
         operation: The operation that the user's function carries out.
+        returns: Which of several results of the user's function is the loss, an index or a key.
         companions: Exact versions of other packages, as ``numpy==1.21.6``, beside the framework's.
         remote: A command that starts an interpreter elsewhere (``ssh host python3``, ``docker run -i image
             python``), to which the adapters are handed over.
@@ -66,6 +67,7 @@ class Subject:
     command: tuple[str, ...] = ()
     function: str | None = None
     operation: str | None = None
+    returns: str | None = None
     companions: tuple[str, ...] = ()
     remote: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
@@ -92,7 +94,7 @@ class Subject:
     def argv(self) -> list[str]:
         """The command that starts this subject's worker."""
         options: list[str] = [self.framework]
-        for flag in ("mode", "variant", "device", "function", "operation"):
+        for flag in ("mode", "variant", "device", "function", "operation", "returns"):
             value = getattr(self, flag)
             if value is not None:
                 options += [f"--{flag}", value]

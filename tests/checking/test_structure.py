@@ -17,7 +17,7 @@ MISFITS = {
     "def mine(x, chunk): return x": "mine requires chunk, which sigmoid does not give: give it a default",
     "def mine(x, *, chunk): return x": "mine requires chunk",
     "def mine(): return 0": "mine takes 0 of the inputs x: give it all",
-    "def mine(x):\n    return x, x * x": "mine returns a tuple: check a function that returns the loss alone",
+    "def mine(x):\n    return x, x * x": "mine returns a tuple: say which is the loss, as --returns 0",
 }
 FITS = [
     "def mine(x, *, chunk=8): return x",
@@ -26,6 +26,8 @@ FITS = [
     "def mine(x, both=False):\n    if both:\n        return x, x\n    return x",
     "@decorated\ndef mine(x, chunk): return x",
     "mine = make()",
+    "class mine:\n    def forward(self, x): return x",
+    "class mine(Module):\n    pass",
 ]
 
 
