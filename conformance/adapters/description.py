@@ -7,7 +7,7 @@ is imported. So it is data alone, and imports nothing else.
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 #: A rule for some of a framework's releases: a version specifier, and requirements in pip's grammar.
 VersionRule = Tuple[str, Tuple[str, ...]]
@@ -34,16 +34,39 @@ class Variant(NamedTuple):
     modes: Tuple[str, ...] = ()
 
 
+class Mode(NamedTuple):
+    """A mode: a way to carry a function out.
+
+    Attributes:
+        name: What stands behind the colon of a subject.
+        line: What it does, in one line.
+        wrapped: How a call is wrapped, as an expression of the framework's own.
+        cannot: What it cannot do, each with the reason.
+        compiles: Whether it makes a program for each shape and dtype.
+        like: The mode whose kernels it runs: what is known of that one's deviations holds here too.
+        widened: Operations whose result of a half type is float32 here, by the mode's documented rule.
+    """
+
+    name: str
+    line: str
+    wrapped: str = "call(tensors)"
+    cannot: Tuple[str, ...] = ()
+    compiles: bool = False
+    like: str = ""
+    widened: Tuple[str, ...] = ()
+
+
+#: The one mode of a framework that has no other.
+EAGER = Mode("eager", "the framework as it runs by itself")
+
+
 class Description(NamedTuple):
     """A framework as the suite knows it before its import.
 
     Attributes:
-        modes: The ways to carry a function out, the default first.
+        modes: The ways to carry a function out, a row each, the default first.
         devices: The devices that it can be asked for, the default first; empty: the framework itself tells.
         variants: The kernel variants that its own switches choose.
-        compiling: Those of the modes that compile a program for each shape and dtype.
-        slow: Those of the modes that compile a program for seconds.
-        formulations_in_modes: What the profile `full` asks of the modes behind the default one.
         accelerator: The device beside the processor; empty for none.
         accelerator_probe: A program that prints ``True`` where there is such a device.
         distributions: Its names on the package index, in order of preference; empty: the folder's name.
@@ -54,12 +77,9 @@ class Description(NamedTuple):
         wheels: Distributions that are taken as wheels only: built from source they would take hours.
     """
 
-    modes: Tuple[str, ...] = ("eager",)
+    modes: Tuple[Mode, ...] = (EAGER,)
     devices: Tuple[str, ...] = ("cpu",)
     variants: Tuple[Variant, ...] = ()
-    compiling: Tuple[str, ...] = ()
-    slow: Tuple[str, ...] = ()
-    formulations_in_modes: Tuple[str, ...] = ("functional",)
     accelerator: str = ""
     accelerator_probe: str = ""
     distributions: Tuple[str, ...] = ()
@@ -68,3 +88,12 @@ class Description(NamedTuple):
     constraints: Tuple[VersionRule, ...] = ()
     requirements: Tuple[VersionRule, ...] = ()
     wheels: Tuple[str, ...] = ()
+
+    @property
+    def mode_names(self) -> Tuple[str, ...]:
+        """The names of the modes, the default first."""
+        return tuple(mode.name for mode in self.modes)
+
+    def mode(self, name: Optional[str]) -> Optional[Mode]:
+        """The mode of that name; None: the default. None where the framework has no such mode."""
+        return next((mode for mode in self.modes if name in (None, mode.name)), None)

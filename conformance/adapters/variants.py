@@ -38,7 +38,7 @@ def find(framework: str, name: str, mode: Optional[str] = None, device: Optional
     variant = described.variants[names.index(name)]
     if device not in (None, "cpu"):
         raise Unavailable("the variant {} is of the processor's kernels: {} runs others".format(name, device))
-    mode = mode or described.modes[0]
+    mode = mode or described.mode_names[0]
     if variant.modes and mode not in variant.modes:
         what = "the variant {} chooses no kernels of the mode {}: {} alone".format(
             name, mode, ", ".join(variant.modes)

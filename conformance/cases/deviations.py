@@ -57,6 +57,7 @@ class Check:
         version: the framework's version; empty where unknown.
         processor: instruction sets of the processor.
         kernels: what the framework reports of its kernels, as `kernel_words`.
+        like: the subject whose kernels its mode runs; empty: none.
     """
 
     subjects: tuple[str, ...]
@@ -66,6 +67,7 @@ class Check:
     version: str = ""
     processor: frozenset[str] = frozenset()
     kernels: frozenset[str] = frozenset()
+    like: str = ""
 
     def __str__(self) -> str:
         """The check in words."""
@@ -80,7 +82,7 @@ def matches(known: Known, check: Check) -> bool:
             any(fnmatch.fnmatchcase(word, glob) for word in check.kernels) == wanted
             for glob, wanted in flags_of(known.kernels).items()
         )
-        and any(globbed(known.subject, name) for name in check.subjects)
+        and any(globbed(known.subject, name) for name in (*check.subjects, check.like))
         and globbed(known.dtype, check.dtype)
         and globbed(known.formulation, check.formulation)
         and globbed(known.quantity, check.quantity)
@@ -121,7 +123,9 @@ def speaks_of(observed: Observed, case: str, check: Check) -> bool:
     """Whether one of an entry's observations is about a check."""
     return (
         (not observed.cases or case_named(tuple(observed.cases), case))
-        and (not observed.subjects or any(name in check.subjects for name in observed.subjects))
+        and (
+            not observed.subjects or any(name in (*check.subjects, check.like) for name in observed.subjects)
+        )
         and (not observed.dtypes or check.dtype in observed.dtypes)
         and (not observed.formulations or check.formulation in observed.formulations)
         and (not observed.quantities or _quantity_named(observed.quantities, check.quantity))
@@ -193,6 +197,8 @@ class Ledger:
             observed = [each for each in known.observed if speaks_of(each, case.id, check)]
             if known.observed and not observed:
                 continue
+            if conforms and not any(globbed(known.subject, name) for name in check.subjects):
+                continue  # it need not deviate wherever the mode does that it is like
             self.deviates[known] = self.deviates.get(known, False) or not conforms
             if conforms:
                 self.conforming[known] += 1

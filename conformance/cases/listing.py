@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.adapters.registry import description
+from conformance.adapters.registry import FRAMEWORKS, description
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.errors import RunError
@@ -67,7 +67,19 @@ def show(
     for row in rows:
         table.add_row(*(escape(_cell(name, value)) for name, value in row.items()))
     console.print(table)
+    if what == "subjects":
+        console.print(_mode_table())
     console.print(f"{len(rows)} {what if len(rows) != 1 else what[:-1]}")
+
+
+def _mode_table() -> Table:
+    """Every mode of every framework: what it does, and what it cannot do."""
+    table = Table("subject", "what it does", "what it cannot do")
+    for framework in FRAMEWORKS:
+        for mode in description(framework).modes:
+            cells = f"{framework}:{mode.name}", mode.line, "; ".join(mode.cannot)
+            table.add_row(*map(escape, cells))
+    return table
 
 
 def _cell(name: str, value: Any) -> str:
@@ -108,7 +120,7 @@ def _subjects(_: Callable[[], list[Case]]) -> Iterator[Row]:
         yield {
             "subject": name,
             "version": installed_version(name) if installed(name) else "",
-            "modes": list(described.modes),
+            "modes": list(described.mode_names),
             "variants": [variant.name for variant in described.variants],
             "here": "installed" if installed(name) else f"missing: {hint}" if hint else "missing",
         }

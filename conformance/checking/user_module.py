@@ -59,7 +59,9 @@ def subjects(
     if not installed(framework):
         raise SubjectError(not_installed(framework))
     if mode and framework in MODES and mode not in MODES[framework]:
-        raise SubjectError(f"--mode {mode}: {framework} has the modes {', '.join(MODES[framework])}")
+        near = difflib.get_close_matches(mode, MODES[framework], n=1)
+        hint = f"; did you mean --mode {near[0]}?" if near else ""
+        raise SubjectError(f"--mode {mode}: {framework} has the modes {', '.join(MODES[framework])}{hint}")
     control = Subject(f"{framework}:{mode}" if mode else framework, framework, mode=mode)
     user = replace(
         control, name=label, function=where, operation=operation, returns=returns, environment=environment

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from conformance.plan.requests import Request
 
 #: The modes that compile a program for each shape and dtype.
-COMPILING_MODES = frozenset(f"{name}:{mode}" for name in FRAMEWORKS for mode in description(name).compiling)
+COMPILING_MODES = frozenset(
+    f"{name}:{mode.name}" for name in FRAMEWORKS for mode in description(name).modes if mode.compiles
+)
 #: Seconds of work still ahead from which on a second process is worth the framework's second import.
 MIN_SECONDS_TO_SPLIT = 60.0
 #: Seconds ahead of the one process that are worth moving to the other, which has nothing left.

@@ -35,6 +35,8 @@ from conformance.subjects.subject import Subject, parse
 
 #: A column beside those of a run's results: the request's index in the plan, by which they are ordered.
 REQUEST = "_request"
+#: Dtypes whose results a mode may widen to float32: the bound stays theirs.
+HALF_DTYPES = ("float16", "bfloat16")
 #: The columns by which each frame is ordered: together they name a row.
 _ORDER = {
     "results": ("file", "line", "dtype", REQUEST, "quantity", "subject"),
@@ -167,6 +169,10 @@ class Collector:
     def _judge_values(self, group: Group, quantity: str, returned: list[Observation]) -> None:
         """Judges arrays against the exact value, and everything that rests on them."""
         reference = self._references(group, quantity)
+        if quantity == "value" and group.dtype in HALF_DTYPES:
+            for each in returned:
+                if each.dtype == "float32" and self._subject(each.subject).widens(group.case.operation):
+                    each.dtype = reference.dtype
         matching = comparable(returned, reference)
         judge_in_steps(matching, reference)
         matching = [each for each in matching if not each.request.repetition]
@@ -218,6 +224,7 @@ class Collector:
             about.versions.get(name, ""),
             about.processors.get(name, frozenset()),
             about.kernels.get(name, frozenset()),
+            self._subject(name).like,
         )
         return self.deviations.excuse(group.case, asked, check.judgement, conforms)
 

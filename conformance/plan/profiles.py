@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING
 from conformance.adapters import hardware, variants
 from conformance.adapters.description import Variant
 from conformance.adapters.registry import description
+from conformance.plan import omissions
 from conformance.subjects.subject import MODES, Subject, parse
 
 if TYPE_CHECKING:
-    from conformance.cases.case import Case
     from conformance.plan.requests import Wanted
 
 PROFILES = ("default", "full", "kernels")
-#: Modes that compile for seconds are asked for this dtype alone, and not for every combination of options
-#: that a product of cases runs through.
-SLOW_DTYPE = "float32"
 _DRIVER = Path("/dev/nvidiactl")
 
 
@@ -66,7 +63,7 @@ def _variants_of(subject: Subject) -> list[Variant]:
     if subject.variant or subject.device not in (None, "cpu"):
         return []
     described = description(subject.framework)
-    mode = subject.mode or next(iter(described.modes), "")
+    mode = subject.mode or next(iter(described.mode_names), "")
     return [variant for variant in described.variants if not variant.modes or mode in variant.modes]
 
 
@@ -80,22 +77,10 @@ def has_device(subject: Subject) -> bool:
     return done.stdout.strip().endswith("True")
 
 
-def wanted(subject: str, case: Case, dtype: str, formulation: str, quantity: str) -> bool:
-    """Whether a check belongs to the profile `full`.
-
-    A mode other than the framework's default changes how a function is carried out: it is asked for few
-    formulations, which are compared with each other in the default mode.
-    """
-    under_test = parse(subject)
-    described = description(under_test.framework)
-    if under_test.mode is None or under_test.mode == described.modes[0]:
-        return True
-    if formulation not in described.formulations_in_modes:
-        return False
-    product = "[" in case.id and "extreme" not in case.tags
-    return under_test.mode not in described.slow or (dtype == SLOW_DTYPE and not product)
-
-
 def wanted_by(profile: str) -> Wanted | None:
-    """What a profile leaves out of the plan; None: nothing."""
-    return wanted if profile == "full" else None
+    """Which checks of its subjects belong to a profile, by `omissions`; None: all."""
+    if profile != "full":
+        return None
+    return lambda subject, case, dtype, formulation, quantity: omissions.asks(
+        profile, subject, case, dtype, formulation
+    )

@@ -22,7 +22,7 @@ from conformance.errors import SubjectError
 from conformance.subjects import remote_bootstrap, third_party
 
 #: A framework's modes, its default first.
-MODES = {framework: description(framework).modes for framework in FRAMEWORKS}
+MODES = {framework: description(framework).mode_names for framework in FRAMEWORKS}
 #: What a worker tells of its processor.
 INSTRUCTION_SETS = hardware.KERNEL_FLAGS
 SERVE = Path(__file__).parents[1] / "adapters" / "serve.py"
@@ -91,6 +91,21 @@ class Subject:
         plain = self.framework + (f":{self.mode}" if self.mode else "")
         return tuple(dict.fromkeys((self.name, self.unpinned, plain)))
 
+    @property
+    def like(self) -> str:
+        """The subject whose kernels its mode runs, and whose known deviations are its own; empty: none."""
+        described = description(self.framework)
+        mode = described.mode(self.mode)
+        if self.function is not None or mode is None or not mode.like:
+            return ""
+        default = mode.like == described.mode_names[0]
+        return self.framework if default else f"{self.framework}:{mode.like}"
+
+    def widens(self, operation: str) -> bool:
+        """Whether its mode gives float32 results of half types in an operation, by that mode's own rule."""
+        mode = description(self.framework).mode(self.mode)
+        return mode is not None and operation in mode.widened
+
     def argv(self) -> list[str]:
         """The command that starts this subject's worker."""
         options: list[str] = [self.framework]
@@ -115,9 +130,9 @@ def frameworks() -> tuple[str, ...]:
 def names(framework: str) -> list[str]:
     """The subjects of a framework, without pins and devices: in every mode, by every kernel variant of it."""
     described = description(framework)
-    subjects = [framework, *(f"{framework}:{mode}" for mode in described.modes)]
+    subjects = [framework, *(f"{framework}:{mode}" for mode in described.mode_names)]
     for variant in described.variants:
-        modes = [mode for mode in described.modes if not variant.modes or mode in variant.modes]
+        modes = [mode for mode in described.mode_names if not variant.modes or mode in variant.modes]
         subjects += [f"{framework}/{variant.name}", *(f"{framework}:{mode}/{variant.name}" for mode in modes)]
     return subjects
 
@@ -162,10 +177,10 @@ def _require_parts(
 ) -> None:
     """SubjectError where a framework lacks the mode, variant or device, or they do not go together."""
     described = description(framework)
-    if mode and mode not in described.modes:
-        modes = ", ".join(described.modes)
+    if mode and mode not in described.mode_names:
+        modes = ", ".join(described.mode_names)
         raise SubjectError(f"subject {text!r}: {framework} has the modes {modes}{_meant(framework, mode)}")
-    misplaced = device in {*described.modes, *(each.name for each in described.variants)}
+    misplaced = device in {*described.mode_names, *(each.name for each in described.variants)}
     if device and (misplaced or described.devices) and device not in described.devices:
         devices = ", ".join(described.devices) or "cpu, cuda and others"
         raise SubjectError(
@@ -181,7 +196,7 @@ def _require_parts(
 def _meant(framework: str, word: str) -> str:
     """The question whether another subject was meant: its word behind another sign, or misspelt."""
     described = description(framework)
-    names = {f":{mode}": mode for mode in described.modes}
+    names = {f":{mode}": mode for mode in described.mode_names}
     names |= {f"/{variant.name}": variant.name for variant in described.variants}
     names |= {f"@{device}": device for device in described.devices}
     near = difflib.get_close_matches(word, names.values(), n=1)

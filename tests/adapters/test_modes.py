@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from adapters.driving import Client
 
+import conformance
 from conformance.adapters.base import Call, Unsupported
 from conformance.adapters.by_rows import row_call
+from conformance.adapters.registry import FRAMEWORKS, description
 from conformance.cases.loader import load_cases
+from conformance.operations import OPERATIONS
 from conformance.plan import profiles
 from conformance.plan.requests import pick
 from conformance.plan.settings import Settings
@@ -26,39 +31,6 @@ def test_the_full_profile_runs_every_mode_of_each_framework() -> None:
     modes = [f"{name}:{mode}" for name in ("torch", "jax") for mode in MODES[name][1:]]
     assert set(modes) | {"torch", "jax"} <= set(names)
     assert names.index("torch") < names.index("torch:compile") < names.index("jax")
-
-
-def test_the_full_profile_asks_a_mode_for_functional_alone() -> None:
-    case = load_cases()[0]
-    wanted = profiles.wanted_by("full")
-    assert wanted is not None
-    asked = {
-        (subject, formulation)
-        for subject in ("torch", "torch:eager", "torch:compile")
-        for formulation in ("functional", "naive")
-        if wanted(subject, case, "float32", formulation, "value")
-    }
-    assert ("torch:compile", "naive") not in asked
-    assert len(asked) == 5
-    assert wanted("jax:eager", case, "float32", "composed", "value"), "JAX has no losses of its own"
-    assert profiles.wanted_by("default") is None
-
-
-def test_the_full_profile_asks_a_slow_mode_for_one_dtype_and_no_products() -> None:
-    wanted = profiles.wanted_by("full")
-    assert wanted is not None
-    single, product = (
-        next(case for case in load_cases() if ("[" in case.id) is many and "semantics" in case.tags)
-        for many in (False, True)
-    )
-    asked = [
-        (case.id, dtype)
-        for case in (single, product)
-        for dtype in ("float16", "float32")
-        if wanted("torch:compile", case, dtype, "functional", "value")
-    ]
-    assert asked == [(single.id, "float32")]
-    assert wanted("tensorflow:xla", product, "float16", "functional", "value")
 
 
 def test_the_full_profile_takes_large_cases() -> None:
@@ -125,3 +97,109 @@ def test_vmap_gives_the_same_rows(client: Get, framework: str, formulation: str)
     batched = client(framework, "--mode", "vmap").ask("cross_entropy", formulation, **asked, **tensors)
     for quantity in ("value", "gradient:logits"):
         np.testing.assert_allclose(batched.numbers(quantity), looped.numbers(quantity), rtol=1e-6)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_each_mode_is_a_row_that_says_what_it_does(framework: str) -> None:
+    rows = description(framework).modes
+    assert len({row.line for row in rows}) == len(rows)
+    assert all(row.line and row.wrapped for row in rows)
+    assert all(": " in reason for row in rows for reason in row.cannot), "what it cannot do, and the reason"
+    assert {row.like for row in rows} <= {"", *description(framework).mode_names}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_page_of_modes_has_each_row(framework: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "modes.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith(f"| `{framework}:")]
+    assert rows == [
+        f"| `{framework}:{row.name}` | {row.line} | `{row.wrapped}` | {row.like} | {'; '.join(row.cannot)} |"
+        for row in description(framework).modes
+    ]
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow", "jax"])
+def test_each_row_has_its_wrapper(framework: str) -> None:
+    module = "adapter" if framework == "tensorflow" else "modes"
+    table = importlib.import_module(f"conformance.adapters.{framework}.{module}").MODES
+    assert tuple(table) == description(framework).mode_names
+
+
+#: Torch's operator behind each operation, in its dispatcher's words, and inputs to call it with.
+OPERATORS = {
+    "sigmoid": ("aten::sigmoid", {"x": ROWS}),
+    "log_sigmoid": ("aten::log_sigmoid", {"x": ROWS}),
+    "softmax": ("aten::softmax.int", {"x": ROWS}),
+    "log_softmax": ("aten::log_softmax.int", {"x": ROWS}),
+    "logsumexp": ("aten::logsumexp", {"x": ROWS}),
+    "nll_loss": ("aten::nll_loss", {"log_probs": ROWS, "target": np.array([1, 2])}),
+    "cross_entropy": ("aten::cross_entropy_loss", {"logits": ROWS, "target": np.array([1, 2])}),
+    "binary_cross_entropy": ("aten::binary_cross_entropy", {"probs": ROWS * 0 + 0.5, "target": ROWS * 0}),
+    "binary_cross_entropy_with_logits": (
+        "aten::binary_cross_entropy_with_logits",
+        {"logits": ROWS, "target": ROWS * 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATORS)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_autocast_widens_what_torch_registers_for_it(client: Get, operation: str, dtype: str) -> None:
+    """By its dispatcher's own table, and by what it returns."""
+    import torch  # late: the other tests of this file need it not
+
+    operator, tensors = OPERATORS[operation]
+    widened = parse("torch:autocast").widens(operation)
+    assert torch._C._dispatch_has_kernel_for_dispatch_key(operator, "AutocastCPU") == widened
+    worker = client("torch", "--mode", "autocast")
+    for formulation in {"functional", "module"}.intersection(OPERATIONS[operation].formulations):
+        response = worker.ask(operation, formulation, dtype=dtype, **tensors)
+        assert response.header["arrays"][0]["dtype"] == ("float32" if widened else dtype)
+
+
+WIDE = """
+import torch.nn.functional as F
+
+
+def cross_entropy(logits, target):
+    return F.cross_entropy(logits.float(), target)
+
+
+def softmax(x):
+    return F.softmax(x.float(), -1)
+"""
+TWO = """
+source: a test
+cases:
+  - {id: loss, operation: cross_entropy, inputs: {logits: [[1, 2]], target: [1]}, quantities: [value]}
+  - {id: shares, operation: softmax, inputs: {x: [[1, 2]]}, quantities: [value]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("operation", "mode", "conforms"),
+    [
+        ("cross_entropy", None, False),
+        ("cross_entropy", "autocast", True),
+        ("softmax", None, False),
+        ("softmax", "autocast", False),
+    ],
+)
+def test_float32_for_half_inputs_is_right_where_the_modes_rule_says_so(
+    operation: str, mode: str | None, conforms: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "wide.py").write_text(WIDE)
+    (tmp_path / "two.yaml").write_text(TWO)
+    function, cases = f"{tmp_path / 'wide.py'}:{operation}", [tmp_path / "two.yaml"]
+    run = conformance.check(function, operation, mode=mode, paths=cases, dtypes=["bfloat16"])
+    rows = run.frame[run.frame["subject"] == run.subject]
+    assert rows["conforms"].tolist() == [conforms]
+    assert ("returned dtype float32" in rows["message"].iloc[0]) != conforms
+
+
+def test_what_is_known_of_a_mode_holds_for_those_that_run_its_kernels() -> None:
+    likes = {
+        name: parse(name).like for name in ("torch:func", "jax:vmap_axes", "jax:checkpoint", "torch:vmap")
+    }
+    expected = {"torch:func": "torch", "jax:vmap_axes": "jax:vmap", "jax:checkpoint": "jax", "torch:vmap": ""}
+    assert likes == expected

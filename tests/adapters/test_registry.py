@@ -30,7 +30,8 @@ def softmax(rows):
 """
 FOLDER = {
     "__init__.py": '"""Toy."""\n',
-    "description.py": "from ..description import Description\nDESCRIPTION = Description(modes=('slowly',))\n",
+    "description.py": "from ..description import Description, Mode\n"
+    "DESCRIPTION = Description(modes=(Mode('slowly', 'takes its time'),))\n",
     "formulations.py": "import toy\n\nFUNCTIONS = {'softmax': {'functional': toy.softmax}}\n",
     "adapter.py": """
 import numpy as np
@@ -43,7 +44,7 @@ from .formulations import FUNCTIONS
 
 class ToyAdapter(Adapter):
     framework = "toy"
-    modes = DESCRIPTION.modes
+    modes = DESCRIPTION.mode_names
     formulations = FUNCTIONS
 
     def load(self, array, dtype):
@@ -124,8 +125,7 @@ def test_adapters_take_their_modes_and_devices_from_the_description(framework: s
     adapter: type[Adapter] = registry.adapter_class(framework)
     described = registry.description(framework)
     assert adapter.framework == framework
-    assert (adapter.modes, adapter.devices) == (described.modes, described.devices)
-    assert {*described.compiling, *described.slow} <= set(described.modes)
+    assert (adapter.modes, adapter.devices) == (described.mode_names, described.devices)
 
 
 def test_descriptions_import_no_framework() -> None:

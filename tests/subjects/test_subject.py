@@ -47,7 +47,11 @@ def test_a_pin_keeps_the_variant() -> None:
     [
         ("torch/avx3", "torch has the variants default, avx2, avx512; did you mean torch/avx2?"),
         ("torch/compile", "torch has the variants default, avx2, avx512; did you mean torch:compile?"),
-        ("torch:avx2", "torch has the modes eager, compile, vmap; did you mean torch/avx2?"),
+        (
+            "torch:avx2",
+            "torch has the modes eager, compile, vmap, autocast, func, jacfwd, export, refs, decomp; "
+            "did you mean torch/avx2?",
+        ),
         ("torch@avx2", "torch has the devices cpu, cuda and others; did you mean torch/avx2?"),
         ("torch:complie", "did you mean torch:compile?"),
         ("tensorflow@cuda", "tensorflow has the devices cpu, gpu"),

@@ -1,4 +1,4 @@
-"""JAX: compiled by ``jax.jit``, op by op, or ``jax.vmap`` over rows, compiled. Gradients by ``jax.vjp``."""
+"""JAX, in each of its modes. Gradients by ``jax.vjp``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from ..by_rows import row_call
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 from .kernels import error_of_float16, kernels, require_isa_flag
+from .modes import BY_ROWS, MODES
 from .program_files import can_keep
 from .programs import Programs
 
@@ -44,7 +45,7 @@ class JaxAdapter(Adapter):
     """JAX 0.4.13 and newer. x64 is on where float64 is asked for alone: float32 runs as its users run it."""
 
     framework = "jax"
-    modes = DESCRIPTION.modes
+    modes = DESCRIPTION.mode_names
     devices = DESCRIPTION.devices
     formulations = FUNCTIONS
 
@@ -67,8 +68,9 @@ class JaxAdapter(Adapter):
             use_cache(cache)
         about = "{} {}".format(self.device, self.jax_device.device_kind)
         self.evaluate: Function = evaluate
-        if self.mode == "vmap":
-            self.evaluate, about = partial(evaluate, carry_out=row_by_row), about + " vmap"
+        if self.mode not in ("jit", "eager"):
+            self.evaluate = partial(evaluate, carry_out=MODES[self.mode])
+            about = "{} {}".format(about, self.mode)
         self.programs = Programs(self.evaluate, cache, about)
         self.users_programs: Dict[Any, Function] = {}
         self.compiled: Set[Any] = set()
@@ -80,7 +82,7 @@ class JaxAdapter(Adapter):
         if request["dtype"] == "float16" and self.float16_error:
             raise Unsupported("XLA compiles no float16 without F16C: {}".format(self.float16_error))
         call = super().call(request, arrays)
-        return row_call(request["operation"], call, arrays) if self.mode == "vmap" else call
+        return row_call(request["operation"], call, arrays) if self.mode in BY_ROWS else call
 
     def load(self, array: Array, dtype: str) -> Tensor:
         """The NumPy array: JAX takes it as it is, and makes of it what its x64 mode says."""
@@ -204,14 +206,6 @@ def evaluate(
         lambda *sources: function(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
     )
     return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
-
-
-def row_by_row(call: Call, tensors: Dict[str, Tensor]) -> Tensor:
-    """The results of a call on each row of its inputs; the other tensors are shared."""
-    rest = {name: tensor for name, tensor in tensors.items() if name not in call.inputs}
-    return jax.vmap(lambda *rows: call(dict(zip(call.inputs, rows), **rest)))(
-        *[tensors[name] for name in call.inputs]
-    )
 
 
 def pulled_back_twice(

@@ -1,9 +1,36 @@
 """JAX, without importing it."""
 
-from ..description import Description, Variant
+from ..description import Description, Mode, Variant
+
+ROWS_ALONE = (
+    "reductions: it keeps rows apart, so reduction none alone",
+    "an operation along the first axis: that is the one it maps over",
+    "weights or a mask of the elements: it would share them among the rows",
+)
 
 DESCRIPTION = Description(
-    modes=("jit", "eager", "vmap"),
+    modes=(
+        Mode(
+            "jit", "compiled by XLA, one program a shape and dtype", "jax.jit(call)(tensors)", compiles=True
+        ),
+        Mode("eager", "operation by operation"),
+        Mode("vmap", "row by row, compiled", "jax.jit(jax.vmap(call))(rows)", ROWS_ALONE, compiles=True),
+        Mode(
+            "vmap_axes",
+            "row by row: over the first input's last axis, the others' first, none of the parameters",
+            "jax.jit(jax.vmap(call, in_axes=(-1, 0, None), out_axes=-1))(rows)",
+            ROWS_ALONE,
+            compiles=True,
+            like="vmap",
+        ),
+        Mode(
+            "checkpoint",
+            "what the gradient needs is computed a second time, compiled",
+            "jax.jit(jax.checkpoint(call))(tensors)",
+            compiles=True,
+            like="jit",
+        ),
+    ),
     devices=("cpu", "gpu", "tpu"),
     variants=(
         Variant(
@@ -14,8 +41,6 @@ DESCRIPTION = Description(
         ),
         Variant("sse4_2", {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"}, {"isa": "SSE4_2"}, needs=("sse4_2",)),
     ),
-    compiling=("jit",),
-    formulations_in_modes=("functional", "composed"),  # JAX has no losses of its own
     accelerator="gpu",
     accelerator_probe="import jax; print(jax.default_backend() == 'gpu')",
     compiled_distribution="jaxlib",

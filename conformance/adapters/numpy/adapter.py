@@ -18,7 +18,7 @@ class NumpyAdapter(Adapter):
     """NumPy. A user's own function is given true float16 arrays; there is no bfloat16 to give."""
 
     framework = "numpy"
-    modes = DESCRIPTION.modes
+    modes = DESCRIPTION.mode_names
     devices = DESCRIPTION.devices
     formulations = FUNCTIONS
     overwritable = True

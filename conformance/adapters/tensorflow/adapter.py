@@ -1,4 +1,4 @@
-"""TensorFlow: eager, in ``tf.function``, or compiled by XLA."""
+"""TensorFlow, in each of its modes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .kernels import kernels
 
 
 class TensorflowAdapter(Adapter):
-    """TensorFlow 2.2 and newer: eager, in ``tf.function``, or compiled by XLA."""
+    """TensorFlow 2.2 and newer."""
 
     framework = "tensorflow"
-    modes = DESCRIPTION.modes
+    modes = DESCRIPTION.mode_names
     devices = DESCRIPTION.devices
     formulations = FUNCTIONS
 
@@ -93,9 +93,8 @@ class TensorflowAdapter(Adapter):
             def function(tensors: Dict[str, Tensor], upstream: Optional[Tensor]) -> Any:
                 return evaluate(call, tensors, wrt, upstream)
 
-            options = {"jit_compile": True} if self.mode == "xla" else {}
             users = call.function is self.users_function
-            self.functions[key] = tf.function(function, autograph=users, **options)
+            self.functions[key] = tf.function(function, autograph=users, **MODES[self.mode])
         self.compiled.add((key, tuple((tensor.shape, tensor.dtype) for tensor in tensors.values())))
         return self.functions[key](tensors, upstream)
 
@@ -129,6 +128,8 @@ class TensorflowAdapter(Adapter):
         return {"version": tf.__version__, "versions": versions, "hardware": hardware, "settings": settings}
 
 
+#: The modes by the names of the description's rows: what ``tf.function`` is given; eager uses none.
+MODES: Dict[str, Dict[str, Any]] = {"eager": {}, "function": {}, "xla": {"jit_compile": True}}
 #: oneDNN has no kernel for these dtypes at its instruction set.
 NO_PRIMITIVE = "could not create a primitive descriptor"
 NO_KERNEL = re.compile(

@@ -1,12 +1,27 @@
 """TensorFlow, without importing it."""
 
-from ..description import Description, Variant
+from ..description import EAGER, Description, Mode, Variant
 
 #: XLA compiles kernels of its own: oneDNN's switches choose nothing in the mode `xla`.
 BY_OPERATION = ("eager", "function")
 
 DESCRIPTION = Description(
-    modes=("eager", "function", "xla"),
+    modes=(
+        EAGER,
+        Mode(
+            "function",
+            "as a graph, traced once a shape and dtype",
+            "tf.function(call)(tensors)",
+            compiles=True,
+        ),
+        Mode(
+            "xla",
+            "compiled by XLA, one program a shape and dtype",
+            "tf.function(call, jit_compile=True)(tensors)",
+            ("errors for what depends on the data, as a label out of range: its programs raise none",),
+            compiles=True,
+        ),
+    ),
     devices=("cpu", "gpu"),
     variants=(
         Variant("onednn", {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"onednn": True}, modes=BY_OPERATION),
@@ -19,7 +34,6 @@ DESCRIPTION = Description(
             modes=BY_OPERATION,
         ),
     ),
-    compiling=("function", "xla"),
     accelerator="gpu",
     accelerator_probe="import tensorflow as f; print(bool(f.config.list_physical_devices('GPU')))",
     # Without GPU code the wheel is a fifth of the size, and its results on the CPU are the same.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,34 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from conformance.adapters.registry import description
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.plan import profiles
 from conformance.plan.coverage.axes import OF_QUESTIONS, UPSTREAM
 from conformance.plan.coverage.cells import OperationCoverage, coverage_of
 from conformance.plan.coverage.reasons import REASONS, Empty, explained
-from conformance.plan.requests import ON_DEMAND_TAG, pick
+from conformance.plan.omissions import LeftOut, left_out
+from conformance.plan.requests import pick
 from conformance.plan.settings import Settings
 from conformance.subjects.subject import MODES
 
 #: Axes whose classes are crossed three at a time.
 CROSSED = (*(axis.name for axis in OF_QUESTIONS), UPSTREAM)
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """What a profile does not ask.
-
-    Attributes:
-        what: the checks.
-        checks: how many they are.
-        reason: why.
-    """
-
-    what: str
-    checks: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -108,7 +93,7 @@ def table(profile: str = "default", answers: pd.DataFrame | None = None, reasons
         tuple(coverage),
         tuple(explained(coverage, reasons)),
         subjects,
-        tuple(_left_out(every, cases, profile, subjects)),
+        tuple(left_out(profile, every)),
         answers,
     )
 
@@ -145,36 +130,3 @@ def _asked(cases: Sequence[Case], profile: str) -> pd.DataFrame:
         for (operation, subject), number in counts.items()
     ]
     return pd.DataFrame(rows, columns=["operation", "subject", "checks"])
-
-
-def _left_out(
-    every: Sequence[Case], cases: Sequence[Case], profile: str, subjects: pd.DataFrame
-) -> Iterator[LeftOut]:
-    def checks(some: Sequence[Case]) -> int:
-        return sum(len(each.dtypes) * len(each.formulations) * len(each.quantity_names()) for each in some)
-
-    asked = {case.id for case in cases}
-    large = [case for case in every if case.id not in asked]
-    if large:
-        reason = f"each takes seconds or gigabytes: --tag {ON_DEMAND_TAG}, or --profile full"
-        yield LeftOut(f"cases tagged `{ON_DEMAND_TAG}` ({len(large)} cases)", checks(large), reason)
-    whole = checks(cases)
-    if profile != "full":
-        for name in _names("full"):
-            if name not in _names(profile):
-                reason = "users run the default mode first: --profile full, or --subject"
-                yield LeftOut(f"`{name}`", whole, reason)
-        return
-    totals = subjects.groupby("subject", sort=False)["checks"].sum()
-    for subject, number in totals.items():
-        if number < whole:
-            framework, _, mode = str(subject).partition(":")
-            described = description(framework)
-            slow = (
-                f"; it compiles for seconds: {profiles.SLOW_DTYPE} alone, no products of options"
-                if mode in described.slow
-                else ""
-            )
-            formulations = " and ".join(described.formulations_in_modes)
-            reason = f"a mode changes how a function is carried out: {formulations} alone{slow}"
-            yield LeftOut(f"`{subject}`", int(whole - number), reason)
