@@ -20,6 +20,8 @@ import inspect
 from functools import lru_cache
 from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
 
+from .layouts import Layout
+
 Array = Any  # a NumPy array; NumPy 1.19 has no types to say more
 Tensor = Any  # an array of the framework
 Function = Callable[..., Any]
@@ -27,12 +29,6 @@ Table = Dict[str, Dict[str, Function]]
 
 #: Every formulation, in the order in which they are named.
 FORMULATIONS = ("functional", "module", "composed", "one_hot", "naive", "manual")
-
-#: Memory layouts of a tensor: its axes in reverse order, every second element of a longer last axis (the
-#: others are nan, or a label that no case has), backwards along the last axis, one row for all of them.
-LAYOUTS = ("transposed", "strided", "reversed", "broadcast")
-#: What lies between the elements of a strided tensor of labels.
-NO_LABEL = -7
 
 #: The arrays of a request that are no arguments: the upstream gradient, the direction of second derivatives.
 FLOWS = ("upstream", "direction")
@@ -169,8 +165,8 @@ class Adapter:
         """
         return {}
 
-    def lay_out(self, tensor: Tensor, layout: str) -> Tensor:
-        """The same values in another memory layout, one of LAYOUTS; Unsupported where there is none."""
+    def lay_out(self, tensor: Tensor, layout: Layout) -> Tensor:
+        """The same values in another memory layout, see `layouts`; Unsupported where there is none."""
         raise Unsupported("{} lets nobody choose a memory layout".format(self.framework))
 
     def lacks(self, error: Exception) -> Optional[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters.layouts import Layout
 from conformance.cases.models import Equals, Known
 from conformance.cases.tensors.values import Tensor, rounded, size
 from conformance.errors import CaseError
@@ -70,7 +71,7 @@ class Case:
     title: str = ""
     decimals: int | None = None
     warns: bool | None = None
-    layout: Mapping[str, str] = field(default_factory=dict)
+    layout: Mapping[str, Layout] = field(default_factory=dict)
     equals: Equals | None = None
     label_dtype: str = "int64"
     upstream: Tensor | None = None
@@ -145,16 +146,24 @@ class Case:
         return flow
 
     def with_upstream(self, dtype: str) -> dict[str, Any]:
-        """As subjects are asked: labels in their own integers, and `upstream` where the case has its own."""
+        """As subjects are asked: labels in their own integers, `upstream` where the case has its own.
+
+        `layout` is there too, where it says how tensors lie in memory.
+        """
         arguments = {
             name: value.astype(self.label_dtype, copy=False)
             if isinstance(value, np.ndarray) and value.dtype.kind != "f"
             else value
             for name, value in self.arguments(dtype).items()
         }
+        if self.layout:
+            arguments["layout"] = dict(self.layout)
         if self.upstream is None or self.expect == "error":
             return arguments
-        return {**arguments, "upstream": self.flow(dtype, OPERATIONS[self.operation].result_shape(arguments))}
+        return {
+            **arguments,
+            "upstream": self.flow(dtype, OPERATIONS[self.operation].result_shape(self.arguments(dtype))),
+        }
 
     def quantity_names(self) -> tuple[str, ...]:
         """The case's quantities with their inputs, as `value`, `gradient:logits` and `second:logits`."""

@@ -19,6 +19,8 @@ from conformance.yaml.tree import Mapping, find
 
 #: Elements up to which a case is built when it is loaded, so that its faults show at once.
 MAX_EAGER_ELEMENTS = 2**16
+#: Axes that a layout needs, where it is more than one.
+_LEAST_AXES = {"transposed": 2, "channels_last": 3, "far": 2, "offset": 0}
 _DEVICE_SUFFIXES = ("", "@cpu", "@cuda", "@gpu", "@cuda:0")
 
 
@@ -142,7 +144,12 @@ class Consistency:
             value = arguments.get(name)
             if not isinstance(value, np.ndarray):
                 self._fault("layout", f"{shown(name)} is no tensor of this case", meant(name, tensors), name)
-            elif value.ndim < (2 if layout == "transposed" else 1):
+            elif not isinstance(layout, str):
+                if sorted(layout) != list(range(value.ndim)):
+                    axes = list(range(value.ndim))
+                    what = f"{name} has the axes {axes}, not {layout}"
+                    self._fault("layout", what, "each of them once, the outermost in memory first", name)
+            elif value.ndim < _LEAST_AXES.get(layout, 1):
                 self._fault("layout", f"{name} has too few axes to be {layout}", "another layout", name)
             elif layout == "broadcast" and (value != value[:1]).any():
                 self._fault("layout", f"the rows of {name} differ", "equal rows, which share memory", name)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from conformance.yaml.keys import Keys
 from conformance.yaml.problems import shown
@@ -24,6 +24,16 @@ EXPECTATIONS = ("value", "error", "nan", "inf", "-inf", "zero")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Dtype = Literal["float16", "bfloat16", "float32", "float64"]
+
+#: `conformance.adapters.layouts.LAYOUTS`, which a test holds to be these.
+LayoutName = Literal[
+    "transposed", "channels_last", "strided", "padded", "offset", "reversed", "broadcast", "far"
+]
+#: A name of a layout, or an order of the axes; a fault is told of the one that is meant.
+LayoutKey = Annotated[
+    Annotated[LayoutName, Tag("layout")] | Annotated[list[int], Field(max_length=32), Tag("axes")],
+    Discriminator(lambda value: "axes" if isinstance(value, list) else "layout"),
+]
 
 
 def flags_of(processor: str) -> dict[str, bool]:
@@ -217,8 +227,8 @@ class CaseEntry(Keys):
         bool, Field(description="true where the framework must warn, false where it must not")
     ] = False
     layout: Annotated[
-        dict[str, Literal["transposed", "strided", "reversed", "broadcast"]],
-        Field(description="a mapping of tensors to transposed, strided, reversed or broadcast"),
+        dict[str, LayoutKey],
+        Field(description="a mapping of tensors to transposed, padded, ... or the order of their axes"),
     ] = {}
     label_dtype: Annotated[
         Literal["int8", "uint8", "int16", "int32", "int64"],

@@ -93,7 +93,7 @@ def explain(
         console.print(escape(case.why))
     console.print(f"in {dtype}:")
     for name, value in case.with_upstream(dtype).items():
-        if name in case.inputs or name in case.parameters or name == "upstream":
+        if name in case.inputs or name in case.parameters or name in ("upstream", "layout"):
             console.print(f"  {name} = {escape(_shown(value))}")
     with TemporaryDirectory() as folder:
         run = session.run(subjects=subjects, cases=chain, output=folder, large=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conformance.adapters.layouts import Layout
 from conformance.cases.case import Case
 from conformance.checking.value_features import of_values
 from conformance.operations import OPERATIONS
@@ -40,10 +41,17 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
     if case.expect == "error":
         features.add("error")
     if case.layout:
-        features.update({"layout", *case.layout.values()})
+        features.add("layout")
+        features.update(_of_layout(layout) for layout in case.layout.values())
     if case.label_dtype != "int64":
         features.update({"label width", *({"unsigned labels"} if case.label_dtype == "uint8" else ())})
     return frozenset(features | _OF_DTYPES.get(dtype, set()))
+
+
+def _of_layout(layout: Layout) -> str:
+    if not isinstance(layout, str):
+        return "memory order"
+    return "inside storage" if layout == "offset" else layout  # "offset" is a feature of scores
 
 
 def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import math
+import resource
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from adapters.driving import Client
 
 from conformance.adapters.base import Adapter, Unsupported
+from conformance.adapters.layouts import LAYOUTS, Layout
 from conformance.adapters.loop import make_adapter
 from conformance.adapters.response import answer
 from conformance.adapters.user_function import load_function
+from conformance.cases.models import LayoutName
 from conformance.judging.verdict import judge_outcome
 
 Get = Callable[..., Client]
 VALUES = np.arange(1.0, 13.0, dtype=np.float32).reshape(3, 4)
 #: Strides in elements of a (3, 4) array in each layout.
-STRIDES = {"transposed": (1, 3), "strided": (8, 2), "reversed": (4, -1), "broadcast": (0, 1)}
+STRIDES = {
+    "transposed": (1, 3),
+    "strided": (8, 2),
+    "padded": (64, 1),
+    "offset": (4, 1),
+    "reversed": (4, -1),
+    "broadcast": (0, 1),
+    "far": (1 << 30, 1),
+}
+#: Memory orders of three axes of the sizes 2, 3 and 2, and the strides that they mean.
+ORDERS = [([1, 0, 2], (2, 4, 1)), ([2, 0, 1], (3, 1, 6)), ("channels_last", (6, 1, 3))]
 WRITES = """
 import numpy
 def halves_its_input(x):
@@ -30,7 +46,7 @@ def halves_its_input(x):
 
 
 @pytest.mark.parametrize("framework", ["numpy", "torch"])
-@pytest.mark.parametrize("layout", ["transposed", "strided", "broadcast"])
+@pytest.mark.parametrize("layout", ["transposed", "strided", "broadcast", "padded", "offset", "far"])
 def test_a_layout_changes_strides_and_no_value(framework: str, layout: str) -> None:
     adapter = make_adapter(framework)
     values = np.repeat(VALUES[:1], 3, axis=0) if layout == "broadcast" else VALUES
@@ -40,14 +56,66 @@ def test_a_layout_changes_strides_and_no_value(framework: str, layout: str) -> N
     np.testing.assert_array_equal(adapter.store(laid_out)[0], values)
 
 
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+@pytest.mark.parametrize(("layout", "strides"), ORDERS)
+def test_an_order_of_the_axes_is_that_of_their_strides(
+    framework: str, layout: Layout, strides: tuple[int, ...]
+) -> None:
+    adapter = make_adapter(framework)
+    values = VALUES.reshape(2, 3, 2)
+    laid_out = adapter.lay_out(adapter.load(values.copy(), "float32"), layout)
+    assert strides == (laid_out.stride() if framework == "torch" else tuple(s // 4 for s in laid_out.strides))
+    np.testing.assert_array_equal(adapter.store(laid_out)[0], values)
+
+
+def test_channels_last_is_what_torch_calls_so() -> None:
+    adapter = make_adapter("torch")
+    for axes, memory in ((4, torch.channels_last), (5, torch.channels_last_3d)):
+        tensor = torch.arange(2.0**axes).reshape((2,) * axes)
+        assert adapter.lay_out(tensor, "channels_last").stride() == tensor.to(memory_format=memory).stride()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_rows_far_apart_are_virtual(dtype: str) -> None:
+    """In no dtype does memory grow by more than the pages of the rows."""
+    adapter = make_adapter("torch")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tensor = adapter.lay_out(torch.ones(4, 8, dtype=getattr(torch, dtype)), "far")
+    assert (tensor.stride(0), float(tensor.sum())) == (1 << 30, 32.0)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 16  # in KiB
+
+
+def test_the_models_and_the_adapters_name_the_same_layouts() -> None:
+    assert typing.get_args(LayoutName) == LAYOUTS
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+def test_nan_and_no_label_lie_around_what_is_not_contiguous(framework: str) -> None:
+    adapter = make_adapter(framework)
+    for layout in ("padded", "offset"):
+        for values, between in ((VALUES, math.nan), (np.arange(12).reshape(3, 4), -7)):
+            laid_out = adapter.lay_out(adapter.load(values.copy(), values.dtype.name), layout)
+            base = laid_out._base.reshape(-1).numpy() if framework == "torch" else whole(laid_out).reshape(-1)
+            outside = base.size - values.size
+            same = np.isnan(base) if between != between else base == between
+            assert (outside > 0, int(same.sum())) == (True, outside), (layout, between)
+
+
+def whole(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array that this is a view of."""
+    while array.base is not None:
+        array = array.base
+    return array
+
+
 def test_numpy_alone_has_negative_strides() -> None:
     laid_out = make_adapter("numpy").lay_out(VALUES, "reversed")
     assert tuple(s // 4 for s in laid_out.strides) == STRIDES["reversed"]
     np.testing.assert_array_equal(laid_out, VALUES)
-    torch = make_adapter("torch")
-    tensor = torch.load(VALUES.copy(), "float32")
+    adapter = make_adapter("torch")
+    tensor = adapter.load(VALUES.copy(), "float32")
     with pytest.raises(Unsupported, match="negative strides"):
-        torch.lay_out(tensor, "reversed")
+        adapter.lay_out(tensor, "reversed")
 
 
 def test_between_strided_elements_lies_what_no_case_has() -> None:

@@ -6,11 +6,13 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..base import NO_LABEL, Adapter, Array, Call, Unsupported
+from ..base import Adapter, Array, Call, Unsupported
 from ..bfloat16 import name_of, narrow, widen
+from ..layouts import Layout
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 from .kernels import kernels
+from .layouts import lay_out
 from .second_derivatives import SECOND
 
 
@@ -28,20 +30,13 @@ class NumpyAdapter(Adapter):
         np.seterr(all="ignore")  # infinities are results like others here
 
     def load(self, array: Array, dtype: str) -> Array:
-        """Half types as float32, which holds them exactly."""
+        """Half types as float32, which holds them exactly; but float16 as it is for a user's function."""
         if dtype == "bfloat16":
             return widen(array)
-        return array.astype(np.float32) if dtype == "float16" else array
+        return array.astype(np.float32) if dtype == "float16" and self.users_function is None else array
 
-    def lay_out(self, tensor: Array, layout: str) -> Array:
-        if layout == "transposed":
-            return np.ascontiguousarray(tensor.T).T
-        if layout == "strided":
-            between = np.full_like(tensor, np.nan if tensor.dtype.kind == "f" else NO_LABEL)
-            return np.stack((tensor, between), -1).reshape(tensor.shape[:-1] + (-1,))[..., ::2]
-        if layout == "broadcast":
-            return np.broadcast_to(tensor[:1].copy(), tensor.shape)
-        return np.ascontiguousarray(tensor[..., ::-1])[..., ::-1]
+    def lay_out(self, tensor: Array, layout: Layout) -> Array:
+        return lay_out(tensor, layout)
 
     def store(self, result: Array) -> Tuple[Array, str]:
         array = np.asarray(result)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from typing import Any, Dict, Optional, Sequence, Tuple
 
-from ..base import NO_LABEL, Adapter, Array, Call, Tensor, Unavailable, Unsupported
+from ..base import Adapter, Array, Call, Tensor, Unavailable
 from ..bfloat16 import narrow, widen
+from ..layouts import Layout
 
 # Workers share the cores: OpenMP threads that wait by spinning make a call of 60 us take 20 ms.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -18,6 +18,7 @@ import torch
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 from .kernels import kernels
+from .layouts import lay_out
 from .modes import MODES
 
 
@@ -50,16 +51,8 @@ class TorchAdapter(Adapter):
             tensor = torch.from_numpy(array)
         return tensor if self.device == "cpu" else tensor.to(self.device)
 
-    def lay_out(self, tensor: Tensor, layout: str) -> Tensor:
-        axes = tuple(reversed(range(tensor.dim())))
-        if layout == "transposed":
-            return tensor.permute(axes).contiguous().permute(axes)
-        if layout == "strided":
-            between = torch.full_like(tensor, math.nan if tensor.is_floating_point() else NO_LABEL)
-            return torch.stack((tensor, between), -1).flatten(-2)[..., ::2]
-        if layout == "broadcast":
-            return tensor[:1].clone().expand_as(tensor)
-        raise Unsupported("torch has no tensors of negative strides")
+    def lay_out(self, tensor: Tensor, layout: Layout) -> Tensor:
+        return lay_out(tensor, layout)
 
     def store(self, result: Tensor) -> Tuple[Array, str]:
         if not isinstance(result, torch.Tensor):

@@ -22,7 +22,7 @@ SHAPES: Mapping[str, Shape] = {
     "many-rows": (257, 3),
     "many-classes": (2, 1000),
 }
-LAYOUTS = ("transposed", "strided", "reversed")
+LAYOUTS = ("transposed", "strided", "padded", "offset", "reversed")
 #: Special scores that are tried with targets of 0 and of 1: a kernel may lose either side.
 _ON_EITHER_SIDE = ("overflow", "underflow", "ladder", "ladder-negative")
 #: Values that a number among the parameters takes beside half and twice its default.

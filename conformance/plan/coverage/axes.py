@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters import layouts
 from conformance.cases.case import Case
 from conformance.cases.models import DTYPES
 from conformance.operations import OPERATIONS, SECOND, Operation
@@ -132,7 +133,10 @@ def _declared_shapes(operation: Operation) -> Sequence[str]:
     return (*SHAPES, *(OF_CLASSES if has_classes(operation) else ()))
 
 
-LAYOUTS = ("contiguous", "transposed", "strided", "reversed", "broadcast")
+REORDERED = "axes in another order"
+LAYOUTS = ("contiguous", *layouts.LAYOUTS, REORDERED)
+#: Those of the tensors beside the first.
+OTHER_LAYOUTS = ("contiguous", "transposed", "strided", "padded", "offset", "reversed")
 
 
 def _layout(question: Question) -> Iterator[str]:
@@ -146,7 +150,7 @@ def _other_layout(question: Question) -> Iterator[str]:
 
 
 def _layout_name(layout: Any) -> str:
-    return layout if isinstance(layout, str) else "axes in another order"
+    return layout if isinstance(layout, str) else REORDERED
 
 
 def _label_dtype(question: Question) -> Iterator[str]:
@@ -191,7 +195,7 @@ OF_QUESTIONS: tuple[Axis, ...] = (
     Axis("layout", lambda operation: LAYOUTS, _layout),
     Axis(
         "layout of the others",
-        lambda operation: LAYOUTS[:3] if len(operation.inputs) > 1 else (),
+        lambda operation: OTHER_LAYOUTS if len(operation.inputs) > 1 else (),
         _other_layout,
     ),
     Axis(

@@ -16,6 +16,7 @@ class Tensor:
         shape: The shape of a flat list.
         integers: The dtype of labels; empty for what has the check's dtype.
         needs: The import that `values` needs; empty for none.
+        laid_out: Statements that lay it out in memory; none where it is contiguous.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Tensor:
     shape: tuple[int, ...] | None
     integers: str
     needs: str
+    laid_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,14 @@ def _torch(program: Program) -> tuple[list[str], str]:
     lines = []
     for tensor in program.tensors:
         dtype = f"torch.{tensor.integers or program.dtype}"
-        grad = ", requires_grad=True" if tensor.name == program.wrt and tensor.shape is None else ""
+        at_once = tensor.shape is None and not tensor.laid_out
+        grad = ", requires_grad=True" if tensor.name == program.wrt and at_once else ""
         lines.append(f"{tensor.name} = torch.tensor({tensor.values}, dtype={dtype}{device}{grad})")
         if tensor.shape is not None:
             lines[-1] += f".reshape({tensor.shape})"
-            lines += [f"{tensor.name}.requires_grad_()"] if tensor.name == program.wrt else []
+        lines += tensor.laid_out
+        if tensor.name == program.wrt and not at_once:
+            lines.append(f"{tensor.name}.requires_grad_()")
     call = program.call
     if program.mode == "compile":
         arguments = ", ".join(program.inputs)
@@ -198,6 +203,7 @@ def _numpy(program: Program) -> tuple[list[str], str]:
         lines.append(f"{tensor.name} = np.array({tensor.values}, dtype={dtype})")
         if tensor.shape is not None:
             lines[-1] += f".reshape({tensor.shape})"
+        lines += tensor.laid_out
     if program.wrt:
         lines += [f"value = {program.call}"] if not program.upstream else []
         flow = "upstream" if program.upstream else "np.ones_like(value)"

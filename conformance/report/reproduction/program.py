@@ -6,7 +6,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from conformance.adapters.registry import description
 from conformance.operations import OPERATIONS, SECOND, direction, upstream
 from conformance.report.figures import shorten
 from conformance.report.interfaces import Arguments
-from conformance.report.reproduction import framework_syntax, literals
+from conformance.report.reproduction import framework_syntax, layout_statements, literals
 from conformance.report.reproduction.formulation_source import Source, formulation, second_by_hand
 from conformance.report.reproduction.framework_syntax import Program, Tensor
 
@@ -88,7 +88,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     Args:
         check: The check.
         arguments: The case's inputs and parameters, rounded to the dtype: float64 arrays, labels in their own
-            integers, scalars; and `upstream`, where the case states its own.
+            integers, scalars; `upstream`, where the case states its own; and `layout`, where it has one.
         source: Takes the place of the adapters' own: a user's function, by the name that its imports give it.
     """
     second = check.quantity.startswith(SECOND)
@@ -102,6 +102,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
     names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
     tensors = _tensors(check, arguments, names, by_hand)
     written = {name: _tensor(name, value, check.dtype) for name, value in tensors.items()}
+    written = {name: _laid_out(check, tensor, arguments) for name, tensor in written.items()}
     if any(tensor is None for tensor in written.values()):
         return None
     keywords = _keywords(check, arguments, names, tensors)
@@ -186,6 +187,8 @@ def _switches(check: Check) -> str:
 
 def _said(name: str, value: object) -> bool:
     """Whether a parameter has to be written: it is no tensor and not the default."""
+    if name == "layout":
+        return False
     if value is None:
         return name == "axis"
     return not isinstance(value, np.ndarray) and not (name in DEFAULTS and DEFAULTS[name] == value)
@@ -213,6 +216,17 @@ def _tensor(name: str, value: literals.Array, dtype: str) -> Tensor | None:
         return Tensor(name, literals.nested(value, dtype), None, integers, "")
     packed = literals.packed(value)
     return None if packed is None else Tensor(name, packed[0], value.shape, integers, packed[1])
+
+
+def _laid_out(check: Check, tensor: Tensor | None, arguments: Arguments) -> Tensor | None:
+    """The tensor with the statements that lay it out in memory as the case says."""
+    layouts = arguments.get("layout", {})
+    if tensor is None or not isinstance(layouts, dict) or tensor.name not in layouts:
+        return tensor
+    shape = np.shape(np.asarray(arguments[tensor.name]))
+    layout = layouts[tensor.name]
+    lines = layout_statements.statements(check.framework, tensor.name, layout, shape, not tensor.integers)
+    return replace(tensor, laid_out=tuple(lines))
 
 
 def _call(source: Source, inputs: list[str], keywords: dict[str, ast.expr]) -> tuple[list[str], str]:
