@@ -21,10 +21,12 @@ from conformance.cli_options import (
     FACTOR,
     KNOWN,
     OPERATION,
+    RETURNS,
     TIME_LIMIT,
     complete_cases,
     complete_operations,
     complete_subjects,
+    function_selection,
     output_form,
     positive,
     selection,
@@ -212,7 +214,7 @@ def upgrade(old: str, new: str, output: str, strict: bool, **options: Any) -> No
     "--framework", "-f", help="torch, tensorflow, jax or numpy; default: the one that its file imports."
 )
 @click.option("--mode", help="One of the framework's modes, as compile.")
-@click.option("--returns", metavar="INDEX", help="Which of several results is the loss: 0, or a dict's key.")
+@RETURNS
 @click.option("--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype.")
 @click.option("--tag", "-t", "tags", multiple=True, help="Only cases with this tag; `large` runs only so.")
 @click.option("--path", "paths", multiple=True, help="Case files to run; default: the suite's corpus.")
@@ -269,28 +271,31 @@ def accept(run: str, output: str, overwrite: bool) -> None:
     "subjects",
     multiple=True,
     shell_complete=complete_subjects,
-    help="As torch, torch:compile; default: all installed.",
+    help="As torch, torch:compile; default: all installed, or beside a function its framework's own.",
 )
+@function_selection
 @click.option("--path", "paths", multiple=True, help="Case files to look in; default: the suite's corpus.")
 @click.option("--dtype", "-d", type=click.Choice(DTYPES), help="The dtype shown; default: float32 if there.")
-def explain(case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: str | None) -> None:
+def explain(
+    case_id: str, subjects: Sequence[str], paths: Sequence[str], dtype: str | None, **function: Any
+) -> None:
     """Shows one case, step by step, with every subject's digits beside the exact ones."""
     from conformance.checking.explain import explain as explain_case  # late: start-up time
 
-    explain_case(case_id, subjects, paths, console(), dtype)
+    explain_case(case_id, subjects, paths, console(), dtype, **function)
 
 
 @cli.command()
 @click.argument("case_id", shell_complete=complete_cases)
-@click.option(
-    "--subject", "-s", required=True, shell_complete=complete_subjects, help="As torch, torch:compile."
-)
+@click.option("--subject", "-s", shell_complete=complete_subjects, help="As torch, torch:compile.")
+@function_selection
 @click.option("--dtype", "-d", type=click.Choice(DTYPES), help="Only this dtype; default: the worst.")
 @click.option("--quantity", "-q", help="value, or gradient:ARGUMENT; default: the worst.")
+@click.option("--formulation", help="Only this one; default: what counts, then functional.")
 @click.option("--smallest", is_flag=True, help="The worst row of the inputs alone, where it shows the same.")
 @click.option("--path", "paths", multiple=True, help="Case files to look in; default: the suite's corpus.")
-def reproduce(case_id: str, subject: str, **options: Any) -> None:
-    """Prints a program that imports the framework alone and shows the worst check of a case."""
+def reproduce(case_id: str, subject: str | None, **options: Any) -> None:
+    """Prints a program of the framework alone, or of a function of yours, for the worst check of a case."""
     from conformance.checking.reproduce import reproduction  # late: start-up time
 
     click.echo(reproduction(case_id, subject, **options).rstrip())

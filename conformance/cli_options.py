@@ -74,6 +74,32 @@ def selection(command: Any) -> Any:
     return command
 
 
+def function_selection(command: Any) -> Any:
+    """The options that name a user's function, or a formula, where a case is given."""
+    options = (
+        click.option("--function", metavar="FILE_OR_MODULE:FUNCTION", help="A function of yours."),
+        click.option(
+            "--operation",
+            "-o",
+            default="",
+            shell_complete=complete_operations,
+            help="The operation that it carries out; default: the case's.",
+        ),
+        click.option("--formula", metavar="FILE:NAME", help="A formula, whose cases are meant."),
+        click.option("--framework", "-f", help="The function's; default: the one that its file imports."),
+        click.option("--mode", help="One of the framework's modes, as compile."),
+        RETURNS,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+RETURNS = click.option(
+    "--returns", metavar="INDEX", help="Which of several results is the loss: 0, or a dictionary's key."
+)
+
+
 def positive(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
     """A limit of nothing, or of no number, would be none."""
     if not value > 0:

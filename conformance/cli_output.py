@@ -145,6 +145,7 @@ def finish(result: Run, output: str, strict: bool, exit_zero: bool = False, head
         failures = result.discrepancies()
         about = {
             "headline": headline or "The run was interrupted.",
+            **({"verdict": result.environment["verdict"]} if "verdict" in result.environment else {}),
             "counts": _counts(result),
             "discrepancies": _rows(failures, _CHECK_KEYS),
             "discrepancies_total": len(failures),

@@ -147,6 +147,9 @@ class TestJson:
         assert checked["headline"].startswith("mine.mine is wrong")
         assert {row["subject"] for row in checked["discrepancies"]} == {"mine.mine"}
         assert checked["counts"]["discrepancies"] == checked["discrepancies_total"]
+        assert checked["verdict"]["causes"] == ["it returns 0: 1 check"]
+        assert checked["verdict"]["sentence"] == checked["headline"]
+        assert checked["verdict"] == json.loads((tmp_path / "out" / "run.json").read_text())["verdict"]
 
     def test_no_more_than_100_discrepancies(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ends_with(run([check("wrong", math.inf, case=str(number)) for number in range(101)]), monkeypatch)

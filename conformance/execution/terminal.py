@@ -111,9 +111,14 @@ def _checks(count: int) -> str:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Progress on standard error while the block runs: bars on a terminal, lines in a pipe."""
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, emoji=False)
     if errors.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with RichProgress(*columns, console=errors, transient=True) as display:
             yield Bars(display)
         return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from conformance.report.figures import count, shorten
+from conformance.report.heatmap import Cell
 from conformance.report.interfaces import RunLike
 from conformance.report.overview import Overview, overview_of
 from conformance.report.verdicts import KNOWN, Look
@@ -33,6 +36,8 @@ MAX_DIVERGENCES = 4
 #: Known deviations that are named for being stale, and for stating otherwise.
 MAX_KNOWN_LINES = 10
 MAX_IDENTITIES = 3
+#: Spaces between two columns of the map.
+_GAP = 2
 SENTENCE_STYLES = {
     "conforms": "bold green",
     "deviates": "bold red",
@@ -84,7 +89,8 @@ def print_overview(overview: Overview, console: Console) -> None:
         console.print(
             Text(f"Since run {overview.changes.previous}: {overview.changes.sentence}", style="bold")
         )
-    console.print(_map(overview))
+    for table in _maps(overview, console.width):
+        console.print(table)
     _claims(overview, console)
     for finding in overview.findings[:MAX_FINDINGS]:
         line = Text.assemble(
@@ -129,27 +135,43 @@ def _processors(overview: Overview, console: Console) -> None:
         )
 
 
-def _map(overview: Overview) -> Table:
-    """Operation by subject: the worst verdict over the dtypes, with the largest error that earned it."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("operation")
-    for subject in overview.summary.subjects:
-        table.add_column(escape(f"{subject.name} {subject.version}".strip()))
+def _maps(overview: Overview, width: int) -> Iterator[Table]:
+    """Operation by subject: the worst verdict over the dtypes, with the largest error that earned it.
+
+    As many tables, one below the other, as all subjects take in this width.
+    """
+    heads = [Text(f"{subject.name} {subject.version}".strip()) for subject in overview.summary.subjects]
+    rows = [
+        (Text(operation), [_worst_of(cells, name) for name in overview.subjects])
+        for operation, cells in overview.heatmap.rows
+    ]
+    names = max((operation.cell_len for operation, _ in rows), default=0)
+    first = 0
+    while first < len(heads):
+        last, taken = first, max(names, len("operation"))
+        while last < len(heads):
+            taken += _GAP + max(heads[last].cell_len, *(cells[last].cell_len for _, cells in rows), 0)
+            if taken > width and last > first:
+                break
+            last += 1
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+        for head in (Text("operation"), *heads[first:last]):
+            table.add_column(head)
+        for operation, cells in rows:
+            table.add_row(operation, *cells[first:last])
+        yield table
+        first = last
+
+
+def _worst_of(cells: Sequence[Cell | None], subject: str) -> Text:
+    """The worst cell of a subject among those of an operation."""
     order = {verdict: position for position, verdict in enumerate(STYLES)}
-    for operation, cells in overview.heatmap.rows:
-        row: list[Text] = []
-        for name in overview.subjects:
-            cells_there = [cell for cell in cells if cell is not None and cell.subject == name]
-            ran = [cell for cell in cells_there if cell.look.conforms is not None] or cells_there
-            if not ran:
-                row.append(Text("·", style="dim"))
-                continue
-            worst = max(
-                ran, key=lambda cell: (order.get(cell.look.name, 99), cell.error == cell.error, cell.error)
-            )
-            row.append(_symbol(worst.look, worst.ulps, any(cell.known for cell in cells_there)))
-        table.add_row(Text(operation), *row)
-    return table
+    cells_there = [cell for cell in cells if cell is not None and cell.subject == subject]
+    ran = [cell for cell in cells_there if cell.look.conforms is not None] or cells_there
+    if not ran:
+        return Text("·", style="dim")
+    worst = max(ran, key=lambda cell: (order.get(cell.look.name, 99), cell.error == cell.error, cell.error))
+    return _symbol(worst.look, worst.ulps, any(cell.known for cell in cells_there))
 
 
 def _symbol(look: Look, ulps: str, known: bool) -> Text:

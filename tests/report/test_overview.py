@@ -252,6 +252,23 @@ class TestTerminal:
             largest = rows.loc[own, "ulp_error"].max()
             assert f" {worst} {ulps(largest)} ".replace(" – ", " ") in f"{lines[operation]} "
 
+    def test_thirteen_subjects_fit_80_columns(self, run: Run) -> None:
+        """As tables below each other: no name and no verdict is cut."""
+        numpy = run.frame[run.frame["subject"].eq("numpy")]
+        names = [f"torch:mode{number}" for number in range(13)]
+        frame = pd.concat([numpy.assign(subject=name) for name in names], ignore_index=True)
+        about = {name: {"version": "2.13.0"} for name in names}
+        many = Run(frame.astype(run.frame.dtypes.to_dict()), {**run.environment, "subjects": about}, {})
+        lines = self.print(many, width=80).splitlines()
+        heads = [line for line in lines if line.startswith("operation")]
+        assert len(heads) > 1
+        assert [word for word in " ".join(heads).split() if word in names] == names
+        below = lines[lines.index(heads[0]) : lines.index(heads[-1]) + 11]
+        assert max(map(len, below)) <= 80
+        assert not [line for line in below if "…" in line]
+        softmax = [line for line in below if line.startswith("softmax ")]
+        assert len(softmax) == len(heads)
+
     def test_plain_when_piped(self, run: Run) -> None:
         """No escape codes where there is no terminal, colours where there is one."""
         assert "\x1b" not in self.print(run, width=120)
