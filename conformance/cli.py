@@ -33,6 +33,7 @@ from conformance.cli_options import (
 )
 from conformance.cli_output import console, count, finish, finish_difference, progress
 from conformance.commands.coverage import coverage
+from conformance.commands.sweep import sweep
 from conformance.errors import CaseError, ConformanceError
 
 if TYPE_CHECKING:
@@ -340,6 +341,7 @@ def schema(kind: str) -> None:
 
 
 cli.add_command(coverage)
+cli.add_command(sweep)
 
 
 class _Interrupted(BaseException):

@@ -70,6 +70,29 @@ def _asked(option: str) -> bool:
     return bool(click.get_current_context().meta.get(f"conformance.{option}"))
 
 
+def is_quiet() -> bool:
+    """Whether nothing but faults is to be printed."""
+    return _asked("quiet")
+
+
+def finish_with(about: dict[str, Any], line: str, code: int) -> NoReturn:
+    """Ends with an exit code, after one JSON object where `--json` asks for it, else after one line.
+
+    Args:
+        about: What the object says beside the command, its exit code and its seconds.
+        line: The last line for people.
+        code: The exit code.
+    """
+    if _asked("json"):
+        whole = {"command": click.get_current_context().info_name, "exit_code": code, **about}
+        click.echo(json.dumps({**whole, "seconds": round(_spent_seconds(), 1)}, indent=2, allow_nan=False))
+    elif not _asked("quiet"):
+        from conformance.report.figures import seconds  # late: start-up time
+
+        click.echo(f"{line}, after {seconds(_spent_seconds())}")
+    sys.exit(code)
+
+
 def console() -> Console:
     """Standard output; nothing at all with --json or --quiet."""
     from rich.console import Console  # late: start-up time

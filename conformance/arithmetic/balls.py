@@ -1,4 +1,4 @@
-"""Ball arithmetic with python-flint: the only module that knows it.
+"""Ball arithmetic with python-flint: the only module that knows it, beside `power_series`.
 
 A ball (`flint.arb`) is a midpoint and a radius that encloses the true value. Its midpoint's precision is a
 global setting of flint: `precision` sets it for a block and restores it. Exact infinities and nan are balls

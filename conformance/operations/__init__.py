@@ -10,6 +10,7 @@ from conformance.operations.base import (
     Parameter,
     Reference,
     Relation,
+    along,
     direction,
     upstream,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Parameter",
     "Reference",
     "Relation",
+    "along",
     "direction",
     "no_operation",
     "operation_named",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
@@ -310,9 +312,30 @@ def upstream(shape: Sequence[int]) -> FloatArray:
     return np.resize(_UPSTREAM_PERIOD, shape)
 
 
+_CHOSEN_DIRECTION: ContextVar[FloatArray | None] = ContextVar("direction", default=None)
+
+
+@contextmanager
+def along(chosen: FloatArray) -> Iterator[None]:
+    """A context in which second derivatives are taken along another direction than the suite's.
+
+    Args:
+        chosen: The direction, with as many elements as the inputs of the calls in this context.
+    """
+    token = _CHOSEN_DIRECTION.set(chosen)
+    try:
+        yield
+    finally:
+        _CHOSEN_DIRECTION.reset(token)
+
+
 def direction(shape: Sequence[int]) -> FloatArray:
     """Direction v of second derivatives, d <gradient, v> / d input: `upstream` shifted by one element.
 
-    v_i = g_(i + 1): were the two equal, one taken for the other would not show. 1.5 for a 0-d input.
+    v_i = g_(i + 1): were the two equal, one taken for the other would not show. 1.5 for a 0-d input. Within
+    `along` the one chosen there.
     """
+    chosen = _CHOSEN_DIRECTION.get()
+    if chosen is not None:
+        return chosen.reshape(tuple(shape))
     return upstream((int(np.prod(shape)) + 1,))[1:].reshape(tuple(shape))

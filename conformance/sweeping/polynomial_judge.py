@@ -1,0 +1,228 @@
+"""Judge by polynomials: what a subject returned for a block of float32 inputs, counted by verdict.
+
+An input is judged by its polynomial only where its error in ulps is further than the polynomial's own from
+every limit that a verdict or a bin depends on. All others go to balls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.arithmetic.formats import FloatArray
+from conformance.judging.verdict import LEVELS, PRECISION
+from conformance.sweeping.ball_judge import BallJudge
+from conformance.sweeping.inputs import Binade, Bits
+from conformance.sweeping.polynomials import MARGIN_ULPS, ROW_INPUTS, Piece, pieces
+from conformance.sweeping.tally import Levels, Tally, Worst
+
+#: Rows that are judged together: their arrays stay in the processor's cache.
+BATCH_ROWS = 4
+
+_EXACT, _FAITHFUL, _ACCURATE, _STABLE, _LOSSY, _WRONG = range(len(LEVELS))
+#: Relative error of a difference in float64, generously.
+_RELATIVE_SLACK = 2.0**-50
+_ROW_T = 2.0 * np.arange(ROW_INPUTS) / ROW_INPUTS - 1.0
+
+
+@dataclass
+class Block:
+    """Judged inputs of a block, to be counted in the order of their bits.
+
+    Attributes:
+        bits: Arrays of bits.
+        levels: Their levels.
+        errors: Their errors in ulps.
+        observed: What was returned.
+        undecided: Arrays of bits that go to balls.
+        undecided_observed: What was returned there.
+    """
+
+    bits: list[Bits] = field(default_factory=list)
+    levels: list[Levels] = field(default_factory=list)
+    errors: list[FloatArray] = field(default_factory=list)
+    observed: list[FloatArray] = field(default_factory=list)
+    undecided: list[Bits] = field(default_factory=list)
+    undecided_observed: list[FloatArray] = field(default_factory=list)
+
+
+class PolynomialJudge:
+    """Judge of one element of a swept function over inputs of a binade.
+
+    Args:
+        balls: The judge by balls of the same element.
+        binade: The binade.
+        first: The first input to be judged, counted from the binade's first.
+        count: How many inputs are judged.
+    """
+
+    def __init__(self, balls: BallJudge, binade: Binade, first: int, count: int) -> None:
+        self.tally = Tally()
+        self._balls = balls
+        self._binade = binade
+        self._range = first, first + count
+        self._pieces = pieces(balls.function, balls.element, binade, first, count)
+        self._next_piece = 0
+        shape = (BATCH_ROWS, ROW_INPUTS)
+        self._errors, self._reference = np.empty(shape), np.empty(shape)
+
+    def judge(self, first: int, observed: npt.NDArray[np.float32]) -> None:
+        """Counts a block's inputs within the range; blocks come in order.
+
+        Args:
+            first: The block's first input, counted from the binade's first.
+            observed: What was returned, one number an input.
+        """
+        block = Block()
+        begin, end = max(first, self._range[0]), min(first + observed.size, self._range[1])
+        while begin < end:
+            piece = self._piece_at(begin)
+            stop = min(piece.first + piece.count, end)
+            if not piece.coefficients:
+                block.undecided.append(np.arange(begin, stop) + self._binade.first)
+                block.undecided_observed.append(observed[begin - first : stop - first].astype(np.float64))
+            elif piece.count >= ROW_INPUTS and begin % ROW_INPUTS == 0 and stop - begin >= ROW_INPUTS:
+                stop = begin + (stop - begin) // ROW_INPUTS * ROW_INPUTS
+                self._judge_rows(block, piece, begin, observed[begin - first : stop - first])
+            else:
+                stop = min(stop, begin - begin % ROW_INPUTS + ROW_INPUTS)
+                self._judge_part(block, piece, begin, observed[begin - first : stop - first])
+            begin = stop
+        self._count(block)
+
+    def _piece_at(self, position: int) -> Piece:
+        while True:
+            piece = self._pieces[self._next_piece]
+            if position < piece.first + piece.count:
+                return piece
+            self._next_piece += 1
+
+    def _judge_rows(self, block: Block, piece: Piece, begin: int, observed: npt.NDArray[np.float32]) -> None:
+        """Whole rows of a piece."""
+        coefficients = piece.rows(begin, observed.size)[:, :, None]
+        scale = 2.0**-piece.ulp_exponent
+        for row in range(0, coefficients.shape[1], BATCH_ROWS):
+            of_rows = coefficients[:, row : row + BATCH_ROWS]
+            count = of_rows.shape[1]
+            errors, reference = self._errors[:count], self._reference[:count]
+            _evaluate(of_rows, _ROW_T, reference)
+            part = observed[row * ROW_INPUTS : (row + count) * ROW_INPUTS]
+            np.multiply(part.reshape(count, ROW_INPUTS), scale, out=errors, dtype=np.float64)
+            self._sort(block, piece, begin + row * ROW_INPUTS, part, errors, reference)
+
+    def _judge_part(self, block: Block, piece: Piece, begin: int, observed: npt.NDArray[np.float32]) -> None:
+        """Less than a row, of a piece of any length."""
+        steps = np.arange(begin - piece.first, begin - piece.first + observed.size)
+        t = 2.0 * steps / piece.count - 1.0
+        reference = np.empty(observed.size)
+        _evaluate(np.array(piece.coefficients), t, reference)
+        errors = observed.astype(np.float64) * 2.0**-piece.ulp_exponent
+        self._sort(block, piece, begin, observed, errors, reference)
+
+    def _sort(
+        self,
+        block: Block,
+        piece: Piece,
+        begin: int,
+        observed: npt.NDArray[np.float32],
+        errors: FloatArray,
+        reference: FloatArray,
+    ) -> None:
+        """Counts what is below 1 ulp, and puts the others into the block; `errors` comes in as observed."""
+        np.subtract(errors, reference, out=errors)
+        np.abs(errors, out=errors)
+        top = errors.max()
+        exact = int(np.count_nonzero(errors <= 0.5 - MARGIN_ULPS))
+        within = int(np.count_nonzero(errors <= 0.5 + MARGIN_ULPS))
+        faithful = errors.size - within
+        flat = errors.reshape(-1)
+        if not top < 1.0 - MARGIN_ULPS:  # or nan
+            far = np.flatnonzero(~(flat < 1.0 - MARGIN_ULPS))
+            faithful -= far.size
+            self._judge_far(block, piece, begin, far, observed, flat, reference.reshape(-1))
+        else:
+            level = _EXACT if top <= 0.5 - MARGIN_ULPS else _FAITHFUL if top > 0.5 + MARGIN_ULPS else -1
+            worst = self.tally.worst
+            if (level, top) > (worst.level, worst.error):
+                index = int(flat.argmax())
+                bits = self._binade.first + begin + index
+                self.tally.worst = Worst(level, float(top), -bits, float(observed[index]))
+        if within != exact:
+            between = np.flatnonzero((flat > 0.5 - MARGIN_ULPS) & (flat <= 0.5 + MARGIN_ULPS))
+            block.undecided.append(between + (self._binade.first + begin))
+            block.undecided_observed.append(observed[between].astype(np.float64))
+        self.tally.add_near(exact, faithful)
+        self.tally.by_polynomial += exact + faithful
+
+    def _judge_far(
+        self,
+        block: Block,
+        piece: Piece,
+        begin: int,
+        far: npt.NDArray[np.intp],
+        observed: npt.NDArray[np.float32],
+        errors: FloatArray,
+        reference: FloatArray,
+    ) -> None:
+        """Errors of about 1 ulp and more: the bounds decide, and how many bits are right."""
+        bits = far + (self._binade.first + begin)
+        returned, error, exact = observed[far].astype(np.float64), errors[far], np.abs(reference[far])
+        finite = np.isfinite(returned)
+        error = np.where(finite, error, np.inf)
+        bound, attainable = (each * 2.0**-piece.ulp_exponent for each in self._balls.bounds(bits))
+        slack = np.where(finite, MARGIN_ULPS + error * _RELATIVE_SLACK, 0.0)
+        level = np.full(far.size, _WRONG, np.int8)
+        quarter = 2.0 ** -(PRECISION[self._balls.dtype] / 4)
+        near = finite & (returned != 0) & (error <= quarter * exact)
+        level[near] = _LOSSY
+        level[error <= bound] = _STABLE
+        level[error <= attainable] = _ACCURATE
+        beyond = error > bound
+        doubt = np.abs(error - 1.0) <= slack
+        for limit in (bound, attainable):
+            doubt |= np.abs(error - limit) <= slack
+        doubt |= beyond & (np.abs(error - quarter * exact) <= slack + MARGIN_ULPS)
+        with np.errstate(invalid="ignore"):
+            doubt |= np.floor(np.log2(error - slack)) != np.floor(np.log2(error + slack))
+        doubt &= finite
+        decided = ~doubt
+        block.bits.append(bits[decided])
+        block.levels.append(level[decided])
+        block.errors.append(error[decided])
+        block.observed.append(returned[decided])
+        self.tally.by_polynomial += int(decided.sum())
+        if doubt.any():
+            block.undecided.append(bits[doubt])
+            block.undecided_observed.append(returned[doubt])
+
+    def _count(self, block: Block) -> None:
+        """Asks balls what no polynomial decided, and counts the block."""
+        if block.undecided:
+            bits, observed = np.concatenate(block.undecided), np.concatenate(block.undecided_observed)
+            level, error = self._balls.judge(bits, observed)
+            self.tally.by_balls += bits.size
+            block.bits.append(bits)
+            block.levels.append(level)
+            block.errors.append(error)
+            block.observed.append(observed)
+        if not block.bits:
+            return
+        bits = np.concatenate(block.bits)
+        order = np.argsort(bits, kind="stable")
+        level, error = np.concatenate(block.levels)[order], np.concatenate(block.errors)[order]
+        self.tally.add(self._balls.dtype, bits[order], level, error, np.concatenate(block.observed)[order])
+
+
+def _evaluate(coefficients: FloatArray, t: FloatArray, result: FloatArray) -> None:
+    """Horner's scheme, in place; float64 operations that IEEE 754 rounds one way on every machine."""
+    degree = len(coefficients) - 1
+    if degree == 0:
+        result[...] = coefficients[0]
+        return
+    np.multiply(t, coefficients[degree], out=result)
+    for power in range(degree - 1, 0, -1):
+        np.add(result, coefficients[power], out=result)
+        np.multiply(result, t, out=result)
+    np.add(result, coefficients[0], out=result)
