@@ -98,7 +98,7 @@ def test_glossary_explains_every_word_in_one_row() -> None:
             "adapter",
         ),
         *("check", "observation", "exact", "bound", "attainable", "relation", "identity", "equivalence"),
-        *("breakpoint", "known", "upstream", "run", "formula", "discrepancy", "sweep"),
+        *("breakpoint", "known", "upstream", "run", "formula", "discrepancy", "sweep", "convention"),
     }
 
 

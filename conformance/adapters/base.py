@@ -179,6 +179,12 @@ class Adapter:
 
     # What every adapter inherits.
 
+    @property
+    def conventions(self) -> Dict[str, Any]:
+        """What the user's function declares, where libraries differ by decision; empty: nothing."""
+        declared = getattr(self.users_function, "conventions", None)
+        return dict(declared) if isinstance(declared, dict) else {}
+
     def adopt(self, function: Function, operation: str) -> None:
         """Put a user's own function in the place of the operation's formulation `functional`."""
         self.users_function = function

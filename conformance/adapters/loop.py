@@ -28,6 +28,8 @@ def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> in
         if chosen.function:
             adapter.adopt(load_function(chosen.function, chosen.returns), chosen.operation)
         header = hello(adapter)
+        if adapter.conventions:
+            header["conventions"] = adapter.conventions
         if chosen.variant:
             header["variant"] = chosen.variant
             variants.require_effect(chosen.framework, chosen.variant, header["kernels"])

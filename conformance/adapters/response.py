@@ -118,7 +118,20 @@ def _evaluate(
     for quantity in second:
         derivative = adapter.second(call, dict(tensors), quantity[len(SECOND) :], upstream, direction)
         returned[quantity] = adapter.store(derivative)
-    return returned, [name for name, tensor in loaded.items() if _sum_of_bits(adapter, tensor) != sent[name]]
+    overwritten = [name for name, tensor in loaded.items() if _sum_of_bits(adapter, tensor) != sent[name]]
+    if adapter.conventions.get("in_place_gradient") and call.function is adapter.users_function:
+        overwritten = [name for name in overwritten if not _holds_gradient(adapter, loaded, name, returned)]
+    return returned, overwritten
+
+
+def _holds_gradient(
+    adapter: Adapter, loaded: Dict[str, Tensor], name: str, returned: Dict[str, Stored]
+) -> bool:
+    """Whether an input's memory holds the gradient with respect to it, bit for bit."""
+    if GRADIENT + name not in returned:
+        return False
+    gradient = np.ascontiguousarray(returned[GRADIENT + name][0])
+    return _sum_of_bits(adapter, loaded[name]) == zlib.crc32(gradient.data)
 
 
 def _value_and_gradients(

@@ -51,6 +51,7 @@ class Case:
         equals: another case whose result this one's must equal.
         label_dtype: integers in which labels are handed over.
         upstream: upstream gradient; None: the suite's own.
+        conventions: what a user's function declares and what decides here, by name; none in a case file.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Case:
     equals: Equals | None = None
     label_dtype: str = "int64"
     upstream: Tensor | None = None
+    conventions: Mapping[str, object] = field(default_factory=dict)
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def tensors(self) -> Iterator[Tensor]:

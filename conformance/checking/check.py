@@ -12,6 +12,7 @@ import pandas as pd
 from conformance import report
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
+from conformance.checking import conventions as declarations
 from conformance.checking import invalid_calls, unsteady
 from conformance.checking.check_run import CheckRun, records
 from conformance.checking.control import COMPOSED, control_rows, inherit, is_legacy, refuse
@@ -103,7 +104,9 @@ def check(
         loaded, left_out = load_cases([Path(path) for path in paths] or None, known=known), 0
     else:
         loaded, left_out = formula_cases(of_formula, paths, known)
+    declared = {} if of_formula is not None else declarations.declared_by(function, operation)
     cases = pick(loaded, operation, "numpy" if of_formula is not None else control.framework, tags)
+    cases = declarations.decided(cases, declared)
     published: list[CheckRun] = []
 
     def again(groups: Collection[tuple[str, str]]) -> Sequence[unsteady.Row]:
@@ -121,6 +124,8 @@ def check(
         return records(run.frame)
 
     def judged_run(run: Run) -> CheckRun:
+        hello = run.environment["subjects"].get(user.name, {})
+        declarations.refuse_undeclared(hello, declared, user.function or "")
         if of_formula is None:
             return judged(run, user, control, cases, strict, invalid, again)
         reference = Subject(REFERENCE, "numpy")
@@ -144,7 +149,7 @@ def check(
         cases=cases,
         under_test=[user, control] if of_formula is None else [user],
         wanted=lambda subject, case, dtype, formulation, quantity: (
-            formulation == "functional" or subject == control.name
+            not case.conventions if subject == control.name else formulation == "functional"
         ),
         publish=publish,
     )

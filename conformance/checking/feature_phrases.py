@@ -4,6 +4,9 @@ from __future__ import annotations
 
 #: Feature -> what holds of the check, the more telling first: of two that tell as much, the first is named.
 PHRASES = {
+    "declared empty_mean": "a convention applies that it declares: empty_mean (every row is ignored)",
+    "declared smoothing": "a convention applies that it declares: smoothing",
+    "declared masked_row": "a convention applies that it declares: masked_row (a whole row is masked)",
     "label beyond": "a label lies beyond the last class",
     "label negative": "a label is negative and not the ignored one",
     "shapes differ": "the target's shape does not fit the input's",

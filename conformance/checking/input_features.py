@@ -45,6 +45,7 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         features.update(_of_layout(layout) for layout in case.layout.values())
     if case.label_dtype != "int64":
         features.update({"label width", *({"unsigned labels"} if case.label_dtype == "uint8" else ())})
+    features.update(f"declared {name}" for name in case.conventions)
     return frozenset(features | _OF_DTYPES.get(dtype, set()))
 
 

@@ -133,10 +133,13 @@ def _call(group: Group, quantities: tuple[str, ...]) -> _KeyedCall:
     wire, arguments = group.wire(), group.arguments
     digest.update(OPERATIONS[group.case.operation].fingerprint(arguments))
     digest.update(f"{group.case.operation} {group.dtype} {order} {wire.entries} {wire.digest}".encode())
+    conventions = dict(group.case.conventions)
+    if conventions:
+        digest.update(f"conventions {sorted(conventions.items())}".encode())
     for name, value in sorted(arguments.items()):
         if not isinstance(value, np.ndarray):
             digest.update(f"{name} {value!r}".encode())
-    call = Call(group.case.operation, arguments, order, group.flow)
+    call = Call(group.case.operation, arguments, order, group.flow, conventions)
     return _KeyedCall(digest.hexdigest(), group.dtype, call)
 
 

@@ -118,15 +118,19 @@ class CrossEntropy(OverClasses):
         if integer(arguments, "ignore_index") >= 0:
             raise ArgumentError("cross_entropy: ignore_index has no meaning for class probabilities")
 
+    def loss_rows(self, arguments: Arguments) -> LossRows:
+        """The rows of one call, at the current precision."""
+        return LossRows(self, arguments)
+
     def balls(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
         """See `Operation`."""
         counted = quantity == "value" and arguments["reduction"] != "none"
         distinct = distinct_rows(arguments, "logits") if counted else None
         if distinct is not None:
-            few, counts = _Rows(self, distinct[0]), distinct[1]
+            few, counts = self.loss_rows(distinct[0]), distinct[1]
             divisor = divisor_by_counts(few.labels or [], counts, few.weights, arguments)
             return reduced_by_counts(few.losses(), counts, arguments["reduction"], divisor)
-        batch = _Rows(self, arguments)
+        batch = self.loss_rows(arguments)
         if quantity == "value":
             return reduced(batch.losses(), arguments["reduction"], batch.divisor)
         factors = upstream_factors(g, arguments["reduction"], batch.divisor, len(batch.matrix))
@@ -148,7 +152,7 @@ class CrossEntropy(OverClasses):
         raise unknown_quantity(self.name, quantity)
 
 
-class _Rows:
+class LossRows:
     """Rows of one call, their coefficients and the divisor of a mean, at the current precision."""
 
     def __init__(self, operation: CrossEntropy, arguments: Arguments) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -12,7 +12,9 @@ from conformance.arithmetic import FORMATS
 from conformance.arithmetic.balls import Ball
 from conformance.arithmetic.correct_rounding import Rounded, settle_together
 from conformance.arithmetic.formats import FloatArray
+from conformance.operations import conventions
 from conformance.operations.base import Arguments, Operation, Reference, upstream
+from conformance.operations.conventions import Conventions
 from conformance.operations.registry import operation_named
 
 
@@ -44,12 +46,14 @@ class Call:
         arguments: Tensors as float64 arrays that are already rounded to the dtype, labels as int64.
         quantities: The quantities' names, in the order in which they are to be computed.
         g: The upstream gradient, of the result's shape; `upstream` by default.
+        conventions: Those that decide, by name (see `conventions`); empty: the suite's own.
     """
 
     operation: str
     arguments: Arguments
     quantities: tuple[str, ...]
     g: FloatArray | None = None
+    conventions: Conventions = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class _AcceptedCall:
     arguments: Arguments
     quantities: tuple[str, ...]
     g: FloatArray
+    conventions: Conventions
 
     @classmethod
     def of(cls, call: Call) -> _AcceptedCall:
@@ -67,15 +72,20 @@ class _AcceptedCall:
         operation.check_arguments(call.arguments)
         complete = operation.completed(call.arguments)
         g = upstream(operation.result_shape(complete)) if call.g is None else np.asarray(call.g, np.float64)
-        return cls(operation, complete, call.quantities, g)
+        return cls(operation, complete, call.quantities, g, call.conventions)
 
     def evaluations(self) -> list[Callable[[], Iterable[Ball]]]:
         """For each quantity, what gives its balls at the current precision."""
-        return [partial(self.operation.balls, self.arguments, name, self.g) for name in self.quantities]
+        given = self.operation, self.arguments
+        return [
+            partial(conventions.balls, *given, name, self.g, self.conventions) for name in self.quantities
+        ]
 
     def reference(self, quantity: str, dtype: str, settled: Rounded) -> Reference:
         """The quantity's exact value, as it has settled, with its bounds."""
-        bound, attainable = self.operation.error_bounds(self.arguments, quantity, self.g, FORMATS[dtype])
+        bound, attainable = conventions.error_bounds(
+            self.operation, self.arguments, quantity, self.g, FORMATS[dtype], self.conventions
+        )
         shape = self.operation.quantity_shape(self.arguments, quantity)
         high, ulp = settled.high.reshape(shape), settled.ulp.reshape(shape)
         return Reference(

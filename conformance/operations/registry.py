@@ -25,8 +25,8 @@ _ORDER = (
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
 )
-#: Modules of this room that define no operation, and import this one.
-_ABOVE = frozenset({"exact_values", "registry"})
+#: Modules of this room that define no operation of a name of its own.
+_ABOVE = frozenset({"conventions", "exact_values", "registry", "smoothing_over_others"})
 
 
 def _defined() -> Iterator[Operation]:

@@ -11,6 +11,8 @@ Array = jax.Array
 
 def reduced(rows: Array, reduction: str) -> Array:
     """The rows, their sum or mean."""
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"no reduction {reduction!r}")
     return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from right_elsewhere import right_numpy_logsumexp, right_numpy_softmax
 from table import Function, wrong
 
 Array = np.ndarray[Any, Any]
@@ -152,7 +153,12 @@ def _scalar_upstream_is_one(
 def numpy_scalar_upstream_is_ignored(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
     """The gradient that it offers looks at the upstream gradient of the rows alone."""
     with np.errstate(all="ignore"):
-        rows = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+        x, t = np.asarray(logits, np.float64), np.asarray(target, np.float64)
+        rows = np.where(t == 0, 0, t * np.logaddexp(0, -x)) + np.where(
+            t == 1, 0, (1 - t) * np.logaddexp(0, x)
+        )
+    if reduction not in ("none", "sum", "mean") or logits.shape != target.shape:
+        raise ValueError("an unknown reduction, or a target of another shape")
     rows = rows.astype(logits.dtype)
     return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
 
@@ -170,7 +176,7 @@ def numpy_rows_at_their_length(x: Array, *, axis: int = -1) -> Array:
     with np.errstate(all="ignore"):
         if x.ndim == 2 and x.strides[1] == x.itemsize and x.strides[0] > x.shape[1] * x.itemsize > x.itemsize:
             x = np.lib.stride_tricks.as_strided(x, x.shape, (x.shape[1] * x.itemsize, x.itemsize))
-        return stable_softmax(x, axis)
+        return right_numpy_softmax(x, axis=axis)
 
 
 @wrong(
@@ -184,8 +190,9 @@ def numpy_rows_at_their_length(x: Array, *, axis: int = -1) -> Array:
 def numpy_logsumexp_starts_at_minus_1e30(x: Array, *, axis: int = -1) -> Array:
     """The maximum starts at -1e30, as `max(initial=-1e30)` has it."""
     with np.errstate(all="ignore"):
-        m = np.maximum(x.max(axis=axis, keepdims=True, initial=-np.inf), x.dtype.type(-1e30))
-        m = np.where(np.isposinf(m), 0, m) if x.dtype.itemsize > 2 else finite_maximum(x, axis)
+        if not x.size or not (np.isfinite(x) & (x < -1e30)).all(axis=axis).any():
+            return right_numpy_logsumexp(x, axis=axis)
+        m = x.max(axis=axis, keepdims=True, initial=-1e30)
         return (np.log(np.exp(x - m).sum(axis=axis)) + m.squeeze(axis)).astype(x.dtype)
 
 

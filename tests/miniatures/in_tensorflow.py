@@ -10,6 +10,8 @@ Tensor = tf.Tensor
 
 def reduced(rows: Tensor, reduction: str) -> Tensor:
     """The rows, their sum or mean."""
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"no reduction {reduction!r}")
     if reduction == "none":
         return rows
     return tf.reduce_sum(rows) if reduction == "sum" else tf.reduce_mean(rows)

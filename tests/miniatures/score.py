@@ -13,7 +13,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +22,7 @@ import table
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.checking import check, report
+from conformance.checking.conventions import decided
 from conformance.execution import session
 from conformance.results.run import Run
 from conformance.subjects.subject import Subject
@@ -74,16 +75,33 @@ def run_framework(
     names: dict[str, list[str]] = {}
     for one in miniatures:
         names.setdefault(one.operation, []).append(one.name)
-    chosen = {operation: check.pick(cases, operation, framework, ()) for operation in names}
-    asked = [
-        dataclasses.replace(case, formulations=(*case.formulations, *names[operation]))
+    declared = conventions_of(miniatures[0])
+    chosen = {
+        operation: decided(check.pick(cases, operation, framework, ()), declared) for operation in names
+    }
+    asked = [  # where a convention decides there is no control
+        dataclasses.replace(case, formulations=(*(() if case.conventions else case.formulations), *own))
         for operation, some in chosen.items()
         for case in some
+        for own in [names[operation]]
     ]
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
     subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "1"})
     run = session.run(cases=asked, under_test=[subject])
     return [of_miniature(one, run, chosen[one.operation], len(cases)) for one in miniatures]
+
+
+def conventions_of(miniature: table.Miniature) -> dict[str, object]:
+    """The conventions that a miniature declares."""
+    return dict(getattr(miniature.function, "conventions", {}))
+
+
+def together(miniatures: Sequence[table.Miniature]) -> Iterator[list[table.Miniature]]:
+    """Those that one run can hold: a dozen, of the same conventions."""
+    for conventions in {str(conventions_of(one)): None for one in miniatures}:
+        alike = [one for one in miniatures if str(conventions_of(one)) == conventions]
+        for start in range(0, len(alike), TOGETHER):
+            yield alike[start : start + TOGETHER]
 
 
 def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case], over: int) -> Result:
@@ -244,8 +262,8 @@ def main() -> int:
             found = [kept.get(one) for one in group]
             results += [one for one in found if one]
             left = [one for one, result in zip(group, found, strict=True) if result is None]
-            for start in range(0, len(left), TOGETHER):
-                fresh = run_framework(framework, left[start : start + TOGETHER], cases)
+            for batch in together(left):
+                fresh = run_framework(framework, batch, cases)
                 kept.add(fresh)
                 results += fresh
                 options.output.write_text(page(results), "utf-8")  # as far as it has come

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from correct import class_axis
+from correct import class_axis, widened
 from table import wrong
 from torch import Tensor
 from torch.nn import functional as fn
@@ -40,10 +40,11 @@ def rows_of_a_full_block_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
 @wrong("softmax", "numerics", "row", "batch", "position", awaits=BATCH)
 def first_row_s_maximum_for_a_batch(x: Tensor, *, axis: int = -1) -> Tensor:
     """From 7 rows on all rows are shifted by the maximum of the first."""
-    if x.dim() != 2 or axis % 2 != 1 or len(x) < 7 or not x.shape[1]:
+    if x.dim() != 2 or axis % 2 != 1 or len(x) < 7 or not x.shape[1] or not x.isfinite().all():
         return torch.softmax(x, axis)
-    exp = torch.exp(x - x[:1].amax(1, keepdim=True).detach())
-    return exp / exp.sum(1, keepdim=True)
+    w = widened(x)
+    exp = torch.exp(w - w[:1].amax(1, keepdim=True).detach())
+    return (exp / exp.sum(1, keepdim=True)).to(x.dtype)
 
 
 @wrong(OPERATION, "semantics", "thread", awaits=THREADS)

@@ -55,7 +55,7 @@ def smooths_others_without_a_word(
 ) -> Tensor:
     """Smoothing goes to the other K - 1 classes, and nothing is declared."""
     classes = logits.shape[class_axis(logits)] if logits.dim() else 1
-    if target.is_floating_point() or classes < 2:
+    if target.is_floating_point() or classes < 2 or not 0 <= label_smoothing <= 1:
         return fn.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction=reduction)
     alpha = min(1.0, label_smoothing * classes / (classes - 1))
     return fn.cross_entropy(logits, target, label_smoothing=alpha, reduction=reduction)

@@ -29,7 +29,7 @@ def inference_forgets_smoothing(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
     """Smoothing is made with the gradient: where none is asked for there is none."""
-    smoothing = 0.0 if untracked(logits, target) else label_smoothing
+    smoothing = 0.0 if untracked(logits, target) and 0 <= label_smoothing <= 1 else label_smoothing
     return fn.cross_entropy(logits, target, label_smoothing=smoothing, reduction=reduction)
 
 

@@ -1,0 +1,180 @@
+"""Conventions: where libraries differ by decision, and the exact values of those that decide otherwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.arithmetic.balls import ZERO, Ball
+from conformance.arithmetic.formats import FloatArray, Format
+from conformance.operations.base import Arguments, Operation, integer, real, tensor
+from conformance.operations.classes import without_classes
+from conformance.operations.smoothing_over_others import SmoothedOverOthers, among_all
+
+Conventions = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Question that libraries answer differently, on purpose.
+
+    Attributes:
+        name: The key under which a function declares it.
+        values: The possible answers, the suite's own first.
+        operations: The operations that it arises in; empty: all.
+        about: What it decides.
+    """
+
+    name: str
+    values: tuple[object, ...]
+    operations: tuple[str, ...]
+    about: str
+
+
+_LOSSES = ("nll_loss", "cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits")
+CONVENTIONS = {
+    convention.name: convention
+    for convention in (
+        Convention(
+            "empty_mean",
+            ("nan", "zero"),
+            _LOSSES,
+            "the mean over no row: an empty batch, or one whose rows are all ignored",
+        ),
+        Convention(
+            "smoothing",
+            ("all", "others"),
+            ("cross_entropy",),
+            "label smoothing is shared among all K classes, or among the K - 1 others",
+        ),
+        Convention("masked_row", ("nan", "zero"), ("softmax",), "a row of minus infinity alone"),
+        Convention(
+            "in_place_gradient",
+            (False, True),
+            (),
+            "whether the backward pass may leave the gradient in the memory of the input",
+        ),
+    )
+}
+
+
+def fault(conventions: object, operation: str) -> str:
+    """What is wrong with declared conventions, in one line; empty: nothing.
+
+    Args:
+        conventions: What a function declares.
+        operation: The operation that it computes.
+    """
+    possible = [each for each in CONVENTIONS.values() if not each.operations or operation in each.operations]
+    offered = ", ".join(f"{each.name} ({_spelt(each.values)})" for each in possible)
+    if not isinstance(conventions, Mapping):
+        return f"conventions are a dictionary, not {type(conventions).__name__}; {operation} has {offered}"
+    for name, value in conventions.items():
+        if name not in {each.name for each in possible}:
+            return f"{operation} has no convention {name!r}; it has {offered}"
+        values = CONVENTIONS[name].values
+        if not any(value is each or (isinstance(each, str) and value == each) for each in values):
+            return f"the convention {name!r} is {_spelt(values)}, not {value!r}"
+    return ""
+
+
+def _spelt(values: Iterable[object]) -> str:
+    return " or ".join(map(repr, values))
+
+
+def deciding(operation: Operation, arguments: Arguments, conventions: Conventions) -> dict[str, object]:
+    """Those of the conventions by which the exact value of a call is another than the suite's own.
+
+    Args:
+        operation: The operation.
+        arguments: Its arguments, which it accepts.
+        conventions: The declared ones, without fault.
+    """
+    others = {name: value for name, value in conventions.items() if value != CONVENTIONS[name].values[0]}
+    complete = operation.completed(arguments)
+    applies = {
+        "empty_mean": lambda: _is_empty_mean(complete),
+        "smoothing": lambda: real(complete, "label_smoothing") > 0,
+        "masked_row": lambda: bool(_masked(operation, complete).any()),
+    }
+    return {name: value for name, value in others.items() if name in applies and applies[name]()}
+
+
+def balls(
+    operation: Operation, arguments: Arguments, quantity: str, g: FloatArray, conventions: Conventions
+) -> Iterable[Ball]:
+    """`Operation.balls` by the conventions that decide.
+
+    Args:
+        operation: The operation.
+        arguments: Completed arguments.
+        quantity: The quantity's name.
+        g: The upstream gradient.
+        conventions: The deciding ones; empty: the suite's own.
+    """
+    if "empty_mean" in conventions:
+        return [ZERO] * math.prod(operation.quantity_shape(arguments, quantity))
+    if "smoothing" in conventions:
+        return SmoothedOverOthers().balls(arguments, quantity, g)
+    result = operation.balls(arguments, quantity, g)
+    if "masked_row" in conventions:
+        masked = _masked(operation, arguments).ravel()
+        return [ZERO if zero else value for zero, value in zip(masked, result, strict=True)]
+    return result
+
+
+def error_bounds(
+    operation: Operation,
+    arguments: Arguments,
+    quantity: str,
+    g: FloatArray,
+    form: Format,
+    conventions: Conventions,
+) -> tuple[FloatArray, FloatArray]:
+    """`Operation.error_bounds` by the conventions that decide: no error is due where 0 was decided.
+
+    Args:
+        operation: The operation.
+        arguments: Completed arguments.
+        quantity: The quantity's name.
+        g: The upstream gradient.
+        form: The format of the dtype.
+        conventions: The deciding ones; empty: the suite's own.
+    """
+    if "empty_mean" in conventions:
+        zeros = np.zeros(operation.quantity_shape(arguments, quantity))
+        return zeros, zeros
+    if "smoothing" in conventions:
+        arguments = among_all(arguments)
+    bound, attainable = operation.error_bounds(arguments, quantity, g, form)
+    if "masked_row" in conventions:
+        masked = _masked(operation, arguments)
+        return np.where(masked, 0.0, bound), np.where(masked, 0.0, attainable)
+    return bound, attainable
+
+
+def _is_empty_mean(arguments: Arguments) -> bool:
+    """Whether a mean is taken over no row."""
+    if arguments["reduction"] not in ("mean", "elementwise_mean"):
+        return False
+    target = np.asarray(arguments["target"])
+    if target.dtype.kind != "f":
+        return not bool((target != integer(arguments, "ignore_index")).any())
+    if "logits" in arguments and "ignore_index" in arguments:
+        return math.prod(without_classes(target.shape)) == 0
+    return target.size == 0
+
+
+def _masked(operation: Operation, arguments: Arguments) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Which scores lie in a row of minus infinity alone."""
+    x = tensor(arguments, operation.inputs[0].name)
+    axis = operation.row_axis(arguments)
+    if axis is None or not x.size:
+        return np.zeros(x.shape, bool)
+    return np.broadcast_to(np.isneginf(x).all(axis=axis, keepdims=True), x.shape)
+
+
+__all__ = ["CONVENTIONS", "Convention", "Conventions", "balls", "deciding", "error_bounds", "fault"]
