@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from conformance.cases.covering import MAX_STRENGTH
 from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile, Deviation, DeviationFile
 from conformance.cases.tensors.generators import GENERATORS
 from conformance.cases.tensors.landmarks import NAMES
@@ -42,6 +43,7 @@ def schema() -> dict[str, Any]:
     case["properties"]["printed"] = {"$ref": "#/$defs/figures"}
     case["properties"]["upstream"] = _TENSOR
     case["properties"]["vary"] = _axes(case)
+    case["properties"]["cover"] = _cover(case)
     case["allOf"] = [*(_of_operation(operation) for operation in OPERATIONS.values()), _REDUCTION]
     file["properties"]["cases"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/case"}}
     return {
@@ -82,7 +84,11 @@ def _of_operation(operation: Operation) -> dict[str, Any]:
     options = {"additionalProperties": {"additionalProperties": keys}}
     inputs = {"required": [item.name for item in operation.inputs]}
     return {
-        "if": {"properties": {"operation": {"const": operation.name}}, "required": ["operation"]},
+        "if": {
+            "properties": {"operation": {"const": operation.name}},
+            "required": ["operation"],
+            "not": {"required": ["cover"]},
+        },
         "then": {
             **keys,
             "properties": {"vary": options},
@@ -101,6 +107,28 @@ def _axes(case: dict[str, Any]) -> dict[str, Any]:
     axis = {**named, "additionalProperties": option}
     described = case["properties"]["vary"]["description"]
     return {**named, "maxProperties": MAX_AXES, "description": described, "additionalProperties": axis}
+
+
+def _cover(case: dict[str, Any]) -> dict[str, Any]:
+    """The schema of `cover`: axes as `vary` has them, whose options may complete the generators' settings."""
+    axes = _axes(case)
+    option = axes["additionalProperties"]["additionalProperties"]
+    # Generators lack what `sizes` gives them: their settings are left to `conformance validate`.
+    option["properties"] |= {"inputs": {"type": "object"}, "parameters": {"type": "object"}, "upstream": {}}
+    option["properties"]["sizes"] = {"type": "object", "additionalProperties": {"type": "object"}}
+    combination = {"type": "object", "minProperties": 1}
+    properties = {
+        "strength": {"type": "integer", "minimum": 1, "maximum": MAX_STRENGTH},
+        "axes": axes,
+        "never": {"type": "array", "items": combination},
+    }
+    return {
+        "type": "object",
+        "description": case["properties"]["cover"]["description"],
+        "properties": properties,
+        "required": ["axes"],
+        "additionalProperties": False,
+    }
 
 
 def _tensors(definitions: dict[str, Any]) -> dict[str, Any]:

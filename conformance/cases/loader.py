@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from conformance.cases.case import Case
 from conformance.cases.consistency import Consistency, signature
+from conformance.cases.covering import expanded
 from conformance.cases.discovery import corpus, files, label, shown_path
 from conformance.cases.known import read_bytes, with_deviations
 from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
 from conformance.cases.tensors.reading import Reader
 from conformance.cases.tensors.values import Tensor
-from conformance.cases.variations import variations
 from conformance.errors import CaseError
 from conformance.operations import OPERATIONS, Operation, Parameter
 from conformance.yaml.cache import parse
@@ -98,8 +98,8 @@ class _FileReader:
                 remedy = "a mapping with id, operation, inputs"
                 self.faults.add(node.line, node.column, f"{kind(node)} as a case", remedy)
                 continue
-            options = variations(node, self.limits.cases - varied, self.faults) or []
-            varied += len(options) if "vary" in node.entries else 0
+            options = expanded(node, self.limits.cases - varied, self.faults) or []
+            varied += len(options) if {"vary", "cover"} & node.entries.keys() else 0
             read += [
                 _CaseReader(self, varied_node, source, tags, suffix).case() for suffix, varied_node in options
             ]

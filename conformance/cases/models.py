@@ -245,6 +245,10 @@ class CaseEntry(Keys):
         dict[str, dict[str, dict[str, Any]]],
         Field(description="axes of options: a case for each combination, its options' keys over these"),
     ] = {}
+    cover: Annotated[
+        Any,
+        Field(description="a covering array: {strength, axes, never}; `sizes` completes its generators"),
+    ] = None
 
     @field_validator("dtypes", "formulations", "quantities", "tags")
     @classmethod

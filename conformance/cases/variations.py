@@ -18,10 +18,10 @@ from conformance.yaml.tree import Mapping, Node, Scalar, kind
 #: What axes and their options may be called.
 LABEL = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
 _AXES = "a mapping of axes, as {reduction: {sum: {parameters: {reduction: sum}}}}"
-_MERGED = ("inputs", "parameters")
+MERGED = ("inputs", "parameters")
 #: Keys that an option cannot have.
-FIXED = ("id", "operation", "vary")
-MAX_AXES = 8
+FIXED = ("id", "operation", "vary", "cover")
+MAX_AXES = 12
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def variations(node: Mapping, most: int, faults: Faults) -> list[tuple[str, Mapp
     if "vary" not in node.entries:
         return [("", node)]
     before = len(faults.noted)
-    axes = list(_axes(node.entries["vary"], node.keys["vary"], faults))
+    axes = list(axes_of("vary", node.entries["vary"], node.keys["vary"], faults))
     if len(faults.noted) > before:
         return None
     count = prod(len(options) for options in axes)
@@ -51,49 +51,64 @@ def variations(node: Mapping, most: int, faults: Faults) -> list[tuple[str, Mapp
         remedy = "fewer options, more files, or CONFORMANCE_MAX_CASES"
         faults.add(where.line, where.column, f"vary: {count} cases, {most} are left in this file", remedy)
         return None
-    bare = Mapping(
-        node.line,
-        node.column,
-        {key: value for key, value in node.entries.items() if key != "vary"},
-        {key: key_node for key, key_node in node.keys.items() if key != "vary"},
-    )
+    bare = without(node, "vary")
     return [(f"[{','.join(option.label for option in chosen)}]", _laid(bare, chosen))
             for chosen in itertools.product(*axes)]  # fmt: skip
 
 
-def _axes(node: Node, key: Node, faults: Faults) -> Iterator[list[Option]]:
-    """The options of each axis; faults for what is none."""
+def without(node: Mapping, key: str) -> Mapping:
+    """A mapping without one of its keys."""
+    return Mapping(
+        node.line,
+        node.column,
+        {name: value for name, value in node.entries.items() if name != key},
+        {name: key_node for name, key_node in node.keys.items() if name != key},
+    )
+
+
+def axes_of(word: str, node: Node, key: Node, faults: Faults) -> Iterator[list[Option]]:
+    """The options of each axis; faults for what is none.
+
+    Args:
+        word: the key under which the axes stand, as faults name it.
+        node: the axes.
+        key: where their key stands.
+        faults: receives what is wrong.
+    """
     if not isinstance(node, Mapping) or not 0 < len(node.entries) <= MAX_AXES:
         what = f"{len(node.entries)} axes" if isinstance(node, Mapping) else kind(node)
-        faults.add(key.line, key.column, f"vary: {what}", f"{_AXES}, at most {MAX_AXES}")
+        faults.add(key.line, key.column, f"{word}: {what}", f"{_AXES}, at most {MAX_AXES}")
         return
     for axis, listed in node.entries.items():
-        _check_name(axis, node.keys[axis], faults)
+        _check_name(word, axis, node.keys[axis], faults)
         if not isinstance(listed, Mapping) or not listed.entries:
-            what = f"vary: {kind(listed) if not isinstance(listed, Mapping) else 'nothing'} as the axis"
+            what = f"{word}: {kind(listed) if not isinstance(listed, Mapping) else 'nothing'} as the axis"
             faults.add(node.keys[axis].line, node.keys[axis].column, f"{what} {shown(axis)}", _AXES)
             continue
-        yield [option for label in listed.entries for option in _option(axis, label, listed, faults)]
+        yield [option for label in listed.entries for option in _option(word, axis, label, listed, faults)]
 
 
-def _option(axis: str, label: str, listed: Mapping, faults: Faults) -> list[Option]:
+def _option(word: str, axis: str, label: str, listed: Mapping, faults: Faults) -> list[Option]:
     key_node, keys = listed.keys[label], listed.entries[label]
-    _check_name(label, key_node, faults)
+    _check_name(word, label, key_node, faults)
     if not isinstance(keys, Mapping):
         remedy = "a mapping of a case's keys, as {parameters: {reduction: sum}}; {} for the case as it is"
-        faults.add(key_node.line, key_node.column, f"vary: {kind(keys)} as the option {shown(label)}", remedy)
+        faults.add(
+            key_node.line, key_node.column, f"{word}: {kind(keys)} as the option {shown(label)}", remedy
+        )
         return []
     for fixed in FIXED:
         if fixed in keys.keys:
             where = keys.keys[fixed]
-            faults.add(where.line, where.column, f"vary: the key `{fixed}` in an option", "one for the entry")
+            what = f"{word}: the key `{fixed}` in an option"
+            faults.add(where.line, where.column, what, "one for the entry")
     return [Option(axis, label, keys)]
 
 
-def _check_name(name: str, node: Node, faults: Faults) -> None:
+def _check_name(word: str, name: str, node: Node, faults: Faults) -> None:
     if not LABEL.fullmatch(name):
         remedy = "1 to 40 letters, digits and - _ . +"
-        faults.add(node.line, node.column, f"vary: the name {shown(name)}", remedy)
+        faults.add(node.line, node.column, f"{word}: the name {shown(name)}", remedy)
 
 
 def _laid(node: Mapping, chosen: tuple[Option, ...]) -> Mapping:
@@ -101,23 +116,23 @@ def _laid(node: Mapping, chosen: tuple[Option, ...]) -> Mapping:
     for option in chosen:
         label = Scalar(node.line, node.column, f"{option.axis} {option.label}", "")
         why = _joined(node.entries.get("why"), option.keys.entries.get("why", label))
-        over = Mapping(
+        above = Mapping(
             option.keys.line,
             option.keys.column,
             {**option.keys.entries, "why": why},
             {"why": node.keys.get("why", label), **option.keys.keys},
         )
-        node = _over(node, over, _MERGED)
+        node = over(node, above, MERGED)
     return node
 
 
-def _over(below: Mapping, above: Mapping, merged: tuple[str, ...] = ()) -> Mapping:
+def over(below: Mapping, above: Mapping, merged: tuple[str, ...] = ()) -> Mapping:
     """Two mappings in one, `above` winning; mappings under the `merged` keys likewise."""
     entries = {**below.entries, **above.entries}
     for key in merged:
         lower, upper = below.entries.get(key), above.entries.get(key)
         if isinstance(lower, Mapping) and isinstance(upper, Mapping):
-            entries[key] = _over(lower, upper)
+            entries[key] = over(lower, upper)
     return Mapping(below.line, below.column, entries, {**below.keys, **above.keys})
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from conformance.caches import cache_directory
+from conformance.caches import cache_directory, keep
 from conformance.yaml import tree as yaml_tree
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults
@@ -32,18 +31,8 @@ def parse(data: bytes, limits: Limits, faults: Faults, *right: str) -> Mapping |
     before = len(faults.noted)
     tree = yaml_tree.parse(data, limits, faults, *right)
     if tree is not None and len(faults.noted) == before:
-        _keep(path, json.dumps(_packed(tree), separators=(",", ":")).encode())
+        keep(path, json.dumps(_packed(tree), separators=(",", ":")).encode())
     return tree
-
-
-def _keep(path: Path, packed: bytes) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(packed)
-        beside.replace(path)
-    except OSError:
-        return  # A cache that cannot be written is done without.
 
 
 def _key(data: bytes, limits: Limits) -> str:

@@ -109,6 +109,16 @@ def _on_grid(values: Floats, grid: float | None) -> Floats:
     return values if grid is None else np.rint(values / grid) * grid
 
 
+def _first_classes(of: Any, values: Any, other: Any) -> Any:
+    """The values of the first `kept` classes, and another number in the other classes."""
+    values = values.reshape(of.made)
+    if not values.ndim:
+        return values
+    within = np.arange(values.shape[of.class_axis]) < of.kept
+    along = [-1 if axis == of.class_axis else 1 for axis in range(values.ndim)]
+    return np.where(within.reshape(along), values, other)
+
+
 class Normal(Generator):
     """Independent numbers of mean 0 and standard deviation `scale`; with a `grid`, multiples of it."""
 
@@ -190,6 +200,36 @@ class Masked(Generator):
         return np.where(hidden, -np.inf, normal)
 
 
+class MaskedTail(Generator):
+    """Normal numbers in the first classes and -inf in the others: a padded vocabulary."""
+
+    name = "masked_tail"
+    shape: Shape
+    kept: Annotated[int, Field(ge=0, description="how many classes are not -inf")]
+    scale: Real = 1.0
+    seed: Seed
+
+    def make(self) -> Floats:
+        """Normal numbers, or -inf from the class kept on."""
+        numbers: Floats = _first_classes(self, self.stream().normal(self.count) * self.scale, -np.inf)
+        return numbers
+
+
+class WithZeros(Generator):
+    """Independent numbers, evenly likely from `low` up to `high`, but 0 at every third, from the first on."""
+
+    name = "with_zeros"
+    shape: Shape
+    low: Real = 0.0
+    high: Real = 1.0
+    seed: Seed
+
+    def make(self) -> Floats:
+        """The numbers of `uniform`, times 0 or 1."""
+        drawn = self.stream().uniform(self.count) * (self.high - self.low) + self.low
+        return np.where(np.arange(self.count) % 3 == 0, 0.0, drawn).reshape(self.made)
+
+
 class Spread(Generator):
     """Each row the same steps from `low` to `high`, turned by one class from row to row."""
 
@@ -265,21 +305,28 @@ class Gaps(_Sweep):
 
 
 class RandomLabels(Generator):
-    """Labels, drawn from `classes` classes."""
+    """Labels, drawn from `classes` classes; `ignored` is the label at every third, from the first on."""
 
     name = "labels"
     integral = True
     shape: Shape
     classes: Annotated[int, Field(ge=1, le=2**40)]
+    ignored: Annotated[int | None, Field(ge=-(2**63), lt=2**63, description="a label, or null for none")] = (
+        None
+    )
     seed: Seed
 
     def make(self) -> Labels:
         """Integers from 0 to classes - 1."""
-        return self.stream().below(self.classes, self.count).reshape(self.made)
+        drawn = self.stream().below(self.classes, self.count)
+        if self.ignored is not None:
+            drawn = np.where(np.arange(self.count) % 3 == 0, np.int64(self.ignored), drawn)
+        return drawn.reshape(self.made)
 
     def outline(self) -> Labels:
-        """The last class at every place."""
-        return np.broadcast_to(np.int64(self.classes - 1), self.made)
+        """The last class at every place, or the label that is ignored where it is greater."""
+        greatest = max(self.classes - 1, -1 if self.ignored is None else self.ignored)
+        return np.broadcast_to(np.int64(greatest), self.made)
 
 
 class SameLabel(Generator):
@@ -318,11 +365,14 @@ class Probabilities(Generator):
     shape: Annotated[
         list[Size], Field(min_length=1, max_length=8, description="with the class axis, as [4, 8]")
     ]
+    kept: Annotated[int | None, Field(ge=1, description="classes from here on have probability 0")] = None
     seed: Seed
 
     def make(self) -> Floats:
         """Integers from 1 to 2^32, each divided by its row's sum."""
         weights = ((self.stream().bits(self.count) >> np.uint64(32)) + np.uint64(1)).reshape(self.made)
+        if self.kept is not None:
+            weights = _first_classes(self, weights, np.uint64(0))
         total = weights.sum(axis=self.class_axis, keepdims=True, dtype=np.uint64)
         shares: Floats = weights.astype(np.float64) / total.astype(np.float64)
         return shares
@@ -331,7 +381,7 @@ class Probabilities(Generator):
 GENERATORS: dict[str, type[Generator]] = {
     one.name: one
     for one in (
-        Normal, Uniform, Offset, OneDominant, Masked, Spread, Ladder, Gaps, RandomLabels, SameLabel, Constant,
-        Probabilities,
+        Normal, Uniform, WithZeros, Offset, OneDominant, Masked, MaskedTail, Spread, Ladder, Gaps,
+        RandomLabels, SameLabel, Constant, Probabilities,
     )
 }  # fmt: skip

@@ -32,6 +32,18 @@ DIGESTS: list[tuple[str, dict[str, Any], str]] = [
     ("same_label", {"shape": [3], "label": 1}, "2ca2b5d16c0df8286b9292695aee6a87"),
     ("constant", {"shape": [3], "value": 0.5}, "8d33dc134e3b28ea434955972125af15"),
     ("probabilities", {"shape": [2, 7, 3], "seed": 23451}, "bce724cbd8fe7d48e10b46c17030ff23"),
+    ("probabilities", {"shape": [2, 7, 3], "kept": 2, "seed": 23451}, "8a306b39d567da340acc6fdb755897bf"),
+    (
+        "labels",
+        {"shape": [4, 8], "classes": 5, "ignored": -100, "seed": 13},
+        "687a3fe522eadcd94513cd9dcf1ce0d4",
+    ),
+    (
+        "masked_tail",
+        {"shape": [2, 7, 3], "kept": 4, "scale": 2, "seed": 9},
+        "5c202ee6f368fe6fdcabb44f6ffbe1d4",
+    ),
+    ("with_zeros", {"shape": [4, 8], "low": 0.25, "high": 4, "seed": 9}, "182869f63aa81349aee685439e35104e"),
 ]
 
 
@@ -122,6 +134,34 @@ class TestNumbers:
         assert np.isfinite(values[:, 7]).all()
         assert not np.isnan(values).any()
 
+    def test_masked_tail(self) -> None:
+        values = made("masked_tail", shape=[2, 5, 3], kept=2, seed=1)
+        assert np.isfinite(values[:, :2]).all()
+        assert (values[:, 2:] == -np.inf).all()
+        assert np.isfinite(made("masked_tail", shape=[4], kept=2, seed=1)).tolist() == [
+            True,
+            True,
+            False,
+            False,
+        ]
+
+    def test_with_zeros(self) -> None:
+        values = made("with_zeros", shape=[4, 8], low=0.25, high=4, seed=1).ravel()
+        assert ((values == 0) == (np.arange(32) % 3 == 0)).all()
+        drawn = values[values != 0]
+        assert 0.25 <= drawn.min() < drawn.max() < 4
+
+    def test_probabilities_of_the_first_classes(self) -> None:
+        values = made("probabilities", shape=[4, 8], kept=3, seed=1)
+        assert (values[:, 3:] == 0).all()
+        assert (values[:, :3] > 0).all()
+        np.testing.assert_allclose(values.sum(axis=1), 1)
+
+    def test_labels_that_are_ignored(self) -> None:
+        labels = made("labels", shape=[3, 5], classes=4, ignored=-100, seed=1).ravel()
+        assert ((labels == -100) == (np.arange(15) % 3 == 0)).all()
+        assert GENERATORS["labels"](shape=[3], classes=4, ignored=255, seed=1).outline().max() == 255
+
     def test_masked_of_everything_but_one(self) -> None:
         values = made("masked", shape=[3, 4], share=1, keep=2, seed=1)
         assert np.isfinite(values).sum(axis=1).tolist() == [1, 1, 1]
@@ -162,6 +202,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "offset": {"offset": 5, "seed": 1},
     "one_dominant": {"gap": 5, "seed": 1},
     "masked": {"share": 0.5, "seed": 1},
+    "masked_tail": {"kept": 1, "seed": 1},
+    "with_zeros": {"seed": 1},
     "labels": {"classes": 3, "seed": 1},
     "same_label": {"label": 1},
     "constant": {"value": 1},
