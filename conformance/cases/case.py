@@ -45,6 +45,7 @@ class Case:
         known: deviations that are documented.
         why: what only this case would catch.
         title: a heading for reports.
+        source_title: what the source is called.
         decimals: decimals to which the inputs are known; None: they are exact.
         warns: whether the framework warns; None: it may do either.
         layout: memory layout of each input and tensor parameter that is not contiguous, by name.
@@ -70,6 +71,7 @@ class Case:
     known: tuple[Known, ...] = ()
     why: str = ""
     title: str = ""
+    source_title: str = ""
     decimals: int | None = None
     warns: bool | None = None
     layout: Mapping[str, Layout] = field(default_factory=dict)

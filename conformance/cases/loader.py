@@ -91,6 +91,7 @@ class _FileReader:
         source = top.source if top is not None else self._text(root, "source")
         self._check_sources(source, ("source",) in wrong)
         tags = tuple(top.tags) if top is not None else ()
+        self.title = top.title if top is not None else ""
         read: list[Case | None] = []
         varied = 0
         for node in self.entries:
@@ -197,6 +198,7 @@ class _CaseReader:
             known=tuple(entry.known),
             why=entry.why,
             title=entry.title,
+            source_title="" if entry.source else self.file.title,
             decimals=entry.decimals if "decimals" in self.node.entries else None,
             warns=entry.warns if "warns" in self.node.entries else None,
             layout=dict(entry.layout),

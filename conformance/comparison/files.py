@@ -11,6 +11,8 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
+from conformance.comparison.causes import Cause, causes
+from conformance.comparison.programs import Programs
 from conformance.errors import RunError
 from conformance.report.figures import VISIBLE, count, missing, shorten
 from conformance.report.files import write_whole
@@ -50,8 +52,10 @@ MEANINGS = {
 _MARKDOWN_ROWS = 10
 #: Cases that the terminal names, and lines of checks, a change.
 _TERMINAL_CASES, _TERMINAL_ROWS = 20, 5
-#: Rows a change in diff.html.
-_PAGE_ROWS = 1000
+#: Rows a change in diff.html, and how many of them have their programs.
+_PAGE_ROWS, _PROGRAM_ROWS = 1000, 100
+#: Changes whose rows are grouped by cause, and have programs.
+_ATTENTION = ("regressed", "worse", "changed error", "fixed", "better")
 _STYLES = {
     "regressed": "bold red",
     "worse": "yellow",
@@ -91,7 +95,8 @@ class Section:
 
     Attributes:
         change: The change, one of `changes.CHANGES`.
-        rows: Its rows, at most so many as a page takes.
+        rows: Its rows, at most so many as a page takes, with programs and links where they ask for attention.
+        causes: The rows grouped by what changed in the same way.
         worst: The rows of a short table, one a case.
         total: How many rows there are in all.
         textbook: How many of them are of textbook formulations.
@@ -101,6 +106,7 @@ class Section:
 
     change: str
     rows: list[dict[str, Any]]
+    causes: list[Cause]
     worst: list[dict[str, Any]]
     total: int
     textbook: int
@@ -116,6 +122,7 @@ class Overview:
         sentence: The verdict and the counts in one sentence.
         regressed: Whether something fails the gate.
         unanswered: How many checks fail it since they have no verdict now.
+        heading: The versions that are compared, in a line.
         versions: A subject's label, its version before and its version now.
         counts: A change, how many checks and how many relations changed so.
         textbook: How many regressions are of textbook formulations.
@@ -128,6 +135,7 @@ class Overview:
     sentence: str
     regressed: bool
     unanswered: int
+    heading: str
     versions: list[tuple[str, str, str]]
     counts: list[tuple[str, int, int]]
     textbook: int
@@ -137,8 +145,14 @@ class Overview:
     started: tuple[str, str]
 
 
-def overview_of(difference: Drawable, limit: int = _PAGE_ROWS) -> Overview:
-    """Sums a difference up, with at most `limit` rows a change beside the worst."""
+def overview_of(difference: Drawable, limit: int = _PAGE_ROWS, programs: Programs | None = None) -> Overview:
+    """Sums a difference up, with at most `limit` rows a change beside the worst.
+
+    Args:
+        difference: The difference.
+        limit: How many rows of a change are drawn.
+        programs: Writes the rows' programs and links; None: they have none.
+    """
     frame = difference.frame
     checks, relations = difference.counts("check"), difference.counts("relation")
     sections = []
@@ -147,11 +161,16 @@ def overview_of(difference: Drawable, limit: int = _PAGE_ROWS) -> Overview:
         if len(rows):
             textbook = rows["textbook"].fillna(False).astype(bool)
             rows = rows.iloc[np.argsort(textbook.to_numpy(), kind="stable")]
-            shown = [_row(row) for row in rows.head(limit).to_dict("records")]
+            drawn = [_row(row) for row in rows.to_dict("records")]
+            shown = drawn[:limit]
+            if programs is not None and change in _ATTENTION:
+                for row in shown[:_PROGRAM_ROWS]:
+                    row["program"], row["link"] = programs.text(row), programs.link(row)
+            alike = causes([row for row in drawn if not row["textbook"]]) if change in _ATTENTION else []
             worst = [_row(row) for row in one_a_case(rows).head(_MARKDOWN_ROWS).to_dict("records")]
             cases = grouped(difference.cases(change))
             sections.append(
-                Section(change, shown, worst, len(rows), int(textbook.sum()), MEANINGS[change], cases)
+                Section(change, shown, alike, worst, len(rows), int(textbook.sum()), MEANINGS[change], cases)
             )
     gating = difference.gating()
     unanswered = int(gating["change"].eq("removed").sum())
@@ -161,6 +180,7 @@ def overview_of(difference: Drawable, limit: int = _PAGE_ROWS) -> Overview:
         _sentence(len(gating) - unanswered, unanswered, checks, relations),
         not gating.empty,
         unanswered,
+        _heading(difference),
         _versions(difference),
         [(change, checks[change], relations[change]) for change in checks],
         regressed_textbook,
@@ -220,6 +240,18 @@ def _versions(difference: Drawable) -> list[tuple[str, str, str]]:
     return versions
 
 
+def _heading(difference: Drawable) -> str:
+    """The versions that are compared: `torch 2.12.1 → 2.13.0, jax 0.10.2 as before`."""
+    parts = []
+    for pair in difference.pairs:
+        before, after = (
+            str(run.environment.get("subjects", {}).get(name, {}).get("version") or "unknown")
+            for run, name in ((difference.old, pair.old), (difference.new, pair.new))
+        )
+        parts.append(f"{pair.label} {before} {'as before' if before == after else f'→ {after}'}")
+    return ", ".join(parts)
+
+
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
     plain = {
         str(name): value.translate(VISIBLE) if isinstance(value, str) else "" if missing(value) else value
@@ -230,7 +262,9 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
     )
     for side in ("old", "new"):
         plain[f"returned_{side}"] = _returned(plain, side)
+    plain["ulp_bound"] = None if missing(row["ulp_bound"]) else float(row["ulp_bound"])
     plain["name"] = plain["relation"] or plain["formulation"]
+    plain["program"] = plain["link"] = ""
     return plain
 
 
@@ -246,7 +280,7 @@ def _returned(row: dict[str, Any], side: str) -> str:
 
 def write(difference: Drawable, directory: Path) -> None:
     """Writes the three files, each whole or not at all; RunError where `directory` cannot be written."""
-    overview = overview_of(difference)
+    overview = overview_of(difference, programs=Programs(difference.new, directory))
     try:
         write_whole(directory / "diff.csv", difference.frame.to_csv(index=False, lineterminator="\n"))
         write_whole(directory / "diff.md", render("diff.md", overview=overview))
@@ -256,6 +290,7 @@ def write(difference: Drawable, directory: Path) -> None:
             version=str(difference.new.environment.get("conformance", "")),
             style=asset("report.css") + asset("table.css"),
             theme_script=asset("theme.js"),
+            script=asset("row_filter.js"),
         )
         write_whole(directory / "diff.html", page)
     except OSError as error:

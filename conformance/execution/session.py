@@ -244,7 +244,7 @@ class _Session:
         complete = not loop.interrupted and len(frame) == plan.checks
         cases = {group.case.id: group.case for group in plan.groups}
         environment = {
-            **description(self.id, self.started, frame),
+            **description(self.id, self.started, frame, cases.values()),
             "complete": complete,
             "interrupted": loop.interrupted,
             "settings": vars(self.settings),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +49,8 @@ class EquivalenceTally:
         largest: The largest distance, in ulps.
         beyond: How many differ by more than both bounds together.
         worst_case: The case with the largest distance; of equals the first by name.
+        by_class: For each value class of inputs (`cases.value_classes`) the distances, in ulps, and of how
+            many checks they are beyond both bounds together.
     """
 
     checks: int = 0
@@ -56,9 +58,13 @@ class EquivalenceTally:
     largest: float = 0.0
     beyond: int = 0
     worst_case: str = ""
+    by_class: dict[str, tuple[list[float], int]] = field(default_factory=dict)
 
-    def add(self, distance: Distance, case: str) -> None:
-        """Counts one more shared check."""
+    def add(self, distance: Distance, case: str, values: str) -> None:
+        """Counts one more shared check, whose inputs are of the value class `values`."""
+        measured, beyond = self.by_class.get(values, ([], 0))
+        measured.append(distance.largest)
+        self.by_class[values] = measured, beyond + distance.beyond
         self.checks += 1
         self.identical += distance.identical
         self.beyond += distance.beyond

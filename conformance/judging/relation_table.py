@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
 from conformance.cases.case import Case
+from conformance.cases.value_classes import VALUE_CLASSES, value_class
 from conformance.judging.breakpoints import Broken, is_sweep
 from conformance.judging.case_identities import Identities
 from conformance.judging.formulation_relations import (
@@ -27,6 +29,8 @@ from conformance.results.row_buffers import Row, Table
 
 #: The source of a relation that nobody need claim.
 MATHEMATICS = "mathematics"
+#: What a framework recommends: its own function, else what its users compose.
+RECOMMENDED = ("functional", "composed")
 #: The columns that name a pair of subjects on a formulation.
 _PAIR = ("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b")
 
@@ -98,6 +102,7 @@ class RelationTable:
                 "beyond_bounds": tally.beyond,
                 "worst_case": tally.worst_case,
             }
+            | _by_class(tally)
             for pair, tally in sorted(self._tallies.items())
         ]
 
@@ -108,7 +113,9 @@ class RelationTable:
         related = list(_related(OPERATIONS[group.case.operation], observations))
         paired = list(_paired(observations))
         bits = [(left.bits, right.bits) for _, left, right in related]
-        bits += [(left.bits, right.bits) for left, right in paired]
+        recommended = list(_recommended(observations))
+        bits += [(left.bits, right.bits) for left, right in (*paired, *recommended)]
+        values = value_class(group.case.operation, group.arguments) if paired or recommended else ""
         measured = distances(distinct_values(observations), bits, reference)
         for relation, left, right in related:
             distance = measured[left.bits, right.bits]
@@ -124,7 +131,12 @@ class RelationTable:
         for left, right in paired:
             about = group.case.operation, left.request.formulation, quantity, group.dtype
             tally = self._tallies[*about, left.subject, right.subject]
-            tally.add(measured[left.bits, right.bits], group.case.id)
+            tally.add(measured[left.bits, right.bits], group.case.id, values)
+        for left, right in recommended:
+            both = f"{left.request.formulation} and {right.request.formulation}"
+            about = group.case.operation, both, quantity, group.dtype
+            tally = self._tallies[*about, left.subject, right.subject]
+            tally.add(measured[left.bits, right.bits], group.case.id, values)
 
     def _relate_cases(
         self, group: Group, quantity: str, observations: Sequence[Observation], reference: Reference
@@ -177,6 +189,34 @@ def _paired(observations: Sequence[Observation]) -> Iterator[tuple[Observation, 
         by_formulation.setdefault(each.request.formulation, []).append(each)
     for of_formulation in by_formulation.values():
         yield from combinations(sorted(of_formulation, key=lambda each: each.subject), 2)
+
+
+def _recommended(observations: Sequence[Observation]) -> Iterator[tuple[Observation, Observation]]:
+    """Each two subjects whose recommended formulations differ (`RECOMMENDED`)."""
+    by_subject: dict[str, dict[str, Observation]] = {}
+    for each in observations:
+        by_subject.setdefault(each.subject, {})[each.request.formulation] = each
+    chosen = [
+        next((answers[name] for name in RECOMMENDED if name in answers), None)
+        for _, answers in sorted(by_subject.items())
+    ]
+    for left, right in combinations([each for each in chosen if each is not None], 2):
+        if left.request.formulation != right.request.formulation:
+            yield left, right
+
+
+def _by_class(tally: EquivalenceTally) -> Row:
+    """For each value class: how many checks, how many beyond, and their distances' percentiles, in ulps."""
+    row: Row = {}
+    for name in VALUE_CLASSES:
+        measured, beyond = tally.by_class.get(name, ([], 0))
+        ordered = sorted(measured)
+        figures = [
+            ordered[math.ceil(share * len(ordered)) - 1] if ordered else None for share in (0.5, 0.99, 1)
+        ]
+        row[f"{name}_checks"], row[f"{name}_beyond"] = len(measured), beyond
+        row |= dict(zip((f"{name}_median", f"{name}_p99", f"{name}_largest"), figures, strict=True))
+    return row
 
 
 def _measured_row(

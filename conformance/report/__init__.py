@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from conformance.errors import ConformanceError
 from conformance.report.badge import badge
+from conformance.report.elements import Elements
 from conformance.report.files import write_whole
 from conformance.report.findings import Row
 from conformance.report.html import page, prepare
@@ -43,7 +44,7 @@ def write(
         except (ConformanceError, KeyError):  # a check whose inputs are no longer to be had
             return None
 
-    overview = overview_of(run, snippet, difference)
+    overview = overview_of(run, snippet, difference, Elements(directory, run.directory))
     directory.mkdir(parents=True, exist_ok=True)
     write_whole(directory / "report.html", page(overview))
     write_whole(directory / "summary.md", render("summary.md", overview=overview))

@@ -43,6 +43,15 @@ def ulps(value: float | None) -> str:
     return re.sub(r"e\+?0*", "e", f"{value:.1e}")
 
 
+def share(ratio: float | None) -> str:
+    """An error as a multiple of its bound in six characters or so: `0.08`, `0.97`, `1.4e7`; `–` for none."""
+    if missing(ratio) or ratio is None or math.isinf(ratio):
+        return ulps(ratio)
+    if 0 < ratio < 0.01:
+        return "<0.01"
+    return f"{ratio:.2f}" if 0 < ratio < 10 else ulps(ratio)
+
+
 def count(number: int, singular: str, plural: str | None = None) -> str:
     """A number with its noun: `1 check`, `2,000 checks`."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from conformance.report.elements import Elements
 from conformance.report.figures import link, missing, names, plain, shorten, ulps
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import SEVERITY, Look, look
@@ -36,11 +37,12 @@ class Answer:
         subject: The subject.
         version: Its framework's version.
         look: Its verdict.
-        observed: What it returned at its worst element.
+        observed: What it returned at the finding's element; at its own worst one where that was not kept.
         ulps: The error there, as text.
-        bound: The bound there, in ulps.
+        bound: The bound at its own worst element, in ulps.
         attainable: The error there of the best known algorithm, in ulps.
         worst_index: Where its worst element is.
+        element: Where `observed` and `ulps` are.
         message: What it said.
         conforms: Whether it conforms; None where the verdict says nothing of that.
         snippet: The program that shows it, where it fails and there is one.
@@ -54,6 +56,7 @@ class Answer:
     bound: str
     attainable: str
     worst_index: str
+    element: str
     message: str
     conforms: bool | None
     snippet: str | None
@@ -153,22 +156,27 @@ def headlines(findings: Sequence[Finding]) -> tuple[Headline, ...]:
 
 
 def open_findings(
-    frame: pd.DataFrame, snippet: Snippet, limit: int = MAX_DISCREPANCIES
+    frame: pd.DataFrame, snippet: Snippet, elements: Elements, limit: int = MAX_DISCREPANCIES
 ) -> tuple[tuple[Finding, ...], int]:
     """Discrepancies, a finding per operation, case and quantity, the worst first; and how many there are."""
-    return _grouped(frame, frame[discrepancies(frame)], CASE, snippet, limit)
+    return _grouped(frame, frame[discrepancies(frame)], CASE, snippet, elements, limit)
 
 
 def known_findings(
-    frame: pd.DataFrame, snippet: Snippet, limit: int = MAX_REASONS
+    frame: pd.DataFrame, snippet: Snippet, elements: Elements, limit: int = MAX_REASONS
 ) -> tuple[tuple[Finding, ...], int]:
     """Known deviations, a finding per operation and reason, the worst first; and how many there are."""
     failing = frame["conforms"].eq(False).fillna(False).astype(bool) & known_text(frame).ne("")
-    return _grouped(frame, frame[failing], ["operation", "known"], snippet, limit)
+    return _grouped(frame, frame[failing], ["operation", "known"], snippet, elements, limit)
 
 
 def _grouped(
-    frame: pd.DataFrame, failing: pd.DataFrame, by: list[str], snippet: Snippet, limit: int
+    frame: pd.DataFrame,
+    failing: pd.DataFrame,
+    by: list[str],
+    snippet: Snippet,
+    elements: Elements,
+    limit: int,
 ) -> tuple[tuple[Finding, ...], int]:
     """A finding for each group of failing checks, shown by its worst one."""
     rows = ranked(failing)
@@ -184,6 +192,7 @@ def _grouped(
             answers[tuple(row[name] for name in CHECK)],
             groups[tuple(row[name] for name in by)],
             snippet,
+            elements,
         )
         for row in shown.to_dict("records")
     )
@@ -198,9 +207,10 @@ def ranked(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _finding(row: Row, check: list[Row], same: pd.DataFrame, snippet: Snippet) -> Finding:
+def _finding(row: Row, check: list[Row], same: pd.DataFrame, snippet: Snippet, elements: Elements) -> Finding:
     """The finding of `same` rows; `row` is the worst of them, `check` what every subject returned on it."""
-    answers = tuple(_answer(entry, snippet) for entry in check)
+    index, exact = _text(row, "worst_index"), _text(row, "exact")
+    answers = tuple(_answer(entry, snippet, elements, index, exact) for entry in check)
     subjects = tuple(dict.fromkeys(str(name) for name in same["subject"]))
     ways = same[["formulation", "dtype"]].drop_duplicates().itertuples(index=False)
     reason, source = _reason(_text(row, "known"), _text(row, "source"))
@@ -238,21 +248,30 @@ def _reason(known: str, source: str) -> tuple[str, str]:
     return (matched[1], matched[2]) if matched else (known, source)
 
 
-def _answer(row: Row, snippet: Snippet) -> Answer:
+def _answer(row: Row, snippet: Snippet, elements: Elements, index: str, exact: str) -> Answer:
+    """The answer of a row's subject at the element `index`, whose exact value is `exact`."""
     conforms = row["conforms"]
+    own = _text(row, "worst_index")
+    there = None
+    if index and own != index:
+        there = elements.answer(row, tuple(int(i) for i in re.findall(r"\d+", index)), exact)
+    shown = (
+        row if there is None else {**row, "observed": there.observed, "exact": exact, "worst_index": index}
+    )
     decided = None if missing(conforms) else bool(conforms)
     return Answer(
         _text(row, "subject"),
         _text(row, "framework_version"),
         look(_text(row, "verdict")),
-        _text(row, "observed"),
-        ulps(row["ulp_error"]),
+        _text(row, "observed") if there is None else there.observed,
+        ulps(row["ulp_error"] if there is None else there.ulp_error),
         ulps(row["ulp_bound"]),
         ulps(row["ulp_attainable"]),
-        _text(row, "worst_index"),
+        own,
+        own if there is None else index,
         _text(row, "message"),
         decided,
-        snippet(row) if decided is False else None,
+        snippet(shown) if decided is False else None,
     )
 
 

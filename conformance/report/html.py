@@ -28,6 +28,7 @@ SCRIPTS = (
     "view_state.js",
     "column_store.js",
     "check_table.js",
+    "check_program.js",
     "check_details.js",
     "stability_frontier.js",
     "main.js",
@@ -59,6 +60,7 @@ def page(overview: Overview) -> str:
     data = [
         f'<script type="application/json" id="symbols">{symbols}</script>',
         carry_columns("checks", overview.frame),
+        carry("programs", _programs(overview)),
         table_script,
         # One module of several files: they share their names, and nothing else of the page sees them.
         '<script type="module">\n' + "\n".join(asset(name) for name in SCRIPTS) + "</script>",
@@ -74,6 +76,29 @@ def page(overview: Overview) -> str:
         version=dict(overview.summary.facts).get("conformance", ""),
         data="\n".join(data),
     )
+
+
+def _programs(overview: Overview) -> dict[str, object]:
+    """What the page writes a check's program and issue with."""
+    programs, summary = overview.programs, overview.summary
+    return {
+        "parts": programs.parts,
+        "templates": programs.texts,
+        "template": programs.template_of,
+        "arrays": programs.arrays,
+        "inputs": programs.inputs,
+        "circumstances": {
+            subject.name: [
+                f"{subject.framework} {subject.version}" + (f", {subject.mode}" if subject.mode else ""),
+                *summary.shared,
+                *(f"{name} {values[place]}" for name, values in summary.differing if values[place]),
+                *(f"{name}: {value}" for name, value in subject.facts if name in ("kernels", "settings")),
+                *summary.machines,
+                f"loss-conformance {dict(summary.facts).get('conformance', '')}, run {summary.run_id}",
+            ]
+            for place, subject in enumerate(summary.subjects)
+        },
+    }
 
 
 @cache

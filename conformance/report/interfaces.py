@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
@@ -57,6 +58,10 @@ class RunLike(Protocol):
     @property
     def environment(self) -> Mapping[str, Any]:
         """Versions, hardware, settings and times (`run.json`)."""
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the run lies, with the record of what the subjects returned; None: nowhere."""
 
     @property
     def arguments(self) -> InputsOf | None:

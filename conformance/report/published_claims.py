@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +94,20 @@ class Post:
 
     Attributes:
         source: The source's name.
+        title: What it is called; empty where its file of cases says nothing.
         figures: The figures that it prints.
         identities: The identities that it claims, on its own inputs.
     """
 
     source: str
+    title: str
     figures: tuple[Figure, ...]
     identities: tuple[Identity, ...]
+
+    @property
+    def confirmed(self) -> int:
+        """How many of its figures every subject confirms."""
+        return sum(figure.confirmed for figure in self.figures)
 
     @property
     def broken(self) -> list[Identity]:
@@ -128,7 +136,11 @@ class Claims:
 
 
 def claims(
-    frame: pd.DataFrame, relations: pd.DataFrame, breaks: pd.DataFrame, printed: pd.DataFrame
+    frame: pd.DataFrame,
+    relations: pd.DataFrame,
+    breaks: pd.DataFrame,
+    printed: pd.DataFrame,
+    titles: Mapping[str, str],
 ) -> Claims:
     """The posts are the sources of the cases tagged `seed`; identities on other cases are summed up apart."""
     seeds = [tags for tags in frame["tags"].unique() if "seed" in plain(tags).split(";")]
@@ -142,7 +154,7 @@ def claims(
         figures = _figures(printed[printed["source"].eq(source)]) if len(printed) else ()
         identities = _identities(relations[source_of.eq(source)]) if len(relations) else ()
         if figures or identities:
-            posts.append(Post(source, figures, identities))
+            posts.append(Post(source, titles.get(source, ""), figures, identities))
     elsewhere = _identities(relations[~source_of.isin(sources)]) if len(relations) else ()
     claimed = list(dict.fromkeys(identity.name for post in posts for identity in post.identities))
     return Claims(tuple(posts), elsewhere, breakpoints(breaks, claimed))

@@ -83,6 +83,11 @@ EQUIVALENCE: dict[str, str] = {
     "largest_distance": "float64",
     "beyond_bounds": "Int64",
     "worst_case": "string",
+    **{
+        f"{values}_{figure}": "Int64" if figure in ("checks", "beyond") else "float64"
+        for values in ("ordinary", "extreme", "special")
+        for figure in ("checks", "beyond", "median", "p99", "largest")
+    },
 }
 #: Columns of breaks.csv: the smallest gap of logits at which an identity breaks, to the bit.
 BREAKS: dict[str, str] = {

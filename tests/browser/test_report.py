@@ -8,16 +8,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pandas as pd
 import pytest
-from browser.conftest import CHECKS, STEP_SECONDS, Page
-from report.fabricate import BRACKETS, COPYABLE, SIGMOID
+from browser.conftest import STEP_SECONDS, Page
+from report.fabricate import BRACKETS, COPYABLE, SIGMOID, inputs_of
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from conformance.report.frames import light
+from conformance.report.precision import no_digit_right
+from conformance.report.reproduction.program import check_of, reproduce
 from conformance.report.verdicts import SEVERITY
 
 # What the page copies, kept where the test can see it.
@@ -29,6 +32,31 @@ return [...arguments[0].querySelectorAll("tbody tr")]
   .find((row) => row.cells[0].textContent.includes("numpy")).cells[2].textContent;
 """
 FACETS = ("operation", "formulation", "quantity", "dtype", "subject", "verdict", "tags")
+OUTCOMES = ("discrepancy", "known", "textbook", "conforms", "no verdict")
+KEY = ("case", "dtype", "formulation", "quantity", "subject")
+EVERY = urlencode([("outcome", outcome) for outcome in OUTCOMES])
+
+
+def outcomes(frame: pd.DataFrame) -> pd.Series:
+    """The outcome of each check, by its place in `OUTCOMES`."""
+    conforms, textbook = frame["conforms"], frame["textbook"].fillna(False).astype(bool)
+    failing = textbook.map({True: 2, False: 0}).where(frame["known"].fillna("").eq(""), 1)
+    return failing.where(~conforms.fillna(False).astype(bool), 3).where(conforms.notna(), 4)
+
+
+def shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """What the table shows at first: neither textbook failures nor what is not offered."""
+    return frame[outcomes(frame).isin([0, 1, 3])]
+
+
+def worst_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """The checks by outcome, then from the worst verdict, then from the largest error over bound."""
+    keys = {"outcome": outcomes(frame), "severity": frame["verdict"].map(SEVERITY)}
+    ordered = frame.assign(**keys, share=frame["ratio"].astype(float).fillna(-1))
+    ordered = ordered.sort_values(
+        ["outcome", "severity", "share"], ascending=[True, False, False], kind="stable"
+    )
+    return frame.loc[ordered.index]
 
 
 def choose(page: Page, facet: str, value: str) -> None:
@@ -61,7 +89,7 @@ class TestOpening:
         heading = page.browser.find_element(By.TAG_NAME, "h1").text
         assert heading.startswith("This stack does not conform: ")
         assert page.browser.title.startswith(heading[:60])
-        assert page.count() == CHECKS
+        assert page.count() == len(shown(page.run.frame))
         assert page.errors() == []
 
     def test_asks_for_nothing(self, page: Page) -> None:
@@ -119,7 +147,8 @@ class TestFilters:
         """A facet's box shows as many rows as it says, and as the frame has."""
         value = {"tags": "seed", "verdict": "lossy"}.get(facet) or str(page.run.frame[facet].iloc[5])
         choose(page, facet, value)
-        assert page.count() == int(page.run.frame[facet].eq(value).sum()) > 0
+        rows = page.run.frame if facet == "verdict" else shown(page.run.frame)
+        assert page.count() == int(rows[facet].eq(value).sum()) > 0
         label = page.browser.find_element(By.CSS_SELECTOR, f'#facet-{facet} input[value="{value}"]')
         said = page.js("return arguments[0].closest('label').querySelector('small').textContent", label)
         assert int(said.replace(",", "")) == page.count()
@@ -127,9 +156,36 @@ class TestFilters:
     def test_outcomes_are_those_of_the_run(self, page: Page) -> None:
         """`discrepancy` shows exactly the checks that gate, `known` those that are documented."""
         for outcome, rows in (("discrepancy", page.run.discrepancies()), ("known", page.run.known())):
-            page.open()
-            choose(page, "outcome", outcome)
+            page.open("#" + urlencode({"outcome": outcome}))
             assert page.count() == len(rows) > 0
+
+    def test_outcomes_are_buttons(self, page: Page) -> None:
+        """Textbook failures and what is not offered are off at first; each button counts its checks."""
+        frame = page.run.frame
+        counts = outcomes(frame).value_counts()
+        buttons = "[...document.querySelectorAll('#outcomes button')]"
+        told = page.js(f"return {buttons}.map((b) => [b.textContent, b.getAttribute('aria-pressed')])")
+        assert [pressed for _, pressed in told] == ["true", "true", "false", "true", "false", "false"]
+        for place, (text, _) in enumerate(told[:5]):
+            assert int(text.split()[-1].replace(",", "")) == counts.get(place, 0)
+        page.js(f"{buttons}[2].click()")
+        assert page.count() == int(outcomes(frame).isin([0, 1, 2, 3]).sum())
+        page.js(f"{buttons}[3].click()")
+        assert page.count() == int(outcomes(frame).isin([0, 1, 2]).sum())
+
+    def test_the_worst_comes_first(self, page: Page) -> None:
+        """Discrepancies by verdict and error over bound, then what is known, then what conforms."""
+        first = worst_first(page.run.frame).head(5)
+        assert page.column("case")[:5] == [case[:120] for case in first["case"]]
+
+    def test_a_check_without_a_right_digit_has_a_mark(self, page: Page) -> None:
+        """What conforms with an error as large as the value is counted, filtered and marked."""
+        frame = page.run.frame
+        marked = frame[no_digit_right(light(frame)).to_numpy()]
+        page.open("#" + urlencode({"mark": "no digit right", "columns": "case,verdict,digits_right"}))
+        assert page.count() == len(marked) > 0
+        assert all("no digit right" in text for text in page.column("verdict"))
+        assert {float(text) for text in page.column("digits_right")} <= {0.0, 0.1, 0.2, 0.3}
 
     def test_a_case_is_a_filter(self, page: Page) -> None:
         """A link to a case shows its checks, whatever its name holds."""
@@ -142,11 +198,12 @@ class TestFilters:
         page.open("#dtype=float16&dtype=float32&subject=jax")
         frame = page.run.frame
         both = frame["dtype"].isin(["float16", "float32"]) & frame["subject"].eq("jax")
+        frame, both = shown(frame), both[shown(frame).index]
         assert page.count() == int(both.sum())
         page.browser.find_element(By.CSS_SELECTOR, '[aria-label="Remove the filter dtype float16"]').click()
         assert page.count() == int((frame["dtype"].eq("float32") & frame["subject"].eq("jax")).sum())
         page.browser.find_element(By.CSS_SELECTOR, ".chip.clear").click()
-        assert page.count() == CHECKS
+        assert page.count() == len(frame)
 
     def test_a_cell_of_the_map_filters_everything_below(self, page: Page) -> None:
         """A click in the heat map narrows the table, the cards and the lists."""
@@ -175,14 +232,15 @@ class TestFilters:
     @pytest.mark.parametrize("way", ["asc", "desc"])
     def test_sorts_numbers_as_numbers_and_verdicts_by_severity(self, page: Page, way: str) -> None:
         """The first rows are those of the frame, missing values last."""
-        page.open(f"#sort=ulp_error:{way}&columns=case,ulp_error")
+        page.open(f"#sort=ulp_error:{way}&columns=case,ulp_error&{EVERY}")
         values = page.run.frame["ulp_error"].dropna().astype(float).sort_values(ascending=way == "asc")
         first = page.column("ulp_error")[0]
         assert first == {"asc": page.js("return (0).toFixed(0)"), "desc": "∞"}[way] or float(
             first
         ) == pytest.approx(values.iloc[0], rel=1e-3)
-        page.open(f"#sort=verdict:{way}&columns=case,verdict")
-        ranks = [SEVERITY[text.split(" ", 1)[1]] for text in page.column("verdict")]
+        page.open(f"#sort=verdict:{way}&columns=case,verdict&{EVERY}")
+        texts = [text.partition(" 0")[0] for text in page.column("verdict")]  # without the mark
+        ranks = [SEVERITY[text.split(" ", 1)[1]] for text in texts]
         assert ranks == sorted(ranks, reverse=way == "desc")
         met = [SEVERITY[name] for name in page.run.frame["verdict"].unique()]
         assert ranks[0] == (max(met) if way == "desc" else min(met))
@@ -262,7 +320,7 @@ class TestTakingAway:
         """The file has the table's rows, columns and order, and the frame's values to the bit."""
         frame = page.run.frame
         names = list(frame.columns)
-        page.open(f"#{view}&columns={','.join(names)}")
+        page.open(f"#{view}&columns={','.join(names)}&{EVERY}")
         target = downloads / "checks.csv"
         target.unlink(missing_ok=True)
         page.js("document.getElementById('download').click()")
@@ -276,6 +334,8 @@ class TestTakingAway:
         if view:
             want = frame[frame["subject"].eq("jax") & frame["formulation"].eq("functional")]
             want = want.sort_values("ulp_error", ascending=False, kind="stable", na_position="last")
+        else:
+            want = worst_first(frame)
         assert len(got) == len(want) > 100
         for place, name in enumerate(names):
             texts = [row[place] for row in got]
@@ -295,8 +355,33 @@ class TestTakingAway:
         done = subprocess.run(
             [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=STEP_SECONDS
         )
-        shown = page.js(ROW, card)
-        assert done.stdout.strip() == shown.strip() == str(SIGMOID)
+        returned = page.js(ROW, card)
+        assert done.stdout.strip() == returned.strip() == str(SIGMOID)
+
+    def test_any_check_has_its_program_inputs_and_issue(self, page: Page) -> None:
+        """The dialog's program is the one that Python writes, number for number, and the issue holds it."""
+        frame = page.run.frame
+        chosen = frame[frame["case"].eq(COPYABLE) & frame["subject"].eq("numpy")].iloc[0]
+        key = "/".join(quote(str(chosen[name]), safe="") for name in KEY)
+        page.js(CLIPBOARD)
+        page.open("#" + urlencode({"check": key}))
+        page.js(CLIPBOARD)
+        page.wait("return document.querySelector('#check-program button')")
+        program = page.js("return document.querySelector('#check-program pre code').textContent")
+        written = reproduce(check_of(chosen), inputs_of(chosen["case"], chosen["dtype"]))
+        assert written is not None
+        answers = [
+            subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
+            for text in (program, written)
+        ]
+        assert answers[0] == answers[1] == str(SIGMOID) + "\n"
+        buttons = "[...document.querySelectorAll('#check-program button')]"
+        page.js(f"{buttons}.find((button) => button.textContent.includes('issue')).click()")
+        issue = page.wait("return window.copied")
+        assert program.strip() in issue
+        for part in (chosen["observed"], chosen["exact"], chosen["framework_version"], chosen["case"]):
+            assert str(part) in issue
+        assert page.errors() == []
 
 
 class TestReading:

@@ -275,9 +275,22 @@ def _equivalence(seed: int) -> list[dict[str, Any]]:
                     "largest_distance": float(random.integers(0, 9)),
                     "beyond_bounds": int(random.random() < 0.02),
                     "worst_case": "softmax-001",
+                    **_by_class(same),
                 }
             )
     return rows
+
+
+def _by_class(same: int) -> dict[str, Any]:
+    """Twenty checks: most on ordinary inputs, one on special ones."""
+    figures = {"ordinary": (15, 0, 0.0, 2.0, 3.0), "extreme": (4, same % 2, 1.0, 8.0, 9.0)}
+    figures["special"] = (1, 0, 0.0, 0.0, 0.0)
+    names = ("checks", "beyond", "median", "p99", "largest")
+    return {
+        f"{values}_{name}": figure
+        for values, row in figures.items()
+        for name, figure in zip(names, row, strict=True)
+    }
 
 
 IDENTITIES = (

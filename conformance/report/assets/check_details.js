@@ -1,7 +1,7 @@
 // One check in full, beside what every other subject returned on it; its address is the view's `check`.
 
-const ANSWERS = ["subject", "framework_version", "verdict", "observed", "worst_index", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
-const TITLES = { framework_version: "version", observed: "returned", worst_index: "at", ulp_error: "ulps", ulp_bound: "bound", ulp_attainable: "attainable" };
+const ANSWERS = ["subject", "framework_version", "verdict", "observed", "worst_index", "digits_right", "ulp_error", "ulp_bound", "ulp_attainable", "message"];
+const TITLES = { framework_version: "version", digits_right: "digits right", observed: "returned", worst_index: "at", ulp_error: "ulps", ulp_bound: "bound", ulp_attainable: "attainable" };
 
 // Letters that the heading and the answers show: what is longer stands below them, whole.
 const MAX_LETTERS = { case: 200, message: 2000 };
@@ -27,8 +27,8 @@ function answerTable(row) {
   const head = make("tr", {}, ...ANSWERS.map((name) => make("th", { scope: "col" }, TITLES[name] ?? name)));
   const body = siblings(row).map((other) => make("tr", other === row ? { class: "self" } : {}, ...ANSWERS.map((name) => {
     const cell = make("td", { class: "text" });
-    cell.append(name === "verdict" ? verdictBadge(checks.text(name, other))
-      : checks.columns.get(name).kind === "number" ? shortNumber(checks.number(name, other)) : checks.text(name, other).slice(0, MAX_LETTERS.message));
+    cell.append(name === "verdict" ? verdictCell(other)
+      : checks.columns.get(name).kind === "number" ? figure(name, checks.number(name, other)) : checks.text(name, other).slice(0, MAX_LETTERS.message));
     return cell;
   })));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What every subject returned" },
@@ -53,11 +53,19 @@ function drawDetails() {
   const body = dialog.querySelector(".body");
   if (row < 0) body.replaceChildren(make("p", { class: "text" }, view.check.slice(0, 400)));
   else {
-    body.replaceChildren(make("p", {}, verdictBadge(checks.text("verdict", row)), " ",
+    body.replaceChildren(make("p", {}, verdictCell(row), " ",
       ["operation", "formulation", "quantity", "dtype", "subject"].map((name) => checks.text(name, row)).join(", ")),
-    exactLine(row), answerTable(row), make("dl", { class: "facts" }, ...factRows(row)));
+    exactLine(row), answerTable(row), make("div", { id: "check-program" }), make("dl", { class: "facts" }, ...factRows(row)));
+    drawProgram(row);
   }
   if (!dialog.open) dialog.showModal();
+}
+
+// Below the answers, once the templates are unpacked; of another check by then, nothing is drawn.
+async function drawProgram(row) {
+  const asked = view.check;
+  await loadPrograms();
+  if (view.check === asked) document.getElementById("check-program")?.replaceChildren(...programPart(row));
 }
 
 function startDetails() {

@@ -1,11 +1,16 @@
 // All checks: the facets, the search, the table of virtual rows (DataTables), column choice and CSV.
 
-const SHOWN = ["verdict", "case", "operation", "formulation", "quantity", "dtype", "subject", "ulp_error", "ulp_bound",
-  "observed", "exact"];
+const SHOWN = ["verdict", "case", "operation", "formulation", "quantity", "dtype", "subject", "digits_right", "ulp_error",
+  "ulp_bound", "observed", "exact"];
+// Of a laptop's width: the case says the operation already.
+const SHOWN_MEDIUM = SHOWN.filter((name) => name !== "operation" && name !== "ulp_bound");
 const SHOWN_NARROW = ["verdict", "case", "subject", "dtype", "ulp_error"];
 const WIDTHS = { case: 10.2, operation: 9.2, formulation: 7, quantity: 7.7, dtype: 5.2, subject: 6.4, verdict: 9.1, observed: 6,
   exact: 5.7, ulp_error: 4.6, ulp_bound: 4.6, ulp_attainable: 6, message: 20, known: 20, why: 16, source: 14, file: 14, bits: 10, tags: 8, framework_version: 7 };
 const WIDTHS_NARROW = { case: 8 };
+
+const OUTCOME_TITLES = { discrepancy: "discrepancies", "no verdict": "not offered" };
+const MARK_MEANING = "conforms with no digit right: the bound of a stable algorithm allows an error as large as the value";
 
 let checks = null;
 let table = null;
@@ -15,13 +20,15 @@ let selection = null;
 let asked = ""; // the filters, search and order that the selection answers
 
 const narrow = matchMedia("(max-width: 40rem)");
-const shownColumns = () => (view.columns ?? (narrow.matches ? SHOWN_NARROW : SHOWN)).filter((name) => checks.names.includes(name));
-const facetNames = () => FACETS.filter((name) => checks.columns.has(name));
+const medium = matchMedia("(max-width: 90rem)");
+const defaultColumns = () => (narrow.matches ? SHOWN_NARROW : medium.matches ? SHOWN_MEDIUM : SHOWN);
+const shownColumns = () => (view.columns ?? defaultColumns()).filter((name) => checks.names.includes(name));
+const facetNames = () => FACETS.filter((name) => checks.columns.has(name) && name !== "outcome" && name !== "mark");
 
 function select() {
   const question = JSON.stringify([view.filters, view.q, view.sort]);
   if (question !== asked) {
-    selection = checks.select(view.filters, view.q, view.sort);
+    selection = checks.select(tableFilters(view), view.q, view.sort);
     asked = question;
   }
   return selection;
@@ -41,17 +48,30 @@ function shortNumber(value) {
   return FIGURES.format(value);
 }
 
+// The verdict, and beside it the mark of a check that conforms with no digit right.
+function verdictCell(row) {
+  const badge = verdictBadge(checks.text("verdict", row));
+  if (checks.text("mark", row) === "") return badge;
+  const mark = make("span", { class: "no-digit", title: MARK_MEANING }, make("span", { "aria-hidden": "true" }, "0"), make("span", { class: "only-read" }, ` ${NO_DIGIT}`));
+  return make("span", { class: "nowrap" }, badge, " ", mark);
+}
+
+const DIGITS = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+// A number's text: digits to a tenth, all else in four figures.
+const figure = (name, value) => (name === "digits_right" && value !== null ? DIGITS.format(value) : shortNumber(value));
+
 // A cell as a node: text is set as text, cut where a row would burst.
 function drawCell(name, row) {
   const text = checks.text(name, row);
-  if (name === "verdict") return verdictBadge(text);
+  if (name === "verdict") return verdictCell(row);
   if (name === "case") {
     const link = make("a", { href: `#${formatHash({ ...view, check: keyOf(checks, row) })}`, class: "open" }, text.slice(0, 120));
     link.title = text.slice(0, 400);
     return link;
   }
   const column = checks.columns.get(name);
-  const shown = column.kind === "number" ? shortNumber(column.values[row]) : text.slice(0, 120);
+  const shown = column.kind === "number" ? figure(name, column.values[row]) : text.slice(0, 120);
   const node = make("span", { class: "cut" }, shown);
   if (text.length > 18) node.title = text.slice(0, 400);
   return node;
@@ -132,6 +152,21 @@ function drawTable() {
   table.draw();
 }
 
+// A button an outcome, pressed where its checks are shown, and one for what conforms with no digit right.
+function drawOutcomes() {
+  const filters = tableFilters(view);
+  const shown = filters.outcome ?? OUTCOMES;
+  const counts = new Map(checks.tally("outcome", select()));
+  const toggled = (name) => OUTCOMES.filter((other) => (other === name) !== shown.includes(other));
+  const button = (name, count, pressed, onclick, title) => make("button", { type: "button", class: "outcome", "aria-pressed": String(pressed), onclick, title },
+    `${OUTCOME_TITLES[name] ?? name} `, make("small", {}, count.toLocaleString("en")));
+  const marked = Boolean(filters.mark);
+  const marks = new Map(checks.tally("mark", select()));
+  document.getElementById("outcomes").replaceChildren(
+    ...OUTCOMES.map((name) => button(name, counts.get(name) ?? 0, shown.includes(name), () => setFilter("outcome", toggled(name)))),
+    button(NO_DIGIT, marks.get(NO_DIGIT) ?? 0, marked, () => setFilter("mark", marked ? [] : [NO_DIGIT]), MARK_MEANING));
+}
+
 // Every facet says how many of its values are chosen; only an open one counts and lists them.
 function drawFacets() {
   for (const name of facetNames()) {
@@ -194,6 +229,7 @@ function buildControls() {
   container.append(
     make("div", { class: "controls" }, search, ...facetNames().map((name) => popover(name, name)),
       popover("columns", "columns", { class: "facet end" })),
+    make("div", { class: "controls", id: "outcomes", role: "group", "aria-label": "Outcomes shown" }),
     make("div", { class: "controls tools" },
       make("p", { id: "checks-count", class: "quiet", role: "status" }),
       make("button", { type: "button", id: "copy-link", onclick: () => copyText(location.href, "Link copied") }, "Copy link"),
@@ -217,6 +253,7 @@ function drawChecks() {
   const part = rows.length === checks.count ? "" : ` of ${checks.count.toLocaleString("en")}`;
   document.getElementById("checks-count").textContent = `${rows.length.toLocaleString("en")}${part} checks`;
   drawTable();
+  drawOutcomes();
   drawFacets();
   drawColumns();
 }

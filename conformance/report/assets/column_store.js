@@ -4,6 +4,9 @@ const SYMBOLS = JSON.parse(document.getElementById("symbols").textContent);
 const VERDICTS = Object.keys(SYMBOLS); // from best to worst
 const DTYPES = ["float16", "bfloat16", "float32", "float64"];
 const OUTCOMES = ["discrepancy", "known", "textbook", "conforms", "no verdict"];
+const NO_DIGIT = "no digit right";
+const DIGITS_A_BIT = Math.log10(2);
+const PRECISION_BITS = { float16: 11, bfloat16: 8, float32: 24, float64: 53 };
 
 class Checks {
   constructor(data) {
@@ -12,6 +15,9 @@ class Checks {
     for (const column of data.columns) this.columns.set(column.name, column);
     this.names = data.columns.map((column) => column.name);
     this.columns.set("outcome", this.outcomes());
+    this.columns.set("digits_right", this.digitsRight());
+    this.columns.set("mark", this.marks());
+    this.names.splice(this.names.indexOf("ulp_error"), 0, "digits_right");
     this.ranks = new Map();
     this.words = new Map();
   }
@@ -39,6 +45,32 @@ class Checks {
       else codes[row] = this.text("textbook", row) === "True" ? 2 : 0;
     }
     return { name: "outcome", kind: "text", values: OUTCOMES, codes };
+  }
+
+  // Decimal digits that are right, of those that the dtype has: p - 1 - log2(ulps) bits. None where the exact
+  // value is 0 or no number: there an error has no relative size.
+  digitsRight() {
+    const [dtypes, exacts, ulps] = ["dtype", "exact", "ulp_error"].map((name) => this.columns.get(name));
+    const bits = dtypes.values.map((name) => PRECISION_BITS[name] ?? 0);
+    const relative = exacts.values.map((text) => { const exact = Number(text); return Number.isFinite(exact) && exact !== 0 && text !== ""; });
+    const values = Array.from({ length: this.count }, (_, row) => {
+      const error = ulps.values[row];
+      const precision = bits[dtypes.codes[row]];
+      if (error === null || !precision || !relative[exacts.codes[row]]) return null;
+      return Math.max(0, precision - 1 - Math.log2(Math.max(error, 0.5))) * DIGITS_A_BIT;
+    });
+    return { name: "digits_right", kind: "number", values };
+  }
+
+  // The mark of a check that conforms with no digit right: its bound allows an error as large as the value.
+  marks() {
+    const codes = new Uint8Array(this.count);
+    const { values } = this.columns.get("digits_right");
+    for (let row = 0; row < this.count; row += 1) {
+      const none = values[row] !== null && values[row] <= DIGITS_A_BIT;
+      codes[row] = Number(none && this.text("conforms", row) === "True" && this.text("textbook", row) !== "True");
+    }
+    return { name: "mark", kind: "text", values: ["", NO_DIGIT], codes };
   }
 
   // Tags are several in one cell; every other facet is one value a row.
@@ -127,7 +159,7 @@ class Checks {
 
   order(rows, sort) {
     const keys = sort.filter(([name]) => this.columns.has(name)).map(([name, way]) => [this.rank(name), way === "desc" ? -1 : 1]);
-    if (!keys.length) return rows;
+    if (!keys.length) return this.worstFirst(rows);
     return rows.sort((a, b) => {
       for (const [ranks, way] of keys) {
         const x = ranks[a];
@@ -139,6 +171,22 @@ class Checks {
       }
       return a - b;
     });
+  }
+
+  // The rows by outcome, then verdict, then error over bound: what asks for attention first. Sorted once.
+  worstFirst(rows) {
+    if (!this.worst) {
+      const outcome = this.columns.get("outcome").codes;
+      const verdict = this.rank("verdict");
+      const ratio = this.columns.has("ratio") ? this.columns.get("ratio").values : new Array(this.count).fill(null);
+      const size = (row) => (ratio[row] === null ? -1 : ratio[row]);
+      const sorted = Uint32Array.from({ length: this.count }, (_, row) => row);
+      sorted.sort((a, b) => outcome[a] - outcome[b] || verdict[b] - verdict[a] || (size(a) === size(b) ? a - b : size(b) > size(a) ? 1 : -1));
+      this.worst = new Uint32Array(this.count);
+      sorted.forEach((row, position) => { this.worst[row] = position; });
+    }
+    const { worst } = this;
+    return rows.sort((a, b) => worst[a] - worst[b]);
   }
 }
 

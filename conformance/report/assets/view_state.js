@@ -1,6 +1,6 @@
 // The view is the URL's hash: filters, search, order, columns, the open check. Links set it, reload restores it.
 
-const FACETS = ["operation", "formulation", "quantity", "dtype", "subject", "verdict", "outcome", "tags"];
+const FACETS = ["operation", "formulation", "quantity", "dtype", "subject", "verdict", "outcome", "mark", "tags"];
 const KNOWN_KEYS = new Set([...FACETS, "case", "q", "sort", "columns", "check", "at", "chart"]);
 
 function parseHash(hash) {
@@ -32,6 +32,14 @@ function formatHash(view) {
   if (view.chart) out.set("chart", view.chart);
   if (view.check) out.set("check", view.check);
   return out.toString();
+}
+
+// What the table shows of a view that names no outcome: what the lesson or the framework leaves out is a click away.
+const SHOWN_OUTCOMES = ["discrepancy", "known", "conforms"];
+
+function tableFilters(view) {
+  const named = ["outcome", "mark", "verdict", "case"].some((name) => view.filters[name]) || view.q;
+  return named ? view.filters : { ...view.filters, outcome: SHOWN_OUTCOMES };
 }
 
 const EMPTY = { filters: {}, q: "", sort: [], columns: null, check: null, at: null, chart: "" };

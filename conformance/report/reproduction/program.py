@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,7 +82,14 @@ def check_of(row: Mapping[str, object], environment: Mapping[str, object] | None
     )
 
 
-def reproduce(check: Check, arguments: Arguments, source: Source | None = None) -> str | None:
+def reproduce(
+    check: Check,
+    arguments: Arguments,
+    source: Source | None = None,
+    *,
+    heading: bool = True,
+    write: Callable[[str, literals.Array, str], Tensor | None] | None = None,
+) -> str | None:
     """The program of one check; None where there is none to write (a user's own function, inputs too large).
 
     Args:
@@ -90,6 +97,8 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         arguments: The case's inputs and parameters, rounded to the dtype: float64 arrays, labels in their own
             integers, scalars; `upstream`, where the case states its own; and `layout`, where it has one.
         source: Takes the place of the adapters' own: a user's function, by the name that its imports give it.
+        heading: Whether comments say first what is reproduced.
+        write: Writes a tensor, given its name, numbers and the check's dtype; None: as literals of its bits.
     """
     second = check.quantity.startswith(SECOND)
     by_hand = second and check.framework == "numpy" and source is None
@@ -101,7 +110,7 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         return None
     names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
     tensors = _tensors(check, arguments, names, by_hand)
-    written = {name: _tensor(name, value, check.dtype) for name, value in tensors.items()}
+    written = {name: (write or _tensor)(name, value, check.dtype) for name, value in tensors.items()}
     written = {name: _laid_out(check, tensor, arguments) for name, tensor in written.items()}
     if any(tensor is None for tensor in written.values()):
         return None
@@ -126,7 +135,14 @@ def reproduce(check: Check, arguments: Arguments, source: Source | None = None) 
         function=ast.unparse(ast.fix_missing_locations(source.expression)),
         cast=check.operation == "one_hot",
     )
-    return _heading(check) + _switches(check) + framework_syntax.write(check.framework, program)
+    text = _switches(check) + framework_syntax.write(check.framework, program)
+    return _heading(check) + text if heading else text
+
+
+def tensors_of(check: Check, arguments: Arguments) -> dict[str, literals.Array]:
+    """The tensors that a check's program may define, by name; upstream gradient and direction too."""
+    names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
+    return _tensors(check, arguments, names, by_hand=True)
 
 
 def _tensors(

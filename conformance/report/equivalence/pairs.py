@@ -52,6 +52,9 @@ class Equivalence:
 
 def equivalence(frame: pd.DataFrame, subjects: list[str]) -> Equivalence:
     """Sums the run's equivalence frame up: per pair, and per operation, dtype and pair."""
+    frame = frame[
+        ~frame["formulation"].str.contains(" and ", regex=False)
+    ]  # of one formulation on both sides
     if not len(frame):
         return Equivalence((), (), ())
     seen = set(frame["subject_a"]) | set(frame["subject_b"])

@@ -1,0 +1,1 @@
+"""Equivalence of subjects: how far apart they are, and on which inputs they agree."""
