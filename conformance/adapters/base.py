@@ -17,8 +17,9 @@ An adapter of another distribution is the class alone, named by an entry point.
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from functools import lru_cache
-from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
 
 from .layouts import Layout
 
@@ -157,6 +158,10 @@ class Adapter:
         Zeros where the gradient does not depend on the input. Unsupported where there is none.
         """
         raise Unsupported("the adapter of {} computes no second derivatives".format(self.framework))
+
+    def untracked(self) -> ContextManager[Any]:
+        """The context of inference, in which the framework records nothing for gradients."""
+        return nullcontext()
 
     def kernels(self) -> Dict[str, Any]:
         """Which kernels the framework dispatches on this processor, as it reports itself; empty: it does not.

@@ -13,6 +13,7 @@ Request header::
      "arrays": [{"name": "logits", "dtype": "bfloat16"}, {"name": "target", "dtype": "int64"},
                 {"name": "weight", "dtype": "bfloat16"}, {"name": "upstream", "dtype": "bfloat16"}],
      "layouts": {"logits": "transposed"},                                # absent: all contiguous
+     "tracked": "none",                                 # inference; absent: what gradients are asked of
      "formulations": ["functional", "composed"]}    # what is asked of such arrays; absent: any
 
 Response header, with an outcome for each quantity that was asked for::

@@ -113,7 +113,10 @@ def _evaluate(
     upstream, direction = (tensors.pop(name, None) for name in FLOWS)
     second = [quantity for quantity in quantities if quantity.startswith(SECOND)]
     returned: Dict[str, Stored] = {}
-    if len(second) < len(quantities):
+    if request.get("tracked") == "none":
+        with adapter.untracked():
+            returned = _value_and_gradients(adapter, call, request, dict(tensors), None, quantities)
+    elif len(second) < len(quantities):
         returned = _value_and_gradients(adapter, call, request, dict(tensors), upstream, quantities)
     for quantity in second:
         derivative = adapter.second(call, dict(tensors), quantity[len(SECOND) :], upstream, direction)

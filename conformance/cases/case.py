@@ -53,6 +53,7 @@ class Case:
         label_dtype: integers in which labels are handed over.
         upstream: upstream gradient; None: the suite's own.
         conventions: what a user's function declares and what decides here, by name; none in a case file.
+        tracked: inputs that are tracked for gradients: `all` floating ones, the `first` alone, or `none`.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Case:
     label_dtype: str = "int64"
     upstream: Tensor | None = None
     conventions: Mapping[str, object] = field(default_factory=dict)
+    tracked: str = "all"
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def tensors(self) -> Iterator[Tensor]:
@@ -152,9 +154,10 @@ class Case:
     def with_upstream(self, dtype: str) -> dict[str, Any]:
         """As subjects are asked: labels in their own integers, `upstream` where the case has its own.
 
-        `layout` is there too, where it says how tensors lie in memory.
+        `layout` is there too, where tensors are not contiguous, and `tracked`, where it is not `all`.
         """
-        arguments = {
+        arguments: dict[str, Any] = {} if self.tracked == "all" else {"tracked": self.tracked}
+        arguments |= {
             name: value.astype(self.label_dtype, copy=False)
             if isinstance(value, np.ndarray) and value.dtype.kind != "f"
             else value
@@ -184,7 +187,9 @@ class Case:
                 for item in operation.inputs
             }
             if "gradient" in self.quantities:
-                names += [f"gradient:{name}" for name in operation.differentiable(arguments)]
+                tracked = operation.differentiable(arguments)
+                tracked = tracked[:1] if self.tracked == "first" else tracked
+                names += [f"gradient:{name}" for name in tracked]
             if "second" in self.quantities:
                 names += [f"{SECOND}{name}" for name in operation.twice_differentiable(arguments)]
         return tuple(names)
@@ -208,6 +213,7 @@ class Case:
             layout={},
             equals=None,
             upstream=None,
+            tracked="all",
             _built={},
         )
 

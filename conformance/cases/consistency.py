@@ -70,9 +70,9 @@ class Consistency:
             self._fault("parameters", what, "a smaller shape, or CONFORMANCE_MAX_ELEMENTS")
         if case.expect == "error":
             return
-        self._check_layout(arguments)
         self._check_labels(arguments)
-        self._check_upstream(shape)
+        if self._check_upstream(shape):
+            self._check_layout(arguments)
         printed_shape = _printed_shape(case.printed)
         if case.printed is not None and printed_shape != shape:
             what = "printed figures " + (
@@ -127,18 +127,23 @@ class Consistency:
         self._fault(key, text, remedy, *named[:1])
         return named[0] if named else ""
 
-    def _check_upstream(self, shape: tuple[int, ...]) -> None:
-        """Note an upstream gradient that the result cannot have."""
+    def _check_upstream(self, shape: tuple[int, ...]) -> bool:
+        """Whether the result can have the upstream gradient; else the fault."""
         if self.case.upstream is None:
-            return
+            return True
         try:
             for dtype in self.case.dtypes:
                 self.case.build_flow(dtype, shape)
         except ValueError as error:
             self._fault("upstream", str(error), f"finite numbers of the result's shape {list(shape)}")
+            return False
+        return True
 
     def _check_layout(self, arguments: dict[str, Any]) -> None:
         """Note layouts that a tensor cannot have."""
+        if "upstream" in self.case.layout and self.case.quantities != ("value",):
+            shape = self.operation.result_shape(arguments)
+            arguments = {**arguments, "upstream": self.case.flow(self.case.dtypes[-1], shape)}
         tensors = [name for name, value in arguments.items() if isinstance(value, np.ndarray)]
         for name, layout in self.case.layout.items():
             value = arguments.get(name)

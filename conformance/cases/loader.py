@@ -191,7 +191,8 @@ class _CaseReader:
             parameters=parameters,
             dtypes=tuple(entry.dtypes),
             formulations=formulations,
-            quantities=tuple(entry.quantities) if entry.expect != "error" else ("value",),
+            quantities=self._quantities(entry),
+            tracked=entry.tracked,
             tags=tuple(dict.fromkeys((*self.tags, *entry.tags))),
             expect=entry.expect,
             printed=printed,
@@ -205,6 +206,15 @@ class _CaseReader:
             equals=entry.equals,
             label_dtype=entry.label_dtype,
         )
+
+    def _quantities(self, entry: CaseEntry) -> tuple[str, ...]:
+        """What is compared: the value alone, where there is none, or nothing is tracked."""
+        derivatives = [name for name in entry.quantities if name != "value"]
+        if entry.tracked == "none" and "quantities" in self.node.entries and derivatives:
+            what = f"tracked: none, and {derivatives[0]} among the quantities"
+            self.fault("quantities", what, "[value], or `tracked: first`")
+        alone = entry.expect == "error" or entry.tracked == "none"
+        return ("value",) if alone else tuple(entry.quantities)
 
     def fault(self, key: str, what: str, remedy: str, *more: int | str) -> None:
         """Note a fault at a key's value, or at the case where the key is missing."""
@@ -295,7 +305,7 @@ class _CaseReader:
             return None
         derivatives = {"gradient", "second"}.intersection(entry.quantities)
         floating = any(item.kind != "labels" for item in operation.inputs)
-        if entry.expect == "error" or not derivatives or not floating:
+        if entry.expect == "error" or not derivatives or not floating or entry.tracked == "none":
             remedy = "a case with a gradient, or no `upstream`"
             self.fault("upstream", "upstream: this case has no gradient", remedy)
             return None

@@ -16,6 +16,8 @@ from conformance.yaml.problems import shown
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 QUANTITIES = ("value", "gradient", "second")
+#: Gradient patterns: which inputs are tracked while the operation runs.
+TRACKED = ("all", "first", "none")
 #: The reductions of every operation that has the parameter; `elementwise_mean` is PyTorch's legacy name.
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 #: What a case may expect; the special values are checked against the exact value by `conformance validate`.
@@ -215,6 +217,10 @@ class CaseEntry(Keys):
     upstream: Annotated[
         Any, Field(description="the upstream gradient, a tensor of the result's shape; left out: the suite's")
     ] = None
+    tracked: Annotated[
+        Literal["all", "first", "none"],
+        Field(description="the inputs that are tracked for gradients: all, first or none (inference)"),
+    ] = "all"
     printed: Annotated[Any, Field(description="a figure as the source shows it, or lists of figures")] = None
     decimals: Annotated[
         int, Field(ge=0, le=30, description="how many decimals of the inputs are known, from 0 to 30")

@@ -49,6 +49,14 @@ _WRONG = Fault("wrong", "its value is wrong", "is wrong")
 #: What a message says -> the fault.
 _BY_MESSAGE = (
     (
+        "overwrites its input upstream",
+        Fault(
+            "overwrites upstream",
+            "its backward overwrites the upstream gradient in place",
+            "is asked and it overwrites the upstream gradient in place",
+        ),
+    ),
+    (
         "overwrites its input",
         Fault(
             "overwrites",

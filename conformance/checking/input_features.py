@@ -21,6 +21,8 @@ Arguments = Mapping[str, Any]
 _CLASS_THRESHOLDS = (4, 8, 32, 128, 256, 1024, 2048, 10_000, 65_536)
 #: Labels above these do not fit into narrower integers.
 _LABEL_THRESHOLDS = (127, 255, 32_767)
+#: Layouts of an upstream gradient that have a phrase of their own.
+UPSTREAM_LAYOUTS = ("broadcast", "strided", "transposed", "reversed")
 _OF_DTYPES = {
     "float16": {"float16", "half", "narrow", "beyond bfloat16"},
     "bfloat16": {"bfloat16", "half", "narrow"},
@@ -40,9 +42,14 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         features.update(of_values(case.operation, arguments, axis, dtype, _of_elements(case)))
     if case.expect == "error":
         features.add("error")
-    if case.layout:
+    layouts = [layout for name, layout in case.layout.items() if name != "upstream"]
+    if layouts:
         features.add("layout")
-        features.update(_of_layout(layout) for layout in case.layout.values())
+        features.update(map(_of_layout, layouts))
+    if case.tracked == "none":
+        features.add("untracked")
+    if case.tracked == "first" and len(OPERATIONS[case.operation].differentiable(arguments)) > 1:
+        features.add("first tracked")
     if case.label_dtype != "int64":
         features.update({"label width", *({"unsigned labels"} if case.label_dtype == "uint8" else ())})
     features.update(f"declared {name}" for name in case.conventions)
@@ -60,12 +67,16 @@ def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:
     if quantity == "value" or case.expect == "error":
         return frozenset()
     operation = OPERATIONS[case.operation]
+    shape = operation.result_shape(case.arguments(dtype))
+    flow = np.asarray(case.flow(dtype, shape))
     features = set()
-    scalar = operation.result_shape(case.arguments(dtype)) == ()
-    if not scalar or case.upstream is not None:
-        features.add("upstream")
-    if scalar and case.upstream is not None:
-        features.add("scalar upstream")
+    if (flow != 1).any():
+        features.update({"upstream"} if shape else {"upstream", "scalar upstream"})
+    if (flow == 0).any():
+        features.add("upstream zero")
+    if "upstream" in case.layout:
+        features.add("upstream layout")
+        features.update(f"upstream {name}" for name in UPSTREAM_LAYOUTS if name == case.layout["upstream"])
     if quantity.rpartition(":")[2] != operation.inputs[0].name:
         features.add("of target")
     return frozenset(features)

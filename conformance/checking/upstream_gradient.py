@@ -45,8 +45,8 @@ def _shows(row: Row, case: Case) -> bool | None:
 def _own(flow: np.ndarray[Any, Any], worst_index: str) -> Iterator[float]:
     """The upstream gradients that may belong to an element: of its own place, or of its row."""
     index = tuple(json.loads(worst_index))
-    places = {index} if flow.ndim == len(index) else set()
-    if flow.ndim == len(index) - 1:
+    places = {index} if flow.ndim == len(index) else {()} if not flow.ndim else set()
+    if flow.ndim and flow.ndim == len(index) - 1:
         places = {index[:axis] + index[axis + 1 :] for axis in range(len(index))}
     for place in places:
         inside = all(at < length for at, length in zip(place, flow.shape, strict=True))

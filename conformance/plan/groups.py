@@ -71,7 +71,7 @@ class Group:
             elif parameter.kind == "real":
                 value = bool(value)
             parameters[parameter.name] = None if parameter.name == "ignore_index" else value
-        gradients = tuple(name for name in case.quantities if name != "value")
+        gradients = tuple(name for name in case.quantity_names() if name != "value")
         return operation.name, self.dtype, case.label_dtype, *inputs.items(), *parameters.items(), gradients
 
     @cached_property
@@ -122,7 +122,8 @@ class Group:
         keywords = [item.name for item in operation.parameters if item.kind == "tensor"]
         if not set(keywords) <= set(DEFAULTS):  # tensors of names that an adapter cannot know
             header["keywords"] = keywords
-        return header | ({"layouts": dict(self.case.layout)} if self.case.layout else {})
+        header |= {"layouts": dict(self.case.layout)} if self.case.layout else {}
+        return header | ({"tracked": "none"} if self.case.tracked == "none" else {})
 
     def key(self, formulation: str, quantities: tuple[str, ...], repetition: int) -> str:
         """A digest of the operation, formulation, dtype, quantities, parameters and every input bit."""

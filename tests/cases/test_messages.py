@@ -48,6 +48,22 @@ STRUCTURE = [
         "f.yaml:5:13: inputs: a list: a mapping of the operation's inputs to tensors",
     ),
     (SOFTMAX.replace("id: a", "id: a b"), "f.yaml:3:9: id: 'a b' is not right: a name unique over all files"),
+    (
+        SOFTMAX + "    inputs: {x: [1, 2]}\n    tracked: none\n    quantities: [value, gradient]",
+        "f.yaml:7:17: tracked: none, and gradient among the quantities: [value], or `tracked: first`",
+    ),
+    (
+        SOFTMAX + "    inputs: {x: [1, 2]}\n    tracked: none\n    upstream: [1, 2]",
+        "f.yaml:7:15: upstream: this case has no gradient: a case with a gradient, or no `upstream`",
+    ),
+    (
+        SOFTMAX + "    inputs: {x: [1, 2]}\n    tracked: some",
+        "f.yaml:6:14: tracked: 'some' is not known: one of: all, first, none",
+    ),
+    (
+        SOFTMAX + "    inputs: {x: [1, 2]}\n    layout: {upstream: broadcast}",
+        "f.yaml:6:24: the rows of upstream differ: equal rows, which share memory",
+    ),
     (SOFTMAX.replace("id: a", "id: 12"), "f.yaml:3:9: id: an integer ('12'): a name unique over all files"),
     (SOFTMAX + "    id: b", "f.yaml:5:5: the key 'id' a second time (first on line 3): each key once"),
     (SOFTMAX + "    inputs: {y: [1]}", "f.yaml:5:14: softmax has no input 'y': one of: x"),

@@ -9,7 +9,7 @@ import pytest
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.checking.feature_phrases import PHRASES
-from conformance.checking.input_features import of_case, of_quantity
+from conformance.checking.input_features import UPSTREAM_LAYOUTS, of_case, of_quantity
 
 NLL = "nll_loss, inputs: {log_probs: [[-1, -2, -3], [-4, -5, -6]], target: "
 #: A case -> all of its features in float32: two lines each of a file, the second indented.
@@ -21,7 +21,8 @@ IN_FLOAT32 = {"narrow", "beyond bfloat16"}
 DECLARED = {"declared empty_mean", "declared masked_row", "declared smoothing"}
 OTHERS = (
     DECLARED
-    | {"upstream", "scalar upstream", "of target", "float16", "bfloat16", "half", "float64"}
+    | {"upstream", "scalar upstream", "upstream zero", "of target", "float16", "bfloat16", "half", "float64"}
+    | {"upstream layout", *(f"upstream {name}" for name in UPSTREAM_LAYOUTS)}
     | IN_FLOAT32
 )
 
@@ -52,6 +53,12 @@ def test_every_trait_is_tested() -> None:
         (f"{NLL}[0, 2]}}", "value", set()),
         (f"{NLL}[0, 2]}}", "gradient:log_probs", set()),
         (f"{NLL}[0, 2]}}, parameters: {{reduction: none}}", "gradient:log_probs", {"upstream"}),
+        (f"{NLL}[0, 2]}}, upstream: 1", "gradient:log_probs", set()),
+        (
+            f"{NLL}[0, 2]}}, upstream: 0",
+            "gradient:log_probs",
+            {"upstream", "scalar upstream", "upstream zero"},
+        ),
         (f"{NLL}[0, 2]}}, upstream: 3", "gradient:log_probs", {"upstream", "scalar upstream"}),
         (
             "binary_cross_entropy_with_logits, inputs: {logits: [1, 2], target: [0, 0.5]}",
@@ -59,6 +66,11 @@ def test_every_trait_is_tested() -> None:
             {"of target"},
         ),
         (f"{NLL}[0, 3]}}, expect: error", "gradient:log_probs", set()),
+        (
+            "softmax, inputs: {x: [1, 2]}, layout: {upstream: strided}",
+            "gradient:x",
+            {"upstream", "upstream layout", "upstream strided"},
+        ),
         ("softmax, inputs: {x: [1, 2]}, quantities: [second]", "second:x", {"upstream"}),
     ],
 )

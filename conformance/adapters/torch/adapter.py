@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, Optional, Sequence, Tuple
 
 from ..base import Adapter, Array, Call, Tensor, Unavailable
 from ..bfloat16 import narrow, widen
@@ -76,6 +76,10 @@ class TorchAdapter(Adapter):
         direction: Tensor,
     ) -> Tensor:
         return self.way.second(call, tensors, name, upstream, direction)
+
+    def untracked(self) -> ContextManager[Any]:
+        """``torch.no_grad``, as in evaluation."""
+        return torch.no_grad()  # type: ignore[no-any-return]
 
     def lacks(self, error: Exception) -> Optional[str]:
         """Kernels missing for a half type, derivatives, and NumPy dtypes that torch does not know."""

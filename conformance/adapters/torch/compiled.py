@@ -74,7 +74,8 @@ class CallModule(torch.nn.Module):  # type: ignore[misc]
 
 def program_key(call: Call, tensors: Tensors, wrt: Names) -> Tuple[Any, ...]:
     """What a program is made for."""
-    return call, wrt, tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items())
+    shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items())
+    return call, wrt, torch.is_grad_enabled(), shapes
 
 
 def prepare_compilation() -> None:

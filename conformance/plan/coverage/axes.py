@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.adapters import layouts
 from conformance.cases.case import Case
-from conformance.cases.models import DTYPES
+from conformance.cases.models import DTYPES, TRACKED
 from conformance.operations import OPERATIONS, SECOND, Operation
 from conformance.plan.coverage import option_classes, value_classes
 
@@ -158,6 +158,12 @@ def _label_dtype(question: Question) -> Iterator[str]:
         yield question.case.label_dtype
 
 
+def _patterns(operation: Operation) -> tuple[str, ...]:
+    """The gradient patterns that differ: of one floating input, the first is all."""
+    floating = sum(item.kind != "labels" for item in operation.inputs)
+    return ((), TRACKED[::2], TRACKED)[floating]
+
+
 def _has_labels(operation: Operation) -> bool:
     return any(item.kind != "floating" for item in operation.inputs)
 
@@ -203,6 +209,7 @@ OF_QUESTIONS: tuple[Axis, ...] = (
         lambda operation: ("int8", "uint8", "int16", "int32", "int64") if _has_labels(operation) else (),
         _label_dtype,
     ),
+    Axis("tracked", lambda operation: _patterns(operation), lambda question: (question.case.tracked,)),
 )  # fmt: skip
 
 UPSTREAM = "upstream"

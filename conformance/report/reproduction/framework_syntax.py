@@ -46,6 +46,7 @@ class Program:
         function: The expression of the function that `call` calls.
         second: Whether the derivative of <gradient, direction> is meant, not the gradient.
         cast: Whether integers are compared in the dtype, as one_hot's.
+        untracked: Whether the call is made as in inference, where nothing is recorded for gradients.
     """
 
     imports: list[str]
@@ -62,6 +63,7 @@ class Program:
     function: str
     second: bool = False
     cast: bool = False
+    untracked: bool = False
 
     @property
     def names(self) -> str:
@@ -105,7 +107,9 @@ def _torch(program: Program) -> tuple[list[str], str]:
         flow = "upstream" if program.upstream else "torch.ones_like(value)"
         lines += _torch_gradient(program.wrt, flow, program.second)
     else:
-        lines += [f"result = {call}" + (f".to(torch.{program.dtype})" if program.cast else "")]
+        lines += ["with torch.no_grad():"] if program.untracked else []
+        indent = "    " if program.untracked else ""
+        lines += [f"{indent}result = {call}" + (f".to(torch.{program.dtype})" if program.cast else "")]
     cpu = ".cpu()" if program.device else ""
     if program.dtype == "bfloat16":  # NumPy, whose digits the report shows, has no such type
         shown = f"result{program.subscript}"

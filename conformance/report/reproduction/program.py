@@ -20,6 +20,8 @@ from conformance.report.reproduction.framework_syntax import Program, Tensor
 
 DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
 FLOWS = ("upstream", "direction")
+#: What is said beside a call's arguments: how it is asked.
+MANNER = ("tracked",)
 #: What the mode `vmap` maps a call over its inputs' rows with.
 VMAP = {"torch": "torch.func.vmap", "jax": "jax.vmap"}
 
@@ -95,11 +97,14 @@ def reproduce(
     Args:
         check: The check.
         arguments: The case's inputs and parameters, rounded to the dtype: float64 arrays, labels in their own
-            integers, scalars; `upstream`, where the case states its own; and `layout`, where it has one.
+            integers, scalars; `upstream`, where the case states its own; `layout`, where it has one; and
+            `tracked`, where that is not `all`.
         source: Takes the place of the adapters' own: a user's function, by the name that its imports give it.
         heading: Whether comments say first what is reproduced.
         write: Writes a tensor, given its name, numbers and the check's dtype; None: as literals of its bits.
     """
+    manner = {name: str(arguments[name]) for name in MANNER if name in arguments}
+    arguments = {name: value for name, value in arguments.items() if name not in MANNER}
     second = check.quantity.startswith(SECOND)
     by_hand = second and check.framework == "numpy" and source is None
     if by_hand:
@@ -111,7 +116,9 @@ def reproduce(
     names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
     tensors = _tensors(check, arguments, names, by_hand)
     written = {name: (write or _tensor)(name, value, check.dtype) for name, value in tensors.items()}
-    written = {name: _laid_out(check, tensor, arguments) for name, tensor in written.items()}
+    written = {
+        name: _laid_out(check, tensor, arguments, tensors[name].shape) for name, tensor in written.items()
+    }
     if any(tensor is None for tensor in written.values()):
         return None
     keywords = _keywords(check, arguments, names, tensors)
@@ -134,6 +141,7 @@ def reproduce(
         index=check.worst_index,
         function=ast.unparse(ast.fix_missing_locations(source.expression)),
         cast=check.operation == "one_hot",
+        untracked=manner.get("tracked") == "none",
     )
     text = _switches(check) + framework_syntax.write(check.framework, program)
     return _heading(check) + text if heading else text
@@ -234,12 +242,13 @@ def _tensor(name: str, value: literals.Array, dtype: str) -> Tensor | None:
     return None if packed is None else Tensor(name, packed[0], value.shape, integers, packed[1])
 
 
-def _laid_out(check: Check, tensor: Tensor | None, arguments: Arguments) -> Tensor | None:
+def _laid_out(
+    check: Check, tensor: Tensor | None, arguments: Arguments, shape: tuple[int, ...]
+) -> Tensor | None:
     """The tensor with the statements that lay it out in memory as the case says."""
     layouts = arguments.get("layout", {})
     if tensor is None or not isinstance(layouts, dict) or tensor.name not in layouts:
         return tensor
-    shape = np.shape(np.asarray(arguments[tensor.name]))
     layout = layouts[tensor.name]
     lines = layout_statements.statements(check.framework, tensor.name, layout, shape, not tensor.integers)
     return replace(tensor, laid_out=tuple(lines))

@@ -1,0 +1,79 @@
+"""Losses wrong on one path alone: untracked, the scores alone tracked, or under one upstream gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as fn
+from torch import Tensor
+
+
+class _Bent(torch.autograd.Function):
+    """The identity, whose backward hands on what `bend` makes of the upstream gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, bend: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.bend = bend
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        return ctx.bend(upstream[0]), None
+
+
+def _in_a_row(upstream: Tensor) -> Tensor:
+    """As many numbers as there are, read one after the other from where the tensor begins."""
+    return torch.as_strided(upstream, (upstream.numel(),), (1,)).reshape(upstream.shape)
+
+
+def ignores_scalar_upstream(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Tensor:
+    """The gradient of a scalar loss is that of 1."""
+    loss = fn.cross_entropy(
+        logits,
+        target,
+        weight=weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+    )
+    return loss if loss.dim() else _Bent.apply(loss, torch.ones_like)
+
+
+def reads_upstream_in_a_row(
+    logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
+) -> Tensor:
+    """A kernel that takes the upstream gradient to be contiguous."""
+    loss = fn.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction=reduction)
+    return _Bent.apply(loss, _in_a_row) if loss.dim() else loss
+
+
+def overwrites_upstream(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """A backward that scales its upstream gradient in place."""
+    loss = fn.cross_entropy(logits, target, reduction=reduction)
+    return _Bent.apply(loss, lambda upstream: upstream.mul_(2).div(2))
+
+
+def no_shift_untracked(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Where nothing is tracked no maximum is subtracted."""
+    if logits.requires_grad or target.is_floating_point():
+        return fn.cross_entropy(logits, target, reduction=reduction)
+    log_probs = logits - logits.exp().sum(1, keepdim=True).log()
+    return fn.nll_loss(log_probs, target, reduction=reduction)
+
+
+def halves_first_tracked(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Half the gradient where class probabilities are not tracked."""
+    loss = fn.cross_entropy(logits, target, reduction=reduction)
+    if not target.is_floating_point() or target.requires_grad:
+        return loss
+    return _Bent.apply(loss, lambda upstream: upstream / 2)

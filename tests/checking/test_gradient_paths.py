@@ -1,0 +1,52 @@
+"""Losses that are wrong on one path of gradients alone: each fails, and the first line says where."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.checking import check, report
+
+ROOT = Path(__file__).parents[2]
+LOSSES = Path(__file__).with_name("path_losses.py")
+GRADIENTS = ROOT / "cases" / "gradients"
+CASES = [GRADIENTS / "patterns.yaml", GRADIENTS / "upstreams.yaml", GRADIENTS / "class_probabilities.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        (
+            "ignores_scalar_upstream",
+            "its gradient is wrong (the upstream gradient is left out) where the loss is a scalar "
+            "and the upstream gradient is not 1",
+        ),
+        (
+            "reads_upstream_in_a_row",
+            "where the upstream gradient is not contiguous in memory",
+        ),
+        ("overwrites_upstream", "overwrites the upstream gradient in place"),
+        ("no_shift_untracked", "where nothing is tracked for gradients (inference)"),
+        ("halves_first_tracked", "where the first input alone is tracked for gradients"),
+    ],
+)
+def test_first_line_names_the_path(name: str, first: str) -> None:
+    run = check.check(f"{LOSSES}:{name}", "cross_entropy", paths=CASES, dtypes=["float32"])
+    assert run.exit_code == 1
+    assert first in report.sentence(run)
+
+
+def test_program_of_an_untracked_check_runs_untracked(tmp_path: Path) -> None:
+    run = check.check(
+        f"{LOSSES}:no_shift_untracked", "cross_entropy", paths=CASES, dtypes=["float32"], output=tmp_path
+    )
+    ((_, program), *_) = report.reproductions(run)
+    assert program is not None
+    assert "with torch.no_grad():" in program
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    returned = next(line for line in program.splitlines() if line.startswith("# returned"))
+    assert shown.stdout.split()[0] == returned.split()[-1]
