@@ -14,34 +14,9 @@ from __future__ import annotations
 
 from conformance.operations.formula.graph import FormulaError
 from conformance.operations.formula.graph import Node as Expression
-from conformance.operations.formula.kinds import (
-    class_probabilities,
-    labels,
-    log_probs,
-    matrix,
-    probabilities,
-    scores,
-    targets,
-    weights,
-)
+from conformance.operations.formula.language import *  # noqa: F403  # kinds and vocabulary are its __all__
+from conformance.operations.formula.language import __all__ as _language
 from conformance.operations.formula.operation import FormulaOperation, operation
-from conformance.operations.formula.vocabulary import *  # noqa: F403  # the vocabulary is its __all__
-from conformance.operations.formula.vocabulary import __all__ as _vocabulary
 from conformance.operations.registry import register
 
-__all__ = [
-    "Expression",
-    "FormulaError",
-    "FormulaOperation",
-    "class_probabilities",
-    "labels",
-    "log_probs",
-    "matrix",
-    "operation",
-    "probabilities",
-    "register",
-    "scores",
-    "targets",
-    "weights",
-    *_vocabulary,
-]
+__all__ = ["Expression", "FormulaError", "FormulaOperation", "operation", "register", *_language]

@@ -29,7 +29,7 @@ Function = Callable[..., Any]
 Table = Dict[str, Dict[str, Function]]
 
 #: Every formulation, in the order in which they are named.
-FORMULATIONS = ("functional", "module", "composed", "one_hot", "naive", "manual")
+FORMULATIONS = ("functional", "module", "chunked", "composed", "one_hot", "naive", "manual")
 
 #: The arrays of a request that are no arguments: the upstream gradient, the direction of second derivatives.
 FLOWS = ("upstream", "direction")
@@ -41,6 +41,7 @@ DEFAULTS: Dict[str, Any] = {
     "axis": -1,
     "weight": None,
     "pos_weight": None,
+    "bias": None,
     "where": None,
     "ignore_index": -100,
     "label_smoothing": 0.0,

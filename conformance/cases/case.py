@@ -186,6 +186,9 @@ class Case:
                 item.name: np.empty(0, np.float64 if self._floating(item) else np.int64)
                 for item in operation.inputs
             }
+            arguments |= {
+                name: np.empty(0) for name, one in self.parameters.items() if hasattr(one, "integral")
+            }
             if "gradient" in self.quantities:
                 tracked = operation.differentiable(arguments)
                 tracked = tracked[:1] if self.tracked == "first" else tracked

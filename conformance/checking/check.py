@@ -15,7 +15,7 @@ from conformance.cases.loader import load_cases
 from conformance.checking import conventions as declarations
 from conformance.checking import invalid_calls, unsteady
 from conformance.checking.check_run import CheckRun, records
-from conformance.checking.control import COMPOSED, control_rows, inherit, is_legacy, refuse
+from conformance.checking.control import control_rows, inherit, is_legacy, refuse
 from conformance.checking.first_call import FirstCall
 from conformance.checking.formula_control import REFERENCE, reference_rows
 from conformance.checking.formula_module import Formula, formula_cases, formula_operation
@@ -171,7 +171,9 @@ def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[s
 
     Those that ask for a framework's own history (`is_legacy`) are left out.
     """
-    formulations = ("functional",) if framework in ("torch", "numpy") else ("functional", COMPOSED)
+    controls = OPERATIONS[operation].controls
+    few = framework in ("torch", "numpy") and controls[0] == "functional"
+    formulations = ("functional",) if few else tuple(dict.fromkeys(("functional", *controls)))
     return [
         replace(case, formulations=formulations)
         for case in select(cases, Settings(operations=[operation], tags=list(tags)))

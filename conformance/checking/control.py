@@ -9,8 +9,6 @@ from typing import Any
 from conformance.cases.case import Case
 from conformance.operations import OPERATIONS, SECOND
 
-#: Where a framework has no formulation `functional` of an operation, this one is the control.
-COMPOSED = "composed"
 #: A control whose error is smaller by less than this factor fails like the function.
 ALIKE_FACTOR = 2.0
 #: How a process ended, as the message of what crashed begins.
@@ -20,13 +18,20 @@ _UNEXPECTED = re.compile(r"^TypeError: .*unexpected keyword argument '(\w+)'")
 
 
 def control_rows(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """The control's row of each check: `functional`, or what the framework composes where it has none."""
+    """The control's row of each check: of the operation's controls the first that the framework has."""
     chosen: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in rows:
         key = (row["case"], row["dtype"], row["quantity"])
-        if key not in chosen or (chosen[key]["verdict"] == "unsupported" and row["formulation"] == COMPOSED):
+        if key not in chosen or _rank(row) < _rank(chosen[key]):
             chosen[key] = row
     return chosen
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, int]:
+    """How a control's row stands among those of its check: the least is chosen."""
+    order = OPERATIONS[row["operation"]].controls
+    place = order.index(row["formulation"]) if row["formulation"] in order else len(order)
+    return row["verdict"] == "unsupported", place
 
 
 def inherit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ _OF_DTYPES = {
 
 def of_case(case: Case, dtype: str) -> frozenset[str]:
     """The features of a case in a dtype; those of a check's quantity are `of_quantity`."""
-    arguments = case.arguments(dtype)
+    case, arguments = _of_logits(case, case.arguments(dtype))
     axis = _axis(case, arguments)
     with np.errstate(all="ignore"):
         features = set(_of_labels(case, arguments))
@@ -77,9 +78,21 @@ def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:
     if "upstream" in case.layout:
         features.add("upstream layout")
         features.update(f"upstream {name}" for name in UPSTREAM_LAYOUTS if name == case.layout["upstream"])
-    if quantity.rpartition(":")[2] != operation.inputs[0].name:
-        features.add("of target")
+    name = quantity.rpartition(":")[2]
+    if name != operation.inputs[0].name:
+        features.add(f"of {name}" if name in ("head", "bias") else "of target")
     return frozenset(features)
+
+
+def _of_logits(case: Case, arguments: Arguments) -> tuple[Case, Arguments]:
+    """A loss of a linear layer's outputs as one of the logits that it makes, which its features are about."""
+    if "head" not in arguments:
+        return case, arguments
+    rest = {name: value for name, value in arguments.items() if name not in ("hidden", "head")}
+    with np.errstate(all="ignore"):
+        logits = arguments["hidden"] @ arguments["head"].T
+        logits = logits if rest["bias"] is None else logits + rest["bias"]
+    return replace(case, operation="cross_entropy", _built={}), {"logits": logits, **rest}
 
 
 def _normalised(target: Array, axis: int) -> bool:
@@ -193,6 +206,8 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
         by_class = case.operation in ("nll_loss", "cross_entropy") and first.ndim
         if by_class and weight.shape != (first.shape[_axis(case, arguments)],):
             yield "weight misfit"
+    if isinstance(arguments.get("bias"), np.ndarray):
+        yield "bias"
     if isinstance(arguments.get("pos_weight"), np.ndarray):
         yield "pos_weight"
     if arguments.get("label_smoothing"):

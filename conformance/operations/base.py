@@ -23,7 +23,7 @@ ParameterKind = Literal["axis", "integer", "real", "reduction", "tensor", "flag"
 
 SECOND = "second:"
 
-FORMULATIONS = ("functional", "module", "composed", "one_hot", "naive", "manual")
+FORMULATIONS = ("functional", "module", "chunked", "composed", "one_hot", "naive", "manual")
 TEXTBOOK = frozenset({"naive", "manual"})
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 
@@ -146,6 +146,7 @@ class Operation(ABC):
         parameters: Its keyword arguments.
         formulations: Every way to compute it that a framework may offer.
         relations: Identities between two of the formulations.
+        controls: The formulations beside which a user's function is judged: the first that a framework has.
         error_bounds: The absolute errors that may be made, element by element (see `error_analysis`).
     """
 
@@ -154,6 +155,7 @@ class Operation(ABC):
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     formulations: ClassVar[tuple[str, ...]]
     relations: ClassVar[tuple[Relation, ...]] = ()
+    controls: ClassVar[tuple[str, ...]] = ("functional", "composed")
     error_bounds: ClassVar[BoundFunction]
 
     @property

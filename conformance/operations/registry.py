@@ -11,6 +11,7 @@ from pathlib import Path
 
 from conformance.errors import ArgumentError
 from conformance.operations.base import Operation
+from conformance.operations.formula.shipped import ShippedFormula
 
 #: The order in which lists and reports name these; further operations follow by name.
 _ORDER = (
@@ -30,7 +31,7 @@ _ABOVE = frozenset({"conventions", "exact_values", "registry", "smoothing_over_o
 
 
 def _defined() -> Iterator[Operation]:
-    """An instance of every operation that a module beside this one defines."""
+    """An instance of every operation that a module beside this one defines, by a class or by a formula."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         if module.ispkg or module.name in _ABOVE:
             continue
@@ -39,6 +40,8 @@ def _defined() -> Iterator[Operation]:
             here = inspect.isclass(value) and value.__module__ == name
             if here and issubclass(value, Operation) and not inspect.isabstract(value):
                 yield value()
+            elif isinstance(value, ShippedFormula) and value.function.__module__ == name:
+                yield value
 
 
 def _position(operation: Operation) -> tuple[int, str]:

@@ -20,6 +20,7 @@ CLASS_WEIGHTS = np.array([0.5, 1.0, 2.0, 1.5])
 SOFT = np.moveaxis(RANDOM.dirichlet(np.ones(4), (3, 2)), -1, 1)
 PROBABILITIES = RANDOM.uniform(0.1, 0.9, X.shape)
 UPSTREAM = RANDOM.normal(size=(3, 4, 2))
+HIDDEN, HEAD = RANDOM.normal(size=(3, 5)), RANDOM.normal(size=(4, 5))
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 2e-2, "bfloat16": 1.5e-1}
 
 #: Operation -> calls: tensors and parameters. Losses come in each reduction and with each kind of target.
@@ -51,6 +52,21 @@ CALLS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "binary_cross_entropy_with_logits": [
         ({"logits": X, "target": SOFT}, {}),
         ({"logits": X, "target": SOFT, "pos_weight": np.array([0.5, 2.0])}, {"reduction": "sum"}),
+    ],
+    "linear_cross_entropy": [
+        ({"hidden": HIDDEN, "head": HEAD, "target": np.array([0, 3, 2])}, {}),
+        (
+            {"hidden": HIDDEN, "head": HEAD, "target": np.array([1, 3, 2]), "weight": CLASS_WEIGHTS},
+            {"ignore_index": 1},
+        ),
+        (
+            {"hidden": HIDDEN, "head": HEAD, "target": np.array([0, 3, 2]), "bias": CLASS_WEIGHTS},
+            {"label_smoothing": 0.1, "reduction": "sum"},
+        ),
+        (
+            {"hidden": HIDDEN, "head": HEAD, "target": np.array([0, 3, 2]), "upstream": UPSTREAM[:, 0, 0]},
+            {"reduction": "none"},
+        ),
     ],
 }
 

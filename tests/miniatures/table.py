@@ -30,6 +30,7 @@ MODULES = (
     "in_numpy",
     "in_tensorflow",
     "labels",
+    "linear_losses",
     "log_likelihood",
     "one_number",
     "paths.calls",

@@ -22,6 +22,7 @@ ARGUMENTS = {
     "cross_entropy": (X, torch.tensor([2, 0])),
     "binary_cross_entropy": (X.sigmoid(), X.softmax(1)),
     "binary_cross_entropy_with_logits": (X, X.softmax(1)),
+    "linear_cross_entropy": (X, X.flip(0, 1), torch.tensor([1, 0])),
 }
 THEIRS = {
     "sigmoid": torch.sigmoid,

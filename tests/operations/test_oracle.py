@@ -21,7 +21,7 @@ STEP = mpf(2) ** -180
 
 def arrays(call: Call) -> dict[str, Array]:
     """The call's arrays by what the gradients are named after."""
-    names = (call.gradients[0], "target")[: len(call.inputs)]
+    names = call.names or (call.gradients[0], "target")[: len(call.inputs)]
     factors = {name: a for name, a in call.parameters.items() if isinstance(a, np.ndarray)}
     return {**dict(zip(names, call.inputs, strict=True)), **factors}
 

@@ -16,12 +16,16 @@ DTYPES = (np.float16, np.float32, np.float64)
 
 @dataclass(frozen=True)
 class Call:
-    """An operation, its inputs by position, its parameters by name, and what to differentiate by."""
+    """An operation, its inputs by position, its parameters by name, and what to differentiate by.
+
+    `names` are those of the inputs, where they are not the first gradient's and `target`.
+    """
 
     operation: str
     inputs: tuple[Array, ...]
     parameters: dict[str, Any] = field(default_factory=dict)
     gradients: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         inputs = ", ".join(f"np.array({x.tolist()}, dtype=np.{x.dtype})" for x in self.inputs)

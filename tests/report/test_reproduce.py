@@ -49,6 +49,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "pos_weight": [2.0, 1.0, 3.0],
         "reduction": "sum",
     },
+    "linear_cross_entropy": {
+        "hidden": [[1.0, 2.0], [0.0, -1.0]],
+        "head": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]],
+        "target": [2, 0],
+        "reduction": "mean",
+    },
 }
 
 

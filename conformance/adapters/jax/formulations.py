@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base import Function, Table, Tensor, Unsupported, counted, signature_of
+from .linear_losses import CHUNK_ROWS, linear_by
 
 Parameter = Optional[Tensor]
 
@@ -273,5 +274,12 @@ FUNCTIONS: Table = {
         "composed": with_logits_by(lambda x: jax.nn.log_sigmoid(x), times),
         "naive": with_logits_naive,
         "manual": with_logits_by(lambda x: -jnp.log(1 + jnp.exp(-x))),
+    },
+    "linear_cross_entropy": {
+        "chunked": linear_by(
+            cross_entropy_by(log_softmax, nll_loss_by(picked), times), chunk_rows=CHUNK_ROWS
+        ),
+        "composed": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times)),
+        "naive": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times), lambda array: array),
     },
 }

@@ -7,7 +7,7 @@ from typing import Optional
 import numpy as np
 
 from ..base import Array, Function, Table, counted
-from . import reference
+from . import linear_losses, reference
 from .reference import Terms, log_sigmoid, logsumexp, mean_of, sigmoid, times, with_rows
 
 
@@ -130,5 +130,9 @@ FUNCTIONS: Table = {
         "composed": with_logits_by(lambda x: -log_sigmoid(-x), times),
         "naive": binary_cross_entropy_with_logits_naive,
         "manual": with_logits_by(lambda x: np.log(1 + np.exp(x))),
+    },
+    "linear_cross_entropy": {
+        "functional": linear_losses.linear_cross_entropy,
+        "chunked": linear_losses.linear_cross_entropy_chunked,
     },
 }

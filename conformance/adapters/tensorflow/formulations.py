@@ -13,6 +13,7 @@ import tensorflow as tf
 from ..base import Function, Table, Tensor, Unsupported, counted
 from . import keras_losses
 from .keras_losses import Parameter, class_axis, classes_last
+from .linear_losses import CHUNK_ROWS, linear_by
 
 
 def reduced(rows: Tensor, reduction: str, share: Parameter = None) -> Tensor:
@@ -299,5 +300,10 @@ FUNCTIONS: Table = {
         "composed": with_logits_by(lambda x: tf.math.log_sigmoid(x), times),
         "naive": with_logits_naive,
         "manual": with_logits_by(lambda x: -tf.math.log(1 + tf.exp(-x))),
+    },
+    "linear_cross_entropy": {
+        "chunked": linear_by(cross_entropy_by(log_softmax, picked, times), chunk_rows=CHUNK_ROWS),
+        "composed": linear_by(cross_entropy_by(log_softmax, picked, times)),
+        "naive": linear_by(cross_entropy_by(log_softmax, picked, times), lambda tensor: tensor),
     },
 }

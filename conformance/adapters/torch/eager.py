@@ -6,7 +6,8 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import torch
 
-from ..base import Array, Call, Function, Tensor
+from ..base import Array, Call, Function, Tensor, Unsupported
+from .graph_nodes import once_differentiable_only
 
 Tensors = Dict[str, Tensor]
 Names = Tuple[str, ...]
@@ -50,6 +51,8 @@ class Eager:
         derivative = None
         if gradient.requires_grad:
             (derivative,) = torch.autograd.grad(gradient, [source], direction, allow_unused=True)
+        elif once_differentiable_only(value):
+            raise Unsupported("a backward pass on the way is marked once_differentiable")
         # Autograd knows a gradient that does not depend on its input by the missing graph alone.
         return torch.zeros_like(source) if derivative is None else derivative
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..base import Function, Table, Tensor, Unsupported, counted, of_class, signature_of
+from . import linear_losses
 
 Parameter = Optional[Tensor]
 
@@ -265,6 +266,12 @@ FUNCTIONS: Table = {
         "composed": with_logits_by(lambda x: F.logsigmoid(x), times),
         "naive": with_logits_naive,
         "manual": with_logits_by(lambda x: -torch.log(1 + torch.exp(-x))),
+    },
+    "linear_cross_entropy": {
+        "functional": linear_losses.linear_cross_entropy,
+        "chunked": linear_losses.linear_cross_entropy_chunked,
+        "composed": linear_losses.linear_cross_entropy_composed,
+        "naive": linear_losses.linear_cross_entropy_naive,
     },
 }
 

@@ -211,12 +211,13 @@ def transposed(node: Node) -> Node:
     return Node("transpose", (node,), (*node.shape[:-2], node.shape[-1], node.shape[-2]))
 
 
-def matmul(left: Node, right: Node) -> Node:
-    """The product of two matrices."""
+def matmul(left: Node, right: Node, stored: bool = True) -> Node:
+    """The product of two matrices; its sums are `stored` in the dtype, or stay in the accumulator."""
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
         shapes = f"{list(left.shape)} and {list(right.shape)}"
         raise FormulaError(f"@ multiplies matrices [n, k] and [k, m], not {shapes}")
-    return Node("matmul", (to_real(left), to_real(right)), (left.shape[0], right.shape[1]))
+    options = {} if stored else {"stored": False}
+    return Node("matmul", (to_real(left), to_real(right)), (left.shape[0], right.shape[1]), options=options)
 
 
 def class_axis(node: Node) -> int:

@@ -196,17 +196,25 @@ class FormulaOperation(Operation):
         return curvature
 
     def _check_labels(self, name: str, array: Any, arguments: Arguments) -> None:
-        """Labels index the classes of the first scores, but for the ignored one."""
-        kind, first = self.kinds[self.inputs[0].name], np.shape(np.asarray(arguments[self.inputs[0].name]))
-        if not array.size or not first or kind.integral or kind.name == "matrix":
+        """Labels index the classes of the first scores or matrices, but for the ignored one."""
+        count = self._classes(arguments)
+        if not array.size or count is None:
             return
-        count = first[min(1, len(first) - 1)]
         ignored = arguments.get("ignore_index")
         wrong = (array < 0) | (array >= count)
         if ignored is not None:
             wrong &= array != ignored
         if wrong.any():
             raise ArgumentError(f"{self.name}: {name} {int(array[wrong][0])} is none of the {count} classes")
+
+    def _classes(self, arguments: Arguments) -> int | None:
+        """The number of classes, by the first scores or a matrix that names them; None where nothing says."""
+        for item in self.inputs:
+            kind, shape = self.kinds[item.name], np.shape(np.asarray(arguments[item.name]))
+            if kind.name == "matrix" and "classes" in (kind.rows, kind.columns):
+                return int(shape[(kind.rows, kind.columns).index("classes")])
+        kind, first = self.kinds[self.inputs[0].name], np.shape(np.asarray(arguments[self.inputs[0].name]))
+        return None if not first or kind.integral or kind.name == "matrix" else first[min(1, len(first) - 1)]
 
 
 def operation(*, best: Formula | None = None, **kinds: Kind) -> Callable[[Formula], FormulaOperation]:

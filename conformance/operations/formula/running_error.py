@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,12 +97,13 @@ class ErrorArithmetic:
             return _PRIMITIVES[node.primitive](self, node, *operands)
         return moved(node, first)
 
-    def summed(self, value: Array, error: Array) -> Approximation:
-        """The sum over the last axis, which goes."""
+    def summed(self, value: Array, error: Array, stored: bool = True) -> Approximation:
+        """The sum over the last axis, which goes; `stored` in the dtype, or left in the accumulator."""
         total = value.sum(-1)
         if not self.computed or (not error.any() and self._whole(value)):
             return Approximation(total, error.sum(-1))
-        factor = self.rounding.summing(value)[..., 0]
+        rounding = self.rounding if stored else replace(self.rounding, store=0.0)
+        factor = rounding.summing(value)[..., 0]
         return Approximation(total, error.sum(-1) + factor * np.abs(value).sum(-1))
 
     def _whole(self, terms: Array) -> bool:
@@ -135,10 +136,15 @@ def _is_exact_zero(a: Approximation) -> Any:
     return (a.value == 0) & (a.error == 0)
 
 
-def _add(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
+def _add(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Approximation) -> Approximation:
     value = a.value + b.value
-    units = np.where(_is_exact_zero(a) | _is_exact_zero(b), 0.0, 1.0)  # adding an exact 0 rounds nothing
-    return Approximation(value, a.error + b.error + units * arithmetic.u * np.abs(value))
+    u = (
+        arithmetic.u
+        if node.options.get("stored", True)
+        else min(arithmetic.u, arithmetic.rounding.accumulate)
+    )
+    units = np.where(_is_exact_zero(a) | _is_exact_zero(b), 0.0, u)  # adding an exact 0 rounds nothing
+    return Approximation(value, a.error + b.error + units * np.abs(value))
 
 
 def _subtract(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Approximation) -> Approximation:
@@ -233,7 +239,8 @@ def _sum(arithmetic: ErrorArithmetic, node: Node, a: Approximation) -> Approxima
     kept = tuple(size for number, size in enumerate(a.value.shape) if number not in axes)
     count = math.prod(a.value.shape[number] for number in axes)
     ends = tuple(range(-len(axes), 0))
-    total = arithmetic.summed(*(np.moveaxis(part, axes, ends).reshape(*kept, count) for part in a))
+    value, error = (np.moveaxis(part, axes, ends).reshape(*kept, count) for part in a)
+    total = arithmetic.summed(value, error)
     return Approximation(*(part.reshape(node.shape) for part in total))
 
 
@@ -242,15 +249,16 @@ def _max(_arithmetic: ErrorArithmetic, node: Node, a: Approximation) -> Approxim
     return Approximation(*(part.max(axis=axes, keepdims=True) for part in a))
 
 
-def _matmul(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
-    """Each product rounds in the accumulator, whose sum is stored at its end."""
+def _matmul(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Approximation) -> Approximation:
+    """Each product rounds in the accumulator, whose sum is stored, unless it is read on from there."""
     times = arithmetic.times
     left, right = (np.asarray(part)[:, None, :] for part in a), (part.T[None, :, :] for part in b)
     (value, error), (other, other_error) = left, right
     terms = times(value, other)
     errors = times(np.abs(value), other_error) + times(error, np.abs(other))
     accumulate = arithmetic.rounding.accumulate if arithmetic.computed else 0.0
-    total = arithmetic.summed(terms, errors + accumulate * np.abs(terms))
+    stored = node.options.get("stored", True)
+    total = arithmetic.summed(terms, errors + accumulate * np.abs(terms), stored)
     return arithmetic.rounded(total.value, total.error, 0.0)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "cross_entropy",
     "exp",
     "expm1",
+    "linear",
     "log",
     "log1p",
     "log_sigmoid",
@@ -116,6 +117,15 @@ def transpose(x: Node) -> Node:
     if x.ndim < 2:
         raise FormulaError(f"transpose: {list(x.shape)} has no two axes")
     return graph.transposed(x)
+
+
+def linear(x: Node, weight: Node, bias: Node | None = None) -> Node:
+    """x @ transpose(weight) + bias, read on as it stands in the accumulator of the product's sums.
+
+    A matrix that is stored in a half type first, as `@` has it, loses what a fused kernel keeps.
+    """
+    product = graph.matmul(as_node(x), transpose(weight), stored=False)
+    return product if bias is None else graph.elementwise("add", product, bias, stored=False)
 
 
 def take(x: Node, labels: Node) -> Node:

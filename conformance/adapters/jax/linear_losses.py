@@ -1,0 +1,63 @@
+"""Cross-entropy of a linear layer's outputs, composed: in one piece, and in chunks of rows."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import jax.numpy as jnp
+
+from ..base import Function, Tensor, Unsupported
+
+Parameter = Optional[Tensor]
+#: Rows of a chunk.
+CHUNK_ROWS = 2
+
+
+def widened(array: Tensor) -> Tensor:
+    """A half type in float32."""
+    return array.astype(jnp.float32) if array.dtype.itemsize == 2 else array
+
+
+def linear(hidden: Tensor, head: Tensor, bias: Parameter, wide: Callable[[Tensor], Tensor]) -> Tensor:
+    """hidden @ head^T + bias."""
+    logits = jnp.matmul(wide(hidden), wide(head).T)
+    return logits if bias is None else logits + wide(bias)
+
+
+def linear_by(
+    cross_entropy: Function, wide: Callable[[Tensor], Tensor] = widened, chunk_rows: Optional[int] = None
+) -> Function:
+    """The loss by one of cross-entropy, of widened logits or not, in chunks of so many rows or in one."""
+
+    def rows_of(hidden: Tensor, head: Tensor, target: Tensor, bias: Parameter, **parameters: Any) -> Tensor:
+        return cross_entropy(linear(hidden, head, bias, wide), target, reduction="none", **parameters)
+
+    def linear_cross_entropy(
+        hidden: Tensor,
+        head: Tensor,
+        target: Tensor,
+        *,
+        bias: Parameter = None,
+        weight: Parameter = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+    ) -> Tensor:
+        if reduction not in ("none", "sum", "mean"):
+            raise Unsupported("no reduction {}".format(reduction))
+        factors = None if weight is None else wide(weight)
+        options = {"weight": factors, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
+        size = chunk_rows or max(hidden.shape[0], 1)
+        parts = [
+            rows_of(hidden[i : i + size], head, target[i : i + size], bias, **options)
+            for i in range(0, hidden.shape[0], size)
+        ]
+        rows = jnp.concatenate(parts) if parts else jnp.zeros(0, hidden.dtype)
+        if reduction == "none":
+            return rows.astype(hidden.dtype)
+        if reduction == "sum":
+            return jnp.sum(rows).astype(hidden.dtype)
+        share = jnp.ones(target.shape, rows.dtype) if factors is None else factors[target]
+        return (jnp.sum(rows) / jnp.sum(jnp.where(target == ignore_index, 0, share))).astype(hidden.dtype)
+
+    return linear_cross_entropy

@@ -1,0 +1,83 @@
+"""Operations of the suite that are formulas: in the corpus like the others, and within their own bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracle.definition import MAKERS
+
+from conformance.arithmetic import FORMATS, round_to
+from conformance.errors import ArgumentError
+from conformance.operations import OPERATIONS, reference, upstream
+from conformance.operations.formula.shipped import ShippedFormula
+
+SHIPPED = [name for name, operation in OPERATIONS.items() if isinstance(operation, ShippedFormula)]
+CALLS = 60
+
+
+def test_there_are_some_and_lists_name_them_behind_the_others() -> None:
+    assert "linear_cross_entropy" in SHIPPED
+    assert list(OPERATIONS)[-len(SHIPPED) :] == sorted(SHIPPED)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_formula_in_plain_arithmetic_stays_within_the_bound(name: str, dtype: str) -> None:
+    """Each primitive rounded to the dtype: the computation that the running error analysis speaks of."""
+    operation, rng, judged = OPERATIONS[name], np.random.default_rng(11), 0
+    assert isinstance(operation, ShippedFormula)
+    for _ in range(CALLS):
+        call = MAKERS[name](rng)
+        given = (
+            dict(zip((item.name for item in operation.inputs), call.inputs, strict=True)) | call.parameters
+        )
+        arguments = operation.completed({key: _rounded(value, dtype) for key, value in given.items()})
+        g = np.asarray(upstream(operation.result_shape(arguments)))
+        for quantity in ("value", *(f"gradient:{key}" for key in call.gradients)):
+            exact = reference(name, arguments, quantity, dtype, g)
+            observed = np.asarray(operation.reference(arguments, quantity, g, dtype), np.float64)
+            normal = np.isfinite(exact.high) & (np.abs(exact.high) >= FORMATS[dtype].smallest_normal)
+            error = np.abs((observed - exact.high) - exact.low) / exact.ulp
+            assert (error <= np.maximum(exact.bound, 0.5))[normal].all(), (call, quantity)
+            judged += int(normal.sum())
+    assert judged > CALLS
+
+
+def _rounded(value: object, dtype: str) -> object:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return round_to(FORMATS[dtype], value.astype(np.float64))
+    return value
+
+
+class TestLinearCrossEntropy:
+    HIDDEN, HEAD = np.array([[1.0, 2.0], [0.0, -1.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+
+    def test_logits_are_not_rounded_to_a_half_type(self) -> None:
+        """A common offset drops out of the bound in a half type as it does out of the loss."""
+        plain = {"hidden": self.HIDDEN, "head": self.HEAD, "target": np.array([2, 0])}
+        moved = plain | {"bias": np.full(3, 1000.0)}
+        bounds = [
+            reference("linear_cross_entropy", each, "value", "bfloat16").bound for each in (plain, moved)
+        ]
+        np.testing.assert_allclose(bounds[1], bounds[0], rtol=0.05)
+
+    def test_the_bias_has_a_gradient_where_it_is_given(self) -> None:
+        operation = OPERATIONS["linear_cross_entropy"]
+        arguments = {"hidden": self.HIDDEN, "head": self.HEAD, "target": np.array([2, 0])}
+        assert operation.differentiable(arguments) == ("hidden", "head")
+        assert operation.differentiable(arguments | {"bias": np.zeros(3)}) == ("hidden", "head", "bias")
+
+    @pytest.mark.parametrize(
+        ("change", "text"),
+        [
+            ({"target": np.array([2, 3])}, "target 3 is none of the 3 classes"),
+            ({"head": np.ones((3, 4))}, "multiplies matrices"),
+            ({"target": np.array([2, 0, 1])}, "labels of shape"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused_in_a_sentence(self, change: dict[str, object], text: str) -> None:
+        arguments = {"hidden": self.HIDDEN, "head": self.HEAD, "target": np.array([2, 0])} | change
+        with pytest.raises(ArgumentError, match=text) as error:
+            OPERATIONS["linear_cross_entropy"].check_arguments(arguments)
+        assert str(error.value).startswith("linear_cross_entropy: ")
+        assert ".py" not in str(error.value)
