@@ -31,17 +31,22 @@ _ABOVE = frozenset({"conventions", "exact_values", "registry", "smoothing_over_o
 
 
 def _defined() -> Iterator[Operation]:
-    """An instance of every operation that a module beside this one defines, by a class or by a formula."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.ispkg or module.name in _ABOVE:
-            continue
-        name = f"{__package__}.{module.name}"
+    """Every operation that a module of this room defines, by a class or by a formula."""
+    for name in (*_modules(""), *_modules("by_formula")):
         for value in vars(importlib.import_module(name)).values():
             here = inspect.isclass(value) and value.__module__ == name
             if here and issubclass(value, Operation) and not inspect.isabstract(value):
                 yield value()
             elif isinstance(value, ShippedFormula) and value.function.__module__ == name:
                 yield value
+
+
+def _modules(folder: str) -> Iterator[str]:
+    """The names of the modules in a folder of this room, but for those that are above the registry."""
+    package = ".".join(filter(None, (__package__, folder)))
+    for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
+        if not module.ispkg and module.name not in _ABOVE:
+            yield f"{package}.{module.name}"
 
 
 def _position(operation: Operation) -> tuple[int, str]:

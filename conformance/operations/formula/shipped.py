@@ -61,7 +61,7 @@ def shipped(
     controls: tuple[str, ...] = ("functional", "composed"),
     **kinds: Kind,
 ) -> Callable[[Formula], ShippedFormula]:
-    """Decorator that makes an operation of the suite of a formula, in a module of this room.
+    """Decorator that makes an operation of the suite of a formula, in a module of `operations/by_formula`.
 
     Args:
         formulations: The ways to compute it that frameworks may offer.

@@ -1,0 +1,1 @@
+"""Operations that are defined by a formula, one file each."""
