@@ -34,6 +34,8 @@ _OF_DTYPES = {
 
 def of_case(case: Case, dtype: str) -> frozenset[str]:
     """The features of a case in a dtype; those of a check's quantity are `of_quantity`."""
+    operation = OPERATIONS[case.operation]
+    several = len(operation.differentiable(dict(case.arguments(dtype)))) > 1
     case, arguments = _of_logits(case, case.arguments(dtype))
     axis = _axis(case, arguments)
     with np.errstate(all="ignore"):
@@ -49,7 +51,7 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         features.update(map(_of_layout, layouts))
     if case.tracked == "none":
         features.add("untracked")
-    if case.tracked == "first" and len(OPERATIONS[case.operation].differentiable(arguments)) > 1:
+    if case.tracked == "first" and several:
         features.add("first tracked")
     if case.label_dtype != "int64":
         features.update({"label width", *({"unsigned labels"} if case.label_dtype == "uint8" else ())})
