@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 
 from conformance import report
+from conformance.caches import cache_directory
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.checking import conventions as declarations
 from conformance.checking import invalid_calls, unsteady
 from conformance.checking.check_run import CheckRun, records
 from conformance.checking.control import control_rows, inherit, is_legacy, refuse
+from conformance.checking.deferred_cases import DeferredCases
 from conformance.checking.first_call import FirstCall
 from conformance.checking.formula_control import REFERENCE, reference_rows
 from conformance.checking.formula_module import Formula, formula_cases, formula_operation
@@ -100,13 +102,16 @@ def check(
         raise RunError(f"--operation {operation}: {no_operation(operation)}")
     which = None if returns is None else str(returns)
     user, control = subjects(function, operation, framework, mode, which)
-    if of_formula is None:
-        loaded, left_out = load_cases([Path(path) for path in paths] or None, known=known), 0
-    else:
-        loaded, left_out = formula_cases(of_formula, paths, known)
     declared = {} if of_formula is not None else declarations.declared_by(function, operation)
-    cases = pick(loaded, operation, "numpy" if of_formula is not None else control.framework, tags)
-    cases = declarations.decided(cases, declared)
+    of_battery, left_out = ([], 0) if of_formula is None else formula_cases(of_formula, paths, known)
+
+    def load() -> Sequence[Case]:
+        if of_formula is not None:
+            return pick(of_battery, operation, "numpy", tags)
+        loaded = load_cases([Path(path) for path in paths] or None, known=known)
+        return declarations.decided(pick(loaded, operation, control.framework, tags), declared)
+
+    cases = DeferredCases(load)
     published: list[CheckRun] = []
 
     def again(groups: Collection[tuple[str, str]]) -> Sequence[unsteady.Row]:
@@ -152,6 +157,7 @@ def check(
             not case.conventions if subject == control.name else formulation == "functional"
         ),
         publish=publish,
+        meanwhile=None if output is None else lambda: report.prepare(cache_directory() / "report"),
     )
     checked = published[0] if published else judged_run(run)
     checked.directory = run.directory
