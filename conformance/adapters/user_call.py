@@ -17,6 +17,8 @@ MISFIT = "Misfit"
 _LACKS = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: '(\w+)'")
 _TOO_MANY = re.compile(r"takes (?:from \d+ to )?\d+ positional arguments? but \d+ were given")
 
+#: What adapters read of a user's function besides its signature.
+_ATTRIBUTES = ("gradient", "conventions")
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -97,8 +99,9 @@ def _guarded(
     inputs_alone = inspect.Signature([inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)])
     function.__signature__ = signature or inputs_alone  # type: ignore[attr-defined]
     function.misfit, function.answered, function.user_name = "", False, name  # type: ignore[attr-defined]
-    if hasattr(called, "gradient"):
-        function.gradient = called.gradient  # type: ignore[attr-defined]
+    for attribute in _ATTRIBUTES:
+        if hasattr(called, attribute):
+            setattr(function, attribute, getattr(called, attribute))
     return function
 
 
