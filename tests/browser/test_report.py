@@ -207,13 +207,15 @@ class TestFilters:
 
     def test_a_cell_of_the_map_filters_everything_below(self, page: Page) -> None:
         """A click in the heat map narrows the table, the cards and the lists."""
-        cell = page.browser.find_element(
-            By.CSS_SELECTOR, '.heat a.cell[href*="operation=sigmoid&subject=torch"]'
-        )
-        page.js("arguments[0].click()", cell)
-        page.wait("return !document.getElementById('filters').hidden")
-        assert set(page.column("operation")) == {"sigmoid"}
-        assert set(page.column("subject")) == {"torch"}
+        with page.window(1920):
+            page.open()
+            cell = page.browser.find_element(
+                By.CSS_SELECTOR, '.heat a.cell[href*="operation=sigmoid&subject=torch"]'
+            )
+            page.js("arguments[0].click()", cell)
+            page.wait("return !document.getElementById('filters').hidden")
+            assert set(page.column("operation")) == {"sigmoid"}
+            assert set(page.column("subject")) == {"torch"}
         shown = page.js(
             "const shown = document.querySelectorAll('.finding:not([hidden])');"
             "return [...shown].map((one) => one.dataset.operation)"

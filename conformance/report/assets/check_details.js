@@ -9,10 +9,17 @@ const MAX_LETTERS = { case: 200, message: 2000 };
 // Said already: above the table, or in it.
 const SHOWN_ABOVE = new Set([...ANSWERS, "case", "operation", "formulation", "quantity", "dtype", "exact", "framework"]);
 
+// A fact's text; a source that is an address, or an issue by its repository and number, as a link.
+function factValue(name, text) {
+  const issue = text.match(/^([\w.-]+\/[\w.-]+)#(\d+)$/);
+  const address = issue ? `https://github.com/${issue[1]}/issues/${issue[2]}` : text;
+  return name === "source" && /^https?:\/\/[^\s"'<>]+$/.test(address) ? make("a", { href: address, rel: "noopener noreferrer" }, text) : text;
+}
+
 function factRows(row) {
   const cut = (name) => checks.text(name, row).length > MAX_LETTERS[name];
   return checks.names.filter((name) => (!SHOWN_ABOVE.has(name) || cut(name)) && checks.text(name, row) !== "").map((name) => make("div", {},
-    make("dt", {}, name.replaceAll("_", " ")), make("dd", { class: "text num" }, checks.text(name, row))));
+    make("dt", {}, name.replaceAll("_", " ")), make("dd", { class: "text num" }, factValue(name, checks.text(name, row)))));
 }
 
 // The rows of the same case, dtype, formulation and quantity.
@@ -28,7 +35,7 @@ function answerTable(row) {
   const body = siblings(row).map((other) => make("tr", other === row ? { class: "self" } : {}, ...ANSWERS.map((name) => {
     const cell = make("td", { class: "text" });
     cell.append(name === "verdict" ? verdictCell(other)
-      : checks.columns.get(name).kind === "number" ? figure(name, checks.number(name, other)) : checks.text(name, other).slice(0, MAX_LETTERS.message));
+      : checks.columns.get(name).kind === "number" ? figure(name, other) : checks.text(name, other).slice(0, MAX_LETTERS.message));
     return cell;
   })));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What every subject returned" },

@@ -72,7 +72,9 @@ function issueOf(row) {
   const text = (name) => checks.text(name, row);
   const at = text("worst_index") ? ` at ${text("worst_index")}` : "";
   const error = checks.number("ulp_error", row);
-  const figures = error === null ? [] : [`- error: ${shortNumber(error)} ulps of ${text("dtype")}; the bound of a stable algorithm: ${shortNumber(checks.number("ulp_bound", row))}`];
+  const absolute = checks.absoluteError(row);
+  const size = absolute ? `${shortNumber(absolute)} (absolute)` : `${shortNumber(error)} ulps of ${text("dtype")}`;
+  const figures = error === null ? [] : [`- error: ${size}; the bound of a stable algorithm: ${shortNumber(checks.number("ulp_bound", row))}`];
   const known = text("known") ? [`- known as: ${oneLine(text("known"))}`] : [];
   const program = programOf(row);
   return [`**${text("operation")} (${text("formulation")}), ${text("quantity")}, ${text("dtype")}: ${text("verdict")}**`, "",
@@ -96,7 +98,8 @@ function programPart(row) {
     : make("pre", { tabindex: "0", role: "region", "aria-label": "Program" }, make("code", {}, program));
   return [
     ...(inputs.length ? [make("h3", {}, "Inputs"), make("dl", { class: "facts" }, ...inputs.map(([name, text]) => make("div", { class: "whole" }, make("dt", {}, name), make("dd", { class: "num text" }, text))))] : []),
-    make("h3", {}, "Program"), make("p", {}, make("code", { class: "text" }, command)),
+    make("h3", {}, "Program"), make("p", {}, make("code", { class: "text" }, command), make("br"),
+      make("code", { class: "text" }, command.replace(/ reproduce (\S+) .*/, " explain $1"))),
     make("p", { class: "controls" }, ...(program === null ? [] : [copyButton("Copy program", () => program, "Program copied")]),
       copyButton("Copy as issue", () => issueOf(row), "Issue copied"), copyButton("Copy command", () => command, "Command copied")),
     shown];

@@ -58,8 +58,13 @@ function verdictCell(row) {
 
 const DIGITS = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-// A number's text: digits to a tenth, all else in four figures.
-const figure = (name, value) => (name === "digits_right" && value !== null ? DIGITS.format(value) : shortNumber(value));
+// A number's text: digits to a tenth, an error at an exact 0 as an absolute number, all else in four figures.
+function figure(name, row) {
+  const value = checks.number(name, row);
+  if (name === "digits_right" && value !== null) return DIGITS.format(value);
+  const absolute = name === "ulp_error" ? checks.absoluteError(row) : null;
+  return absolute ? `${shortNumber(absolute)} abs.` : shortNumber(value);
+}
 
 // A cell as a node: text is set as text, cut where a row would burst.
 function drawCell(name, row) {
@@ -71,7 +76,7 @@ function drawCell(name, row) {
     return link;
   }
   const column = checks.columns.get(name);
-  const shown = column.kind === "number" ? figure(name, column.values[row]) : text.slice(0, 120);
+  const shown = column.kind === "number" ? figure(name, row) : text.slice(0, 120);
   const node = make("span", { class: "cut" }, shown);
   if (text.length > 18) node.title = text.slice(0, 400);
   return node;

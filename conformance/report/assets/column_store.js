@@ -117,7 +117,8 @@ class Checks {
     const refused = this.refusals(filters, query);
     const rows = [];
     for (let row = 0; row < this.count; row += 1) if (refused[row] === 0) rows.push(row);
-    return { rows: this.order(rows, sort), refused, names: Object.keys(filters) };
+    const ordered = this.order(rows, sort);
+    return { rows: query && !sort.length ? this.namedFirst(ordered, query) : ordered, refused, names: Object.keys(filters) };
   }
 
   tally(name, selection) {
@@ -171,6 +172,21 @@ class Checks {
       }
       return a - b;
     });
+  }
+
+  // The rows whose case bears every word of the search before those that hold them elsewhere.
+  namedFirst(rows, query) {
+    const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+    const { codes, values } = this.columns.get("case");
+    const named = values.map((name) => words.every((word) => name.toLowerCase().includes(word)));
+    return [...rows.filter((row) => named[codes[row]]), ...rows.filter((row) => !named[codes[row]])];
+  }
+
+  // The error at an exact 0, of which no ulp is a measure, as an absolute number; null elsewhere.
+  absoluteError(row) {
+    const [exact, observed] = [this.text("exact", row), this.text("observed", row)];
+    if (exact === "" || Number(exact) !== 0 || observed === "" || !Number.isFinite(Number(observed))) return null;
+    return Math.abs(Number(observed));
   }
 
   // The rows by outcome, then verdict, then error over bound: what asks for attention first. Sorted once.

@@ -82,7 +82,9 @@ function chartSpec(rows, dtype, width, subjects) {
     layer: [
       { data: { values: marks }, mark: { type: "rule", color: inks.quiet, strokeDash: [1, 3] }, encoding: { x: { field: "gap", type: "quantitative" } } },
       label(overflow, "exp overflows", -5), label(underflow, "exp underflows", 11),
-      limit("bound", [7, 4]), limit("attainable", [1.5, 3]),
+      { mark: { type: "area", color: inks.quiet, opacity: 0.14, line: { color: inks.quiet, strokeWidth: 1 }, interpolate: "monotone" },
+        encoding: { x, y: { field: "bound", aggregate: "max", ...yAxis }, y2: { datum: FLOOR } } },
+      limit("attainable", [1.5, 3]),
       { mark: { type: "line", strokeWidth: 1.7, opacity: 0.85 },
         encoding: { x, y: { field: "shown", ...yAxis }, color: colour, strokeDash: dash, detail: { field: "subject" } } },
       { mark: { type: "point", filled: true, size: 30 },
@@ -101,10 +103,13 @@ function legendBox(kind, name, chosen, swatch) {
     onchange: () => {
       const boxes = [...document.querySelectorAll(`#frontier-view input[data-kind="${kind}"]`)];
       const on = boxes.filter((box) => box.checked).map((box) => box.value);
-      setFilter(kind, on.length === boxes.length ? [] : on);
+      setFilter(kind, on.length === boxes.length && kind !== "formulation" ? [] : on);
     },
   }), swatch, name);
 }
+
+// The bound's swatch: the area below it.
+const area = () => make("span", { class: "swatch-area", "aria-hidden": "true" });
 
 function line(colour, dash) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -117,6 +122,11 @@ function line(colour, dash) {
   }
   svg.append(stroke);
   return svg;
+}
+
+// At first the framework's own function alone: twenty lines a chart tell nothing.
+function plottedFormulations(formulations) {
+  return view.filters.formulation ?? [formulations.includes("functional") ? "functional" : formulations[0]];
 }
 
 const allowed = (name, value) => !view.filters[name] || view.filters[name].includes(value);
@@ -136,15 +146,16 @@ async function drawFrontier() {
   const caseRows = rows.filter((row) => row.case === chosen);
   const subjects = unique(caseRows.map((row) => row.subject));
   const formulations = unique(caseRows.map((row) => row.formulation));
+  const plotted = plottedFormulations(formulations);
   const chooser = make("select", { id: "chart-case", onchange: (event) => change({ chart: event.target.value }) },
     ...cases.map((name) => make("option", { value: name, selected: name === chosen }, `${rows.find((row) => row.case === name).operation}: ${name}`)));
   const focused = document.activeElement?.closest("#frontier-view") ? document.activeElement : null;
   const focusKey = focused && [focused.id, focused.value, focused.dataset.kind];
   const charts = make("div", { class: "charts" });
   container.replaceChildren(make("div", { class: "controls" }, make("label", { class: "sweep" }, "Sweep ", chooser),
-    make("p", { class: "keys" }, line("currentColor", [7, 4]), " bound ", line("currentColor", [1.5, 3]), " attainable"),
+    make("p", { class: "keys" }, area(), " bound ", line("currentColor", [1.5, 3]), " attainable"),
     make("fieldset", {}, make("legend", {}, "formulation"), ...formulations.map((name) => legendBox("formulation", name,
-      formulations.filter((value) => allowed("formulation", value)), line(inkOf(name), [1, 0])))),
+      formulations.filter((value) => plotted.includes(value)), line(inkOf(name), [1, 0])))),
     make("fieldset", {}, make("legend", {}, "subject"), ...subjects.map((name, at) => legendBox("subject", name,
       subjects.filter((value) => allowed("subject", value)), line("currentColor", DASHES[at % DASHES.length]))))), charts);
   if (focusKey) [...container.querySelectorAll("input, select")]
@@ -153,7 +164,7 @@ async function drawFrontier() {
   drawn = [];
   const width = Math.max(240, (charts.clientWidth - (charts.clientWidth > 720 ? 32 : 0)) / (charts.clientWidth > 720 ? 2 : 1) - 2);
   for (const dtype of DTYPES.filter((name) => allowed("dtype", name))) {
-    const shown = caseRows.filter((row) => row.dtype === dtype && allowed("formulation", row.formulation) && allowed("subject", row.subject));
+    const shown = caseRows.filter((row) => row.dtype === dtype && plotted.includes(row.formulation) && allowed("subject", row.subject));
     if (!shown.length || turn !== pending) continue;
     const holder = make("div", {});
     charts.append(make("figure", {}, make("figcaption", {}, dtype), holder));
