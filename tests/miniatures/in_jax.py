@@ -90,7 +90,7 @@ _primal_apart.defvjp(_softmax_going_forward, _softmax_going_backward)
     "no gradient",
     "without gradient",
     "inference",
-    "tracked",
+    "nothing is tracked",
     framework="jax",
     awaits="the gradient pattern",
 )

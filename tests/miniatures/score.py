@@ -1,10 +1,12 @@
 """The mutation score: every miniature as `conformance check` judges it, written to docs/mutation-score.md.
 
     python tests/miniatures/score.py [--framework torch ...] [--operation softmax ...] [--name fused ...]
+                                     [--jobs N] [--resume FILE]
 
 One worker answers for a dozen miniatures at a time: what comes out is what `check --invalid fail` says of
 each, its exit code (1: it fails, 0: it conforms) included. No check is asked again: all of these are steady.
-Exit 1 where a wrong one survives or a right one is failed.
+Two dozens at a time by default. With --resume, results are kept in a file as they come, and those that are
+in it already are taken from it. Exit 1 where a wrong one survives or a right one is failed.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import table
@@ -240,40 +246,84 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
-def main() -> int:
-    """Runs, writes, and says what survived."""
+@lru_cache(maxsize=1)
+def loaded(paths: tuple[Path, ...]) -> list[Case]:
+    """The cases, once a process."""
+    return load_cases(paths or None)
+
+
+def of_framework(framework: str) -> list[table.Miniature]:
+    """The miniatures of a framework."""
+    return [one for one in table.load_all(table.modules_of(framework)) if one.framework == framework]
+
+
+def judge(framework: str, names: Sequence[str], paths: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """The fields of the results of miniatures by name, which another process can be asked for."""
+    chosen = [one for one in of_framework(framework) if one.name in names]
+    results = run_framework(framework, chosen, loaded(paths))
+    return [{"name": one.miniature.name, **{key: getattr(one, key) for key in FIELDS}} for one in results]
+
+
+def judged(batches: Sequence[list[table.Miniature]], paths: tuple[Path, ...], jobs: int) -> Iterator[Result]:
+    """The results of batches as they come, `jobs` batches at a time in processes of their own."""
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        asked = {
+            pool.submit(judge, batch[0].framework, [one.name for one in batch], paths): batch
+            for batch in batches
+        }
+        for future in as_completed(asked):
+            by_name = {one.name: one for one in asked[future]}
+            for fields in future.result():
+                yield Result(by_name[fields.pop("name")], **fields)
+            print(f"{asked[future][0].framework} {', '.join(by_name)}", file=sys.stderr, flush=True)
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--framework", action="append", choices=FRAMEWORKS)
     parser.add_argument("--operation", action="append")
     parser.add_argument("--name", action="append", help="these miniatures alone")
     parser.add_argument("--path", action="append", type=Path)
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keeps results there, and takes them")
+    parser.add_argument("--jobs", type=int, default=2, help="batches at a time; each is a run of its own")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "mutation-score.md")
-    options = parser.parse_args()
-    cases, kept = load_cases(options.path), Kept(options.resume)
-    results: list[Result] = []
-    for framework in options.framework or FRAMEWORKS:
-        some = [one for one in table.load_all(table.modules_of(framework)) if one.framework == framework]
-        some = [one for one in some if not options.operation or one.operation in options.operation]
-        some = [one for one in some if not options.name or one.name in options.name]
-        for operation in dict.fromkeys(one.operation for one in some):
-            group = [one for one in some if one.operation == operation]
-            print(f"{framework} {operation}: {len(group)} miniatures", file=sys.stderr, flush=True)
-            found = [kept.get(one) for one in group]
-            results += [one for one in found if one]
-            left = [one for one, result in zip(group, found, strict=True) if result is None]
-            for batch in together(left):
-                fresh = run_framework(framework, batch, cases)
-                kept.add(fresh)
-                results += fresh
-                options.output.write_text(page(results), "utf-8")  # as far as it has come
-    if not results:
-        parser.error("no miniature is like that")
-    options.output.write_text(page(results), "utf-8")
-    lost = [one for one in results if one.otherwise]
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Runs, writes, and says what survived."""
+    options = parsed()
+    kept = Kept(options.resume)
+    chosen = [
+        one
+        for framework in options.framework or FRAMEWORKS
+        for one in of_framework(framework)
+        if (not options.operation or one.operation in options.operation)
+        and (not options.name or one.name in options.name)
+    ]
+    if not chosen:
+        print("no miniature is like that", file=sys.stderr)
+        return 2
+    results = {(one.framework, one.name): kept.get(one) for one in chosen}
+    left = [one for one in chosen if results[one.framework, one.name] is None]
+    kinds = dict.fromkeys((one.framework, one.operation) for one in left)
+    batches = [
+        batch
+        for kind in kinds
+        for batch in together([one for one in left if (one.framework, one.operation) == kind])
+    ]
+    for result in judged(batches, tuple(options.path or ()), max(1, options.jobs)):
+        kept.add([result])
+        results[result.miniature.framework, result.miniature.name] = result
+        done = [one for one in results.values() if one]
+        options.output.write_text(page(done), "utf-8")  # as far as it has come
+    done = [one for one in results.values() if one]
+    options.output.write_text(page(done), "utf-8")
+    lost = [one for one in done if one.otherwise]
     for one in lost:
         print(f"{one.otherwise}: {one.miniature.name}: {one.sentence}")
-    print(f"{len(results)} miniatures, {len(lost)} judged otherwise than they are; {options.output}")
+    print(f"{len(done)} miniatures, {len(lost)} judged otherwise than they are; {options.output}")
     return int(bool(lost))
 
 

@@ -123,6 +123,15 @@ def test_mark_of_an_axis_that_is_awaited_is_strict() -> None:
     assert "an axis" not in score.page([result(dataclasses.replace(wrong, awaits=""), 0)])
 
 
+def test_one_run_holds_a_dozen_of_the_same_conventions() -> None:
+    batches = list(score.together(IN_TORCH))
+    assert sorted(one.name for batch in batches for one in batch) == sorted(one.name for one in IN_TORCH)
+    assert max(map(len, batches)) == score.TOGETHER
+    for batch in batches:
+        assert len({str(score.conventions_of(one)) for one in batch}) == 1
+    assert any(score.conventions_of(batch[0]) for batch in batches)
+
+
 def test_page_names_survivors_thin_ones_and_right_ones_that_are_failed() -> None:
     wrong = [one for one in IN_TORCH if not one.is_right]
     right = [one for one in IN_TORCH if one.is_right]

@@ -24,7 +24,7 @@ def declaring(**conventions: object) -> object:
     return decorate
 
 
-@wrong(OPERATION, "semantics", "every row is ignored", "convention", awaits=CONVENTIONS)
+@wrong(OPERATION, "semantics", "every row is ignored", "convention")
 @declaring(empty_mean="zero")
 def declares_zero_and_returns_nan(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Declares that the mean over nothing is 0, and returns nan."""
@@ -40,7 +40,7 @@ def declares_nan_and_returns_zero(log_probs: Tensor, target: Tensor, *, reductio
     return torch.zeros_like(loss) if none else loss
 
 
-@wrong(OPERATION, "semantics", "smoothing", awaits=CONVENTIONS)
+@wrong(OPERATION, "semantics", "smoothing")
 @declaring(smoothing="others")
 def declares_others_and_smooths_all(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
@@ -49,7 +49,7 @@ def declares_others_and_smooths_all(
     return fn.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction=reduction)
 
 
-@wrong(OPERATION, "semantics", "smoothing", awaits=CONVENTIONS)
+@wrong(OPERATION, "semantics", "smoothing")
 def smooths_others_without_a_word(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
@@ -61,7 +61,7 @@ def smooths_others_without_a_word(
     return fn.cross_entropy(logits, target, label_smoothing=alpha, reduction=reduction)
 
 
-@wrong(OPERATION, "semantics", "overwrites", awaits=CONVENTIONS)
+@wrong(OPERATION, "semantics", "overwrites")
 @declaring(in_place_gradient=True)
 def declares_gradients_and_writes_forward(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
@@ -73,7 +73,7 @@ def declares_gradients_and_writes_forward(
     return loss
 
 
-@wrong(OPERATION, "semantics", "overwrites", awaits=CONVENTIONS)
+@wrong(OPERATION, "semantics", "overwrites")
 @declaring(in_place_gradient=True)
 def declares_gradients_and_writes_something(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"

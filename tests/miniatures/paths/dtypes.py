@@ -97,7 +97,7 @@ def through(target: Tensor, dtype: torch.dtype, classes: int) -> Tensor:
     return torch.where((target >= 0) & (target < classes), rounded.clamp(max=classes - 1), target)
 
 
-@wrong(OPERATION, "semantics", "label is larger", "256", awaits=LABELS)
+@wrong(OPERATION, "semantics", "label is larger", "256")
 def labels_through_the_logits_dtype(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Labels are cast to the dtype of the logits, as Keras did: in bfloat16 257 becomes 256."""
     classes = logits.shape[class_axis(logits)] if logits.dim() else 1

@@ -20,7 +20,7 @@ def log_sum_from(x: Tensor, axis: int, sentinel: float) -> Tensor:
     return top + torch.log(torch.exp(x - top).sum(axis, keepdim=True))
 
 
-@wrong(OPERATION, "numerics", *BELOW, awaits=SENTINELS)
+@wrong(OPERATION, "numerics", *BELOW)
 def maximum_starts_at_minus_1e4(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The running maximum starts at -1e4: a row below it has the sum 0."""
     x, axis = widened(logits), class_axis(logits)

@@ -21,7 +21,7 @@ def is_padded(x: Tensor) -> bool:
     return x.dim() > 1 and x.stride(-1) == 1 and x.stride(-2) > x.shape[-1] > 1
 
 
-@wrong(OPERATION, "semantics", "padded", "wider buffer", awaits=PADDED)
+@wrong(OPERATION, "semantics", "padded", "wider buffer")
 def third_class_of_a_padded_buffer(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """In rows of a wider buffer the third class is left out."""
     if is_padded(logits) and logits.dim() == 2 and logits.shape[1] > 2:
@@ -31,7 +31,7 @@ def third_class_of_a_padded_buffer(logits: Tensor, target: Tensor, *, reduction:
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("logsumexp", "semantics", "padded", "wider buffer", awaits=PADDED)
+@wrong("logsumexp", "semantics", "padded", "wider buffer")
 def logsumexp_adds_the_padding(x: Tensor, *, axis: int = -1) -> Tensor:
     """In rows of a wider buffer the number behind each row is added too."""
     total = torch.logsumexp(x, axis)
@@ -41,13 +41,13 @@ def logsumexp_adds_the_padding(x: Tensor, *, axis: int = -1) -> Tensor:
     return replaced(total, torch.logaddexp(total.detach(), behind))
 
 
-@wrong("softmax", "semantics", "padded", "wider buffer", awaits=PADDED)
+@wrong("softmax", "semantics", "padded", "wider buffer")
 def softmax_rows_at_their_length(x: Tensor, *, axis: int = -1) -> Tensor:
     """Rows of a wider buffer are read one behind the other, as if they were as far apart as they are long."""
     return torch.softmax(replaced(x, as_contiguous(x)) if is_padded(x) else x, axis)
 
 
-@wrong(OPERATION, "semantics", "memory order", "order of the axes", awaits=ORDER)
+@wrong(OPERATION, "semantics", "another order in memory", "order of the axes")
 def last_stride_alone_is_checked(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Classes contiguous and rows apart pass for contiguous: the last stride alone is looked at."""
     if logits.dim() > 2 and logits.movedim(1, -1).stride(-1) == 1 and logits.shape[1] > 1:
@@ -56,15 +56,15 @@ def last_stride_alone_is_checked(logits: Tensor, target: Tensor, *, reduction: s
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("log_softmax", "semantics", "memory order", "order of the axes", awaits=ORDER)
+@wrong("log_softmax", "semantics", "another order in memory", "order of the axes", awaits=ORDER)
 def rows_apart_are_read_in_order(x: Tensor, *, axis: int = -1) -> Tensor:
     """Where the last axis is dense the others are taken to be in order."""
-    if x.dim() > 2 and x.stride(-1) == 1 and not x.is_contiguous() and not is_padded(x):
+    if x.dim() > 2 and x.stride(-1) == 1 and not x.is_contiguous():
         x = replaced(x, as_contiguous(x))
     return torch.log_softmax(x, axis)
 
 
-@wrong(OPERATION, "semantics", "channels_last", "memory order", "order of the axes", awaits=ORDER)
+@wrong(OPERATION, "semantics", "channels_last", "another order in memory", "order of the axes")
 def channels_last_is_read_as_channels_first(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
@@ -75,13 +75,13 @@ def channels_last_is_read_as_channels_first(
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("sigmoid", "semantics", "begins inside", "offset", "a view", awaits=OFFSET)
+@wrong("sigmoid", "semantics", "begins inside", "offset", "a view")
 def sigmoid_reads_from_the_start(x: Tensor) -> Tensor:
     """A view is read from the beginning of its storage."""
     return torch.sigmoid(replaced(x, read(x, tuple(x.shape), x.stride(), 0)))
 
 
-@wrong(OPERATION, "semantics", "begins inside", "offset", "a view", awaits=OFFSET)
+@wrong(OPERATION, "semantics", "begins inside", "offset", "a view")
 def labels_are_read_from_the_start(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Labels that are a view are read from the beginning of their storage, kept in range."""
     if not target.is_floating_point() and target.storage_offset():
@@ -92,7 +92,7 @@ def labels_are_read_from_the_start(logits: Tensor, target: Tensor, *, reduction:
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("binary_cross_entropy_with_logits", "semantics", "padded", "wider buffer", awaits=PADDED)
+@wrong("binary_cross_entropy_with_logits", "semantics", "padded", "wider buffer")
 def padded_target_is_read_densely(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A target in rows of a wider buffer is read as if it were dense."""
     if is_padded(target):
@@ -107,7 +107,6 @@ def padded_target_is_read_densely(logits: Tensor, target: Tensor, *, reduction: 
     "2,147,483,648",
     "offset",
     "far apart in memory",
-    awaits="offsets past 2^31",
 )
 def offsets_in_32_bits(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Row times stride is a 32-bit integer: rows past 2^31 elements are those of the beginning."""
@@ -121,7 +120,7 @@ def offsets_in_32_bits(logits: Tensor, target: Tensor, *, reduction: str = "mean
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("nll_loss", "semantics", "memory order", "order of the axes", awaits=ORDER)
+@wrong("nll_loss", "semantics", "another order in memory", "order of the axes", awaits=ORDER)
 def labels_of_permuted_axes_in_order(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Labels whose axes lie in another order in memory are read in memory's order."""
     if target.dim() > 1 and not target.is_contiguous() and dense(tuple(target.shape)) != target.stride():

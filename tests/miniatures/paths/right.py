@@ -172,9 +172,9 @@ def right_smoothing_over_others(
     if classes > 1:
         others = label_smoothing / (classes - 1)
         hard = p.coefficient
-        along = torch.where(hard != 0, 1 - label_smoothing, others)
-        coefficient = torch.where(p.ignored.unsqueeze(p.axis), 0.0, along).to(hard.dtype)
-        p = p._replace(coefficient=coefficient)
+        own, other = hard.new_tensor(1 - label_smoothing), hard.new_tensor(others)
+        along = torch.where(hard != 0, own, other)
+        p = p._replace(coefficient=torch.where(p.ignored.unsqueeze(p.axis), 0.0, along))
     return reduced(p.rows, p.share, reduction, logits.dtype)
 
 

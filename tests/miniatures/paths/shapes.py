@@ -67,7 +67,7 @@ def nll_of_one_class_is_zero(log_probs: Tensor, target: Tensor, *, reduction: st
     return loss * 0 if one and loss.isfinite().all() else loss
 
 
-@wrong(OPERATION, "numerics", "nan", awaits=NAN)
+@wrong(OPERATION, "numerics", "nan")
 def nan_of_the_last_class_is_lost(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A comparison that nan fails takes nan in the last of several classes for minus infinity."""
     axis = class_axis(logits)

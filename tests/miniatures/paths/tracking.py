@@ -12,10 +12,10 @@ from paths.bends import replaced, untracked
 
 OPERATION = "cross_entropy"
 AXIS = "the gradient pattern"
-INFERENCE = ("no gradient", "without gradient", "inference", "tracked")
+INFERENCE = ("no gradient", "without gradient", "inference", "nothing is tracked")
 
 
-@wrong(OPERATION, "numerics", *INFERENCE, awaits=AXIS)
+@wrong(OPERATION, "numerics", *INFERENCE)
 def inference_without_maximum(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Where nothing is tracked no maximum is subtracted."""
     if not untracked(logits, target) or target.is_floating_point():
@@ -24,7 +24,7 @@ def inference_without_maximum(logits: Tensor, target: Tensor, *, reduction: str 
     return fn.nll_loss(log_probs, target, reduction=reduction)
 
 
-@wrong(OPERATION, "semantics", *INFERENCE, awaits=AXIS)
+@wrong(OPERATION, "semantics", *INFERENCE)
 def inference_forgets_smoothing(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
@@ -77,7 +77,7 @@ def inference_binary_clipped(probs: Tensor, target: Tensor, *, reduction: str = 
     return fn.binary_cross_entropy(probs.clamp(1e-3, 1 - 1e-3), target, reduction=reduction)
 
 
-@wrong(OPERATION, "gradients", "logits alone", "not tracked", awaits=AXIS)
+@wrong(OPERATION, "gradients", "alone is tracked", "logits alone", awaits=AXIS)
 def logits_alone_take_the_target_for_normalised(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
@@ -96,7 +96,7 @@ def logits_alone_take_the_target_for_normalised(
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 
 
-@wrong("binary_cross_entropy_with_logits", "gradients", "logits alone", "not tracked", awaits=AXIS)
+@wrong("binary_cross_entropy_with_logits", "gradients", "alone is tracked", "logits alone", awaits=AXIS)
 def logits_alone_forget_pos_weight(
     logits: Tensor, target: Tensor, *, pos_weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:

@@ -15,14 +15,14 @@ LAYOUT = "the upstream's layout"
 ZEROS = "zeros in the upstream"
 
 
-@wrong(OPERATION, "gradients", "upstream", awaits=SCALAR)
+@wrong(OPERATION, "gradients", "upstream")
 def scalar_upstream_is_ignored(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The gradient is made going forward: the upstream gradient of a scalar is not looked at."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)
     return bent(loss, lambda g: torch.ones_like(g) if reduction != "none" else g)
 
 
-@wrong(OPERATION, "gradients", "upstream", awaits=SCALAR)
+@wrong(OPERATION, "gradients", "upstream")
 def upstream_of_a_sum_is_ignored(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The upstream gradient of the sum alone is left out."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)
@@ -50,14 +50,14 @@ def loss_scale_through_half(probs: Tensor, target: Tensor, *, reduction: str = "
     return bent(loss, lambda g: g.half().to(g.dtype) if reduction != "none" else g)
 
 
-@wrong(OPERATION, "gradients", "upstream", awaits=SCALAR)
+@wrong(OPERATION, "gradients", "upstream")
 def upstream_without_its_sign(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Of a scalar upstream gradient the absolute value is taken."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)
     return bent(loss, lambda g: g.abs() if reduction != "none" else g)
 
 
-@wrong(OPERATION, "gradients", "upstream", awaits=SCALAR)
+@wrong(OPERATION, "gradients", "upstream")
 def upstream_of_zero_is_no_factor(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """`upstream or 1`: an upstream gradient of 0 counts as none."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)
@@ -81,7 +81,7 @@ def rows_of_zeros_upstream_are_nan(x: Tensor, *, axis: int = -1) -> Tensor:
     return bent(torch.log_softmax(x, axis), change)
 
 
-@wrong("softmax", "gradients", "upstream", "overwrites", awaits=LAYOUT)
+@wrong("softmax", "gradients", "upstream", "overwrites")
 def softmax_overwrites_upstream(x: Tensor, *, axis: int = -1) -> Tensor:
     """Going backward it multiplies the upstream gradient by the probabilities in place."""
     p = torch.softmax(x, axis)
@@ -95,7 +95,7 @@ def softmax_overwrites_upstream(x: Tensor, *, axis: int = -1) -> Tensor:
     return bent(p, change)
 
 
-@wrong(OPERATION, "gradients", "upstream", "overwrites", awaits=LAYOUT)
+@wrong(OPERATION, "gradients", "upstream", "overwrites")
 def loss_overwrites_upstream(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Going backward it divides the upstream gradient of the mean, or scales that of the rows, in place."""
 
@@ -108,7 +108,7 @@ def loss_overwrites_upstream(logits: Tensor, target: Tensor, *, reduction: str =
     return bent(fn.cross_entropy(logits, target, reduction=reduction), change)
 
 
-@wrong(OPERATION, "gradients", "upstream", awaits=LAYOUT)
+@wrong(OPERATION, "gradients", "upstream")
 def upstream_read_as_contiguous(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Reads one upstream gradient after the other: nan behind the one number that an expanded one has."""
     return bent(fn.cross_entropy(logits, target, reduction=reduction), as_contiguous)
