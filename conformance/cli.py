@@ -33,6 +33,7 @@ from conformance.cli_options import (
 )
 from conformance.cli_output import console, count, finish, finish_difference, progress
 from conformance.commands.coverage import coverage
+from conformance.commands.search import search
 from conformance.commands.sweep import sweep
 from conformance.errors import CaseError, ConformanceError
 
@@ -342,6 +343,7 @@ def schema(kind: str) -> None:
 
 cli.add_command(coverage)
 cli.add_command(sweep)
+cli.add_command(search)
 
 
 class _Interrupted(BaseException):

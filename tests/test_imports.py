@@ -24,8 +24,8 @@ FRAMEWORKS = {
 
 #: The rooms from top to bottom: each may import from those below it.
 ROOMS = (
-    "sweeping", "checking", "comparison", "execution", "judging", "report", "results", "plan", "cases",
-    "subjects", "operations", "yaml", "arithmetic", "adapters",
+    "searching", "sweeping", "checking", "comparison", "execution", "judging", "report", "results", "plan",
+    "cases", "subjects", "operations", "yaml", "arithmetic", "adapters",
 )  # fmt: skip
 #: What every room may use.
 SHARED = {"errors", "caches"}

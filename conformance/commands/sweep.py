@@ -62,7 +62,7 @@ def sweep(
     **options: Any,
 ) -> None:
     """Judges every input of a dtype: OPERATION is a function of one number, or of the gap of two logits."""
-    from conformance.sweeping import result_files, summary  # late: start-up time
+    from conformance.sweeping import page, result_files, summary  # late: start-up time
     from conformance.sweeping.sweep import Request  # late: start-up time
     from conformance.sweeping.sweep import sweep as sweep_operation  # late: start-up time
     from conformance.sweeping.swept import Swept  # late: start-up time
@@ -77,6 +77,7 @@ def sweep(
     for directory in merged:
         swept.merge(result_files.load(Path(directory)))
     rows = result_files.write(swept, Path(output), {"operation": operation})
+    page.write_page(rows, swept, Path(output))
     summary.show(rows, swept, console())
     code = int(not swept.conforms and not exit_zero)
-    finish_with(summary.as_object(rows, swept, output), f"Sweep: {output}", code)
+    finish_with(summary.as_object(rows, swept, output), f"Sweep: {output}/{page.PAGE}", code)

@@ -37,7 +37,7 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Cli
         resources = {GPU: 1} if os.path.exists("/dev/nvidia0") else {}
         with (
             LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=None, resources=resources
+                n_workers=count, threads_per_worker=1, dashboard_address=":0", resources=resources
             ) as cluster,
             Client(cluster) as client,
         ):

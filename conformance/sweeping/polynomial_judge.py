@@ -101,6 +101,8 @@ class PolynomialJudge:
 
     def _judge_rows(self, block: Block, piece: Piece, begin: int, observed: npt.NDArray[np.float32]) -> None:
         """Whole rows of a piece."""
+        if len(piece.coefficients) == 1 and self._judge_constant(piece, begin, observed):
+            return
         coefficients = piece.rows(begin, observed.size)[:, :, None]
         scale = 2.0**-piece.ulp_exponent
         for row in range(0, coefficients.shape[1], BATCH_ROWS):
@@ -111,6 +113,28 @@ class PolynomialJudge:
             part = observed[row * ROW_INPUTS : (row + count) * ROW_INPUTS]
             np.multiply(part.reshape(count, ROW_INPUTS), scale, out=errors, dtype=np.float64)
             self._sort(block, piece, begin + row * ROW_INPUTS, part, errors, reference)
+
+    def _judge_constant(self, piece: Piece, begin: int, observed: npt.NDArray[np.float32]) -> bool:
+        """Rows on which the function is one number to the margin, and the subject returned one number too.
+
+        They all have one error, which is counted at once; False where it is not below 1 ulp beyond doubt.
+        """
+        if observed.min() != observed.max():  # or nan
+            return False
+        error = abs(float(observed[0]) * 2.0**-piece.ulp_exponent - piece.coefficients[0])
+        if not error < 1.0 - MARGIN_ULPS or abs(error - 0.5) <= MARGIN_ULPS:
+            return False
+        level = _EXACT if error < 0.5 else _FAITHFUL
+        self._note_worst(level, error, begin, float(observed[0]))
+        self.tally.add_near(*((observed.size, 0) if level == _EXACT else (0, observed.size)))
+        self.tally.by_polynomial += observed.size
+        return True
+
+    def _note_worst(self, level: int, error: float, position: int, observed: float) -> None:
+        """Keeps an input if it is worse than all before."""
+        worst = self.tally.worst
+        if (level, error) > (worst.level, worst.error):
+            self.tally.worst = Worst(level, error, -(self._binade.first + position), observed)
 
     def _judge_part(self, block: Block, piece: Piece, begin: int, observed: npt.NDArray[np.float32]) -> None:
         """Less than a row, of a piece of any length."""
@@ -133,9 +157,11 @@ class PolynomialJudge:
         """Counts what is below 1 ulp, and puts the others into the block; `errors` comes in as observed."""
         np.subtract(errors, reference, out=errors)
         np.abs(errors, out=errors)
-        top = errors.max()
-        exact = int(np.count_nonzero(errors <= 0.5 - MARGIN_ULPS))
-        within = int(np.count_nonzero(errors <= 0.5 + MARGIN_ULPS))
+        top = float(errors.max())
+        exact = within = errors.size
+        if not top <= 0.5 - MARGIN_ULPS:  # or nan
+            exact = int(np.count_nonzero(errors <= 0.5 - MARGIN_ULPS))
+            within = int(np.count_nonzero(errors <= 0.5 + MARGIN_ULPS))
         faithful = errors.size - within
         flat = errors.reshape(-1)
         if not top < 1.0 - MARGIN_ULPS:  # or nan
@@ -144,11 +170,9 @@ class PolynomialJudge:
             self._judge_far(block, piece, begin, far, observed, flat, reference.reshape(-1))
         else:
             level = _EXACT if top <= 0.5 - MARGIN_ULPS else _FAITHFUL if top > 0.5 + MARGIN_ULPS else -1
-            worst = self.tally.worst
-            if (level, top) > (worst.level, worst.error):
+            if (level, top) > (self.tally.worst.level, self.tally.worst.error):
                 index = int(flat.argmax())
-                bits = self._binade.first + begin + index
-                self.tally.worst = Worst(level, float(top), -bits, float(observed[index]))
+                self._note_worst(level, top, begin + index, float(observed[index]))
         if within != exact:
             between = np.flatnonzero((flat > 0.5 - MARGIN_ULPS) & (flat <= 0.5 + MARGIN_ULPS))
             block.undecided.append(between + (self._binade.first + begin))

@@ -21,7 +21,14 @@ from conformance.sweeping.inputs import WIDTH_BITS, floats
 
 Stored = npt.NDArray[Any]
 
-FORMULATION = "functional"
+#: The formulations of which the first is asked that the subject has: JAX has no `functional` losses.
+FORMULATIONS = ("functional", "composed")
+
+
+def formulation_of(adapter: Adapter, operation: str) -> str:
+    """The formulation in which a subject is asked for an operation."""
+    offered = adapter.formulations.get(operation, {})
+    return next((name for name in FORMULATIONS if name in offered), FORMULATIONS[0])
 
 
 class Refusal(Exception):
@@ -102,7 +109,7 @@ class SubjectCall:
         self._fixed = self._fixed_tensors(size)
         request = {
             "operation": function.operation,
-            "formulation": FORMULATION,
+            "formulation": formulation_of(self._adapter, function.operation),
             "parameters": function.parameters(),
             "dtype": dtype,
             "quantities": [function.quantity],

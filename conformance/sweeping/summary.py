@@ -75,7 +75,7 @@ def show(rows: Sequence[Row], swept: Swept, console: Console) -> None:
         console.print(region_text(row), markup=False, highlight=False, soft_wrap=True)
     if len(regions) > MAX_REGIONS:
         console.print(f"... and {len(regions) - MAX_REGIONS:,} regions more in {PARQUET}", highlight=False)
-    for (subject, status, message), inputs in _refusals(swept).items():
+    for (subject, status, message), inputs in refusals(swept).items():
         text = f"{subject}: {inputs:,} inputs {status}: {message}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -90,7 +90,8 @@ def region_text(row: Row) -> str:
     )
 
 
-def _refusals(swept: Swept) -> dict[tuple[str, str, str], int]:
+def refusals(swept: Swept) -> dict[tuple[str, str, str], int]:
+    """How many inputs each subject refused of a function, why, and as what."""
     counted: dict[tuple[str, str, str], int] = {}
     for part in sorted(swept.refused, key=lambda each: each.order):
         refused = swept.refused[part]
@@ -109,7 +110,7 @@ def as_object(rows: Sequence[Row], swept: Swept, output: str) -> dict[str, Any]:
         "decided": swept.decided(),
         "regions": [{name: _finite(row[name]) for name in keys} for row in regions[:100]],
         "regions_total": len(regions),
-        "files": {name: str(Path(output) / name) for name in (PARQUET, "run.json")},
+        "files": {name: str(Path(output) / name) for name in ("sweep.html", PARQUET, "run.json")},
     }
 
 

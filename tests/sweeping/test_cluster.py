@@ -46,7 +46,7 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
     subject = f"{tmp_path / 'loss.py'}:sigmoid"
     request = Request("sigmoid", (subject,), ("float32",), ("value",), 0x3F000000, 0x41FFFFFF)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local,
         Client(local) as client,
     ):
         before = {worker.pid for worker in local.workers.values()}

@@ -129,3 +129,22 @@ def test_regions_join_across_a_binade_and_never_across_the_sign() -> None:
         102,
         3,
     )
+
+
+@pytest.mark.parametrize("returned", [1.0, 1.0 - 2.0**-24, 0.75, np.nan])
+def test_one_number_over_whole_rows(returned: float) -> None:
+    """Where sigmoid is 1 to the last bit and a subject says one number throughout, right or wrong."""
+    judge, binade = BallJudge(SweptFunction("sigmoid", "value"), 0, "float32"), Binade("float32", 140)
+    observed = np.full(1 << 15, returned, np.float32)
+    tested = PolynomialJudge(judge, binade, 0, observed.size)
+    tested.judge(0, observed)
+    bits = np.arange(0, observed.size, 1 << 11) + binade.first
+    few = by_the_corpus(judge, bits, observed[:: 1 << 11].astype(np.float64))
+    assert tested.tally.counts.tolist() == (few.counts << 11).tolist()
+    assert tested.tally.histogram.tolist() == (few.histogram << 11).tolist()
+    assert (tested.tally.worst.level, tested.tally.worst.bits) == (few.worst.level, binade.first)
+    # One other number among them, and the rows are judged number by number.
+    observed[20_000] = 0.25
+    mixed = PolynomialJudge(judge, binade, 0, observed.size)
+    mixed.judge(0, observed)
+    assert mixed.tally.counts[5] == tested.tally.counts[5] + (returned > 0.8)
