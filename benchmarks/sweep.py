@@ -1,6 +1,6 @@
 """How fast a sweep of float32 is: inputs a second, beside the framework's kernel and NumPy's exp.
 
-    python benchmarks/sweep.py [--subject torch] [--operation sigmoid|all] [--quantity value] [--every 1]
+    python benchmarks/sweep.py [--subject torch] [--operation sigmoid] [--quantity value|all] [--every N]
 
 One process carries out the sweep's tasks, binade by binade, each --every-th of them, and measures the
 processor's time of the whole, of the same kernel alone, and of NumPy's exp on the same inputs. Then says what
@@ -29,18 +29,16 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--subject", default="torch", help="a framework, or framework:mode")
-    parser.add_argument(
-        "--operation", default="sigmoid", help="an operation, or all: a line for each function"
-    )
-    parser.add_argument("--quantity", default="value")
+    parser.add_argument("--operation", default="sigmoid", help="an operation, or all")
+    parser.add_argument("--quantity", default="value", help="or all: a line for each function")
     parser.add_argument("--every", type=int, default=1, help="of so many binades one")
     options = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # before a framework is imported; as Dask sets them for its workers
     framework, _, mode = options.subject.partition(":")
     key = AdapterKey(framework, mode or None, None, None, None)
-    if options.operation == "all":
-        table(key, options.subject, options.every)
+    if options.quantity == "all":
+        table(key, options.subject, options.operation, options.every)
         return
     function = next(iter(swept_functions(options.operation, (options.quantity,))))
     inputs, whole, kernel, exponential = measured(key, function, options.every)
@@ -55,13 +53,13 @@ def main() -> None:
     print(f"  peak memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def table(key: AdapterKey, subject: str, every: int) -> None:
+def table(key: AdapterKey, subject: str, operation: str, every: int) -> None:
     """A line for each function: what an input and all 2^32 cost; and the sum."""
     total = 0.0
     print(f"| {subject} | ns an input | kernel alone | core seconds for all float32 |")
     print("| --- | ---: | ---: | ---: |")
-    for operation in SWEPT_INPUT:
-        for function in swept_functions(operation):
+    for name in SWEPT_INPUT if operation == "all" else (operation,):
+        for function in swept_functions(name):
             try:
                 inputs, whole, kernel, _ = measured(key, function, every)
             except Refusal as refusal:
