@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from conformance.errors import CaseError, RunError
 from conformance.operations import OPERATIONS, no_operation
 from conformance.searching.candidate import Candidate, candidates
 from conformance.searching.climb import CLIMB_EVALUATIONS, Found, climb
+from conformance.subjects.subject import Subject
 from conformance.sweeping.cluster import KilledWorker, carried_out, connected, requirements
 from conformance.sweeping.subject_call import adapter_key
 from conformance.sweeping.subject_names import swept_subjects
@@ -78,34 +80,37 @@ def search(
     if minutes is None and evaluations is None:
         raise RunError("a search needs a limit: --minutes or --evaluations")
     (chosen,) = swept_subjects([subject], operation)
-    key = adapter_key(chosen)
+    adapter_key(chosen)  # refuses what no worker's own interpreter has
     seeds = neutral_seeds(operation, dtypes, paths)
     if not seeds:
         raise RunError(f"--operation {operation}: no case is a seed: small tensors of one or two axes")
-    order = _climbs(seeds, seed)
+    climbs = _climbs(seeds, seed)
     if evaluations is not None:
-        order = islice(order, -(-evaluations // CLIMB_EVALUATIONS))
-    deadline = None if minutes is None else time.monotonic() + minutes * SECONDS_A_MINUTE
-    result = Searched(chosen.name)
-
-    def searched(connection: Client) -> Searched:
-        found: dict[int, Found] = {}
-        while part := list(islice(order, PART_CLIMBS)):
-            tasks = [(requirements(key.device), (key, candidate, number, seed)) for number, candidate in part]
-            for index, outcome in carried_out(connection, climb, tasks):
-                result.climbs += 1
-                result.crashes += isinstance(outcome, KilledWorker)
-                if isinstance(outcome, Found):
-                    found[part[index][0]] = outcome
-            if deadline is not None and time.monotonic() > deadline:
-                break
-        result.found = distinct([found[number] for number in sorted(found)])
-        return result
-
+        climbs = islice(climbs, -(-evaluations // CLIMB_EVALUATIONS))
+    deadline = math.inf if minutes is None else time.monotonic() + minutes * SECONDS_A_MINUTE
     if client is not None:
-        return searched(client)
+        return _searched(client, chosen, climbs, seed, deadline)
     with connected(scheduler, workers) as connection:
-        return searched(connection)
+        return _searched(connection, chosen, climbs, seed, deadline)
+
+
+def _searched(
+    client: Client, subject: Subject, climbs: Iterator[tuple[int, Candidate]], seed: int, deadline: float
+) -> Searched:
+    """Carries out climbs, some at a time, until there are no more or the deadline has passed."""
+    key, result = adapter_key(subject), Searched(subject.name)
+    found: dict[int, Found] = {}
+    while part := list(islice(climbs, PART_CLIMBS)):
+        tasks = [(requirements(key.device), (key, candidate, number, seed)) for number, candidate in part]
+        for index, outcome in carried_out(client, climb, tasks):
+            result.climbs += 1
+            result.crashes += isinstance(outcome, KilledWorker)
+            if isinstance(outcome, Found):
+                found[part[index][0]] = outcome
+        if time.monotonic() > deadline:
+            break
+    result.found = distinct([found[number] for number in sorted(found)])
+    return result
 
 
 def neutral_seeds(operation: str, dtypes: Sequence[str], paths: Sequence[str]) -> list[Candidate]:
