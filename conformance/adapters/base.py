@@ -36,7 +36,7 @@ FLOWS = ("upstream", "direction")
 
 #: The parameters' defaults in the canonical signatures: at these they ask for nothing special. Arrays of
 #: other names are inputs, the positional arguments, in the order of the request, unless it lists them under
-#: `keywords` (an operation given as a formula has tensors of its own names).
+#: `keywords` (an operation given as a formula has tensors of its own names, and `defaults` of its own).
 DEFAULTS: Dict[str, Any] = {
     "axis": -1,
     "weight": None,
@@ -211,9 +211,11 @@ class Adapter:
         keywords = {*DEFAULTS, *FLOWS, *request.get("keywords", ())}
         inputs = tuple(name for name in arrays if name not in keywords)
         scalars = dict(request["parameters"])
-        needed = {name for name, value in scalars.items() if value != DEFAULTS.get(name, _NO_DEFAULT)}
-        if signature.ignore_index != DEFAULTS["ignore_index"] and has_ignored_label(scalars, arrays):
-            scalars.setdefault("ignore_index", DEFAULTS["ignore_index"])
+        defaults = dict(DEFAULTS, **request.get("defaults", {}))
+        needed = {name for name, value in scalars.items() if value != defaults.get(name, _NO_DEFAULT)}
+        ignored = defaults["ignore_index"]
+        if signature.ignore_index != ignored and has_ignored_label(scalars, arrays, ignored):
+            scalars.setdefault("ignore_index", ignored)
             needed.add("ignore_index")
         needed.update(name for name in arrays if name not in inputs and name not in FLOWS)
         if not signature.anything:
@@ -254,12 +256,12 @@ def signature_of(function: Function) -> Signature:
     return Signature(frozenset(parameters), anything, ignore_index)
 
 
-def has_ignored_label(scalars: Dict[str, Any], arrays: Dict[str, Array]) -> bool:
+def has_ignored_label(scalars: Dict[str, Any], arrays: Dict[str, Array], default: int) -> bool:
     """Whether a label equals the ignored one: a formulation without `ignore_index` cannot do that case."""
     target = arrays.get("target")
     if target is None or target.dtype.kind not in "iu":
         return False
-    return bool((target == scalars.get("ignore_index", DEFAULTS["ignore_index"])).any())
+    return bool((target == scalars.get("ignore_index", default)).any())
 
 
 def of_class(module: Callable[..., Function]) -> Function:

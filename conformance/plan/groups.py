@@ -15,6 +15,7 @@ from conformance.adapters.base import DEFAULTS
 from conformance.arithmetic import to_storage
 from conformance.cases.case import Case
 from conformance.operations import OPERATIONS, direction
+from conformance.operations.formula.operation import FormulaOperation
 from conformance.plan.build_cache import BuildCache
 
 
@@ -122,6 +123,10 @@ class Group:
         keywords = [item.name for item in operation.parameters if item.kind == "tensor"]
         if not set(keywords) <= set(DEFAULTS):  # tensors of names that an adapter cannot know
             header["keywords"] = keywords
+        defaults = {item.name: item.default for item in operation.parameters if item.kind != "tensor"}
+        others = {name: value for name, value in defaults.items() if DEFAULTS.get(name, self) != value}
+        if isinstance(operation, FormulaOperation) and others:  # which an adapter cannot know either
+            header["defaults"] = others
         header |= {"layouts": dict(self.case.layout)} if self.case.layout else {}
         return header | ({"tracked": "none"} if self.case.tracked == "none" else {})
 

@@ -140,3 +140,46 @@ def test_an_operation_and_a_formula_exclude_each_other() -> None:
         conformance.check("loss.py:loss", "softmax", formula=FORMULA)
     with pytest.raises(ConformanceError, match="by --operation OP or by --formula FILE:NAME"):
         conformance.check("loss.py:loss")
+
+
+SUM_FORMULA = """
+from conformance import formula as m
+
+
+@m.operation(logits=m.scores, target=m.labels)
+def summed(logits, target, *, reduction="sum"):
+    return m.reduce(-m.take(m.log_softmax(logits), target), reduction)
+"""
+SUM_IN = {
+    "jax": """
+import jax, jax.numpy as jnp
+
+
+def summed(logits, target):
+    axis = min(1, logits.ndim - 1)
+    log_p = jax.nn.log_softmax(logits, axis=axis)
+    rows = jnp.take_along_axis(log_p, jnp.expand_dims(target, axis), axis)
+    return -jnp.sum(rows.astype(jnp.float32)).astype(logits.dtype)
+""",
+    "torch": """
+import torch
+
+
+def summed(logits, target):
+    return torch.nn.functional.cross_entropy(logits, target, reduction="sum")
+""",
+}
+
+
+@pytest.mark.parametrize("framework", SUM_IN)
+def test_a_default_reduction_of_a_formulas_own_is_no_mean(framework: str, tmp_path: Path) -> None:
+    """A function without the parameter is asked for the formula's default alone, in whatever words."""
+    (tmp_path / "formula.py").write_text(SUM_FORMULA)
+    (tmp_path / f"{framework}_sum.py").write_text(SUM_IN[framework])
+    loss = f"{tmp_path / f'{framework}_sum.py'}:summed"
+    formula = f"{tmp_path / 'formula.py'}:summed"
+    run = conformance.check(loss, formula=formula, dtypes=["float32"], framework=framework)
+    means = run.own[run.own["case"].str.contains("mean") & (run.own["quantity"] == "value")]
+    assert set(means["verdict"]) == {"unsupported"}
+    assert run.exit_code == 0, sentence(run)
+    assert run.own["conforms"].eq(True).sum() > 20
