@@ -45,6 +45,7 @@ DEFAULTS: Dict[str, Any] = {
     "where": None,
     "ignore_index": -100,
     "label_smoothing": 0.0,
+    "temperature": 1.0,
     "reduction": "mean",
     "size_average": None,
     "reduce": None,

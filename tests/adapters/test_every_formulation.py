@@ -53,6 +53,10 @@ CALLS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"logits": X, "target": SOFT}, {}),
         ({"logits": X, "target": SOFT, "pos_weight": np.array([0.5, 2.0])}, {"reduction": "sum"}),
     ],
+    "token_log_prob": [
+        ({"logits": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {}),
+        ({"logits": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {"temperature": 0.75}),
+    ],
     "linear_cross_entropy": [
         ({"hidden": HIDDEN, "head": HEAD, "target": np.array([0, 3, 2])}, {}),
         (

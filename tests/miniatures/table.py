@@ -47,6 +47,7 @@ MODULES = (
     "right_elsewhere",
     "right_in_torch",
     "scores",
+    "token_scores",
 )
 
 

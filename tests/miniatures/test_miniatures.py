@@ -22,10 +22,12 @@ ARGUMENTS = {
     "cross_entropy": (X, torch.tensor([2, 0])),
     "binary_cross_entropy": (X.sigmoid(), X.softmax(1)),
     "binary_cross_entropy_with_logits": (X, X.softmax(1)),
+    "token_log_prob": (X, torch.tensor([1, 0])),
     "linear_cross_entropy": (X, X.flip(0, 1), torch.tensor([1, 0])),
 }
 THEIRS = {
     "sigmoid": torch.sigmoid,
+    "token_log_prob": lambda x, t: -torch.nn.functional.cross_entropy(x, t, reduction="none"),
     "log_sigmoid": torch.nn.functional.logsigmoid,
     "softmax": lambda x: torch.softmax(x, -1),
     "log_softmax": lambda x: torch.log_softmax(x, -1),

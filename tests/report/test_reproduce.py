@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "pos_weight": [2.0, 1.0, 3.0],
         "reduction": "sum",
     },
+    "token_log_prob": {"logits": LOGITS, "target": [1, 2], "temperature": 0.75},
     "linear_cross_entropy": {
         "hidden": [[1.0, 2.0], [0.0, -1.0]],
         "head": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]],

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base import Function, Table, Tensor, Unsupported, counted, signature_of
+from . import token_scores
 from .linear_losses import CHUNK_ROWS, linear_by
 
 Parameter = Optional[Tensor]
@@ -281,5 +282,9 @@ FUNCTIONS: Table = {
         ),
         "composed": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times)),
         "naive": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times), lambda array: array),
+    },
+    "token_log_prob": {
+        "composed": token_scores.token_log_prob,
+        "naive": token_scores.token_log_prob_naive,
     },
 }

@@ -7,7 +7,7 @@ from typing import Optional
 import numpy as np
 
 from ..base import Array, Function, Table, counted
-from . import linear_losses, reference
+from . import linear_losses, reference, token_scores
 from .reference import Terms, log_sigmoid, logsumexp, mean_of, sigmoid, times, with_rows
 
 
@@ -134,5 +134,9 @@ FUNCTIONS: Table = {
     "linear_cross_entropy": {
         "functional": linear_losses.linear_cross_entropy,
         "chunked": linear_losses.linear_cross_entropy_chunked,
+    },
+    "token_log_prob": {
+        "functional": token_scores.token_log_prob,
+        "naive": token_scores.token_log_prob_naive,
     },
 }

@@ -11,7 +11,7 @@ from typing import Any, Callable, Tuple
 import tensorflow as tf
 
 from ..base import Function, Table, Tensor, Unsupported, counted
-from . import keras_losses
+from . import keras_losses, token_scores
 from .keras_losses import Parameter, class_axis, classes_last
 from .linear_losses import CHUNK_ROWS, linear_by
 
@@ -305,5 +305,10 @@ FUNCTIONS: Table = {
         "chunked": linear_by(cross_entropy_by(log_softmax, picked, times), chunk_rows=CHUNK_ROWS),
         "composed": linear_by(cross_entropy_by(log_softmax, picked, times)),
         "naive": linear_by(cross_entropy_by(log_softmax, picked, times), lambda tensor: tensor),
+    },
+    "token_log_prob": {
+        "functional": token_scores.token_log_prob,
+        "composed": token_scores.token_log_prob_composed,
+        "naive": token_scores.token_log_prob_naive,
     },
 }

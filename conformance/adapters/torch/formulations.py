@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..base import Function, Table, Tensor, Unsupported, counted, of_class, signature_of
-from . import linear_losses
+from . import linear_losses, token_scores
 
 Parameter = Optional[Tensor]
 
@@ -272,6 +272,11 @@ FUNCTIONS: Table = {
         "chunked": linear_losses.linear_cross_entropy_chunked,
         "composed": linear_losses.linear_cross_entropy_composed,
         "naive": linear_losses.linear_cross_entropy_naive,
+    },
+    "token_log_prob": {
+        "functional": token_scores.token_log_prob,
+        "composed": token_scores.token_log_prob_composed,
+        "naive": token_scores.token_log_prob_naive,
     },
 }
 
