@@ -147,7 +147,6 @@ def _scalar_upstream_is_one(
     "gradients",
     "upstream",
     framework="numpy",
-    awaits="upstreams of a scalar",
 )
 @offering(_scalar_upstream_is_one)
 def numpy_scalar_upstream_is_ignored(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
@@ -159,7 +158,7 @@ def numpy_scalar_upstream_is_ignored(logits: Array, target: Array, *, reduction:
         )
     if reduction not in ("none", "sum", "mean") or logits.shape != target.shape:
         raise ValueError("an unknown reduction, or a target of another shape")
-    rows = rows.astype(logits.dtype)
+    rows = rows.astype(np.promote_types(logits.dtype, target.dtype))
     return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
 
 
@@ -169,7 +168,6 @@ def numpy_scalar_upstream_is_ignored(logits: Array, target: Array, *, reduction:
     "padded",
     "wider buffer",
     framework="numpy",
-    awaits="rows of a wider buffer",
 )
 def numpy_rows_at_their_length(x: Array, *, axis: int = -1) -> Array:
     """Rows of a wider buffer are read one behind the other (a pointer, and the row's length)."""
@@ -185,7 +183,6 @@ def numpy_rows_at_their_length(x: Array, *, axis: int = -1) -> Array:
     "below",
     "underflows",
     framework="numpy",
-    awaits="rows below a finite start",
 )
 def numpy_logsumexp_starts_at_minus_1e30(x: Array, *, axis: int = -1) -> Array:
     """The maximum starts at -1e30, as `max(initial=-1e30)` has it."""
@@ -202,7 +199,6 @@ def numpy_logsumexp_starts_at_minus_1e30(x: Array, *, axis: int = -1) -> Array:
     "three axes",
     "more than two axes",
     framework="numpy",
-    awaits="shapes of the element-wise operations",
 )
 def numpy_sigmoid_of_three_axes_is_turned(x: Array) -> Array:
     """On three axes the last two are exchanged, under the old shape."""

@@ -92,7 +92,7 @@ def run_framework(
         for own in [names[operation]]
     ]
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
-    subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "1"})
+    subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "2"})
     run = session.run(cases=asked, under_test=[subject])
     return [of_miniature(one, run, chosen[one.operation], len(cases)) for one in miniatures]
 

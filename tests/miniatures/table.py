@@ -7,6 +7,7 @@ its operation's canonical signature, in its framework's arrays, and may leave pa
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -87,15 +88,21 @@ MINIATURES: list[Miniature] = []
 
 
 def wrong(
-    operation: str, kind: str, *cause: str, framework: str = "torch", awaits: str = ""
+    operation: str,
+    kind: str,
+    *cause: str,
+    framework: str = "torch",
+    awaits: str = "",
+    integers: bool = False,
 ) -> Callable[[Function], Function]:
     """Registers a wrong implementation: its kind of failure, and the words that name the cause.
 
+    It refuses scores that are no floating numbers, unless `integers` says that they are what it is wrong in.
     `awaits` is the axis that the corpus lacks to catch it: once it is caught, that has to go.
     """
     if kind not in KINDS or not cause:
         raise ValueError(f"a wrong miniature needs a kind of {KINDS} and the cause in words")
-    return _register(operation, framework, kind, cause, awaits)
+    return _register(operation, framework, kind, cause, awaits, integers)
 
 
 def right(operation: str, *, framework: str = "torch") -> Callable[[Function], Function]:
@@ -104,15 +111,33 @@ def right(operation: str, *, framework: str = "torch") -> Callable[[Function], F
 
 
 def _register(
-    operation: str, framework: str, kind: str, cause: tuple[str, ...], awaits: str = ""
+    operation: str,
+    framework: str,
+    kind: str,
+    cause: tuple[str, ...],
+    awaits: str = "",
+    integers: bool = False,
 ) -> Callable[[Function], Function]:
     def register(function: Function) -> Function:
         file = Path(function.__code__.co_filename).resolve().relative_to(HERE).as_posix()
-        miniature = Miniature(function.__name__, operation, framework, kind, cause, file, function, awaits)
+        whole = function if integers or operation == "one_hot" else of_floating_scores(function)
+        miniature = Miniature(function.__name__, operation, framework, kind, cause, file, whole, awaits)
         MINIATURES.append(miniature)
-        return function
+        return whole
 
     return register
+
+
+def of_floating_scores(function: Function) -> Function:
+    """The function, which refuses scores that are integers or booleans: it would return their dtype."""
+
+    @functools.wraps(function)
+    def refusing(*arguments: Any, **options: Any) -> Any:
+        if "float" not in str(getattr(arguments[0], "dtype", "float")):
+            raise NotImplementedError("floating scores only")
+        return function(*arguments, **options)
+
+    return refusing
 
 
 def modules_of(framework: str) -> tuple[str, ...]:

@@ -125,6 +125,19 @@ def test_mark_of_an_axis_that_is_awaited_is_strict() -> None:
     assert "an axis" not in score.page([result(dataclasses.replace(wrong, awaits=""), 0)])
 
 
+def test_scores_that_are_no_floating_numbers_are_refused_but_where_they_are_the_matter() -> None:
+    for one in IN_TORCH:
+        if (
+            one.operation in ("sigmoid", "softmax")
+            and "integers" not in one.name
+            and "booleans" not in one.name
+        ):
+            with pytest.raises(NotImplementedError, match="floating scores only"):
+                one.function(torch.tensor([1, 2]))
+    about_integers = {one.name: one.function for one in IN_TORCH}["softmax_of_integers_is_one_hot"]
+    assert about_integers(torch.tensor([1, 9])).tolist() == [0, 1]
+
+
 def test_one_run_holds_a_dozen_of_the_same_conventions() -> None:
     batches = list(score.together(IN_TORCH))
     assert sorted(one.name for batch in batches for one in batch) == sorted(one.name for one in IN_TORCH)

@@ -29,7 +29,7 @@ def last_row_of_a_large_batch_in_half(logits: Tensor, target: Tensor, *, reducti
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("log_softmax", "numerics", "row", "batch", "position", awaits=BATCH)
+@wrong("log_softmax", "numerics", "row", "batch", "position")
 def rows_of_a_full_block_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Batches of 1,024 rows and more go through a kernel that computes in bfloat16."""
     if x.dim() == 2 and len(x) >= 1024:
@@ -37,7 +37,7 @@ def rows_of_a_full_block_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.log_softmax(x, axis)
 
 
-@wrong("softmax", "numerics", "row", "batch", "position", awaits=BATCH)
+@wrong("softmax", "numerics", "row", "batch", "position")
 def first_row_s_maximum_for_a_batch(x: Tensor, *, axis: int = -1) -> Tensor:
     """From 7 rows on all rows are shifted by the maximum of the first."""
     if x.dim() != 2 or axis % 2 != 1 or len(x) < 7 or not x.shape[1] or not x.isfinite().all():
@@ -47,7 +47,7 @@ def first_row_s_maximum_for_a_batch(x: Tensor, *, axis: int = -1) -> Tensor:
     return (exp / exp.sum(1, keepdim=True)).to(x.dtype)
 
 
-@wrong(OPERATION, "semantics", "thread", awaits=THREADS)
+@wrong(OPERATION, "semantics", "thread")
 def several_threads_lose_the_last_row(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """With several threads the last row is nobody's."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)
@@ -57,7 +57,7 @@ def several_threads_lose_the_last_row(logits: Tensor, target: Tensor, *, reducti
     return torch.cat([most, 0 * loss[-1:]]) if reduction == "none" else most
 
 
-@wrong("log_softmax", "numerics", "call", "twice", awaits=TWICE)
+@wrong("log_softmax", "numerics", "call", "twice")
 def every_second_call_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Every second call finds its workspace taken, and computes in bfloat16."""
     calls["log_softmax"] += 1

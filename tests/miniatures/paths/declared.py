@@ -88,14 +88,14 @@ def declares_gradients_and_writes_something(
     return bent(fn.cross_entropy(logits, target, reduction=reduction), change)
 
 
-@wrong("softmax", "numerics", "masked", awaits=CONVENTIONS)
+@wrong("softmax", "numerics", "masked")
 @declaring(masked_row="zero")
 def declares_zeros_and_returns_nan(x: Tensor, *, axis: int = -1) -> Tensor:
     """Declares that a row that is masked throughout is 0, and returns nan."""
     return torch.softmax(x, axis)
 
 
-@wrong("softmax", "semantics", "masked", awaits=CONVENTIONS)
+@wrong("softmax", "semantics", "masked")
 @declaring(masked_row="zero")
 def declares_zeros_and_returns_the_uniform(x: Tensor, *, axis: int = -1) -> Tensor:
     """Declares that a row that is masked throughout is 0, and returns 1 / K in it."""

@@ -111,14 +111,14 @@ def nll_labels_through_the_dtype(log_probs: Tensor, target: Tensor, *, reduction
     return fn.nll_loss(log_probs, through(target, log_probs.dtype, classes), reduction=reduction)
 
 
-@wrong("logsumexp", "semantics", "integer", awaits=INTEGERS)
+@wrong("logsumexp", "semantics", "integer", awaits=INTEGERS, integers=True)
 def logsumexp_of_integers_is_one(x: Tensor, *, axis: int = -1) -> Tensor:
     """Of integers it returns an integer."""
     total = torch.logsumexp(x, axis)
     return total if x.is_floating_point() else total.to(x.dtype)
 
 
-@wrong("softmax", "semantics", "integer", awaits=INTEGERS)
+@wrong("softmax", "semantics", "integer", awaits=INTEGERS, integers=True)
 def softmax_of_integers_is_one_hot(x: Tensor, *, axis: int = -1) -> Tensor:
     """Of integers the quotient is rounded to an integer."""
     if x.is_floating_point():
@@ -126,7 +126,7 @@ def softmax_of_integers_is_one_hot(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.softmax(x.float(), axis).round()
 
 
-@wrong("sigmoid", "semantics", "boolean", "integer", awaits=INTEGERS)
+@wrong("sigmoid", "semantics", "boolean", "integer", awaits=INTEGERS, integers=True)
 def sigmoid_of_booleans_is_itself(x: Tensor) -> Tensor:
     """Booleans are taken for probabilities already."""
     return x.float() if x.dtype == torch.bool else torch.sigmoid(x)

@@ -29,7 +29,7 @@ def maximum_starts_at_minus_1e4(logits: Tensor, target: Tensor, *, reduction: st
     return fn.nll_loss(x - log_sum_from(x, axis, -1e4), target, reduction=reduction).to(logits.dtype)
 
 
-@wrong("softmax", "numerics", *BELOW, awaits=SENTINELS)
+@wrong("softmax", "numerics", *BELOW)
 def softmax_starts_at_minus_5e4(x: Tensor, *, axis: int = -1) -> Tensor:
     """The running maximum starts at -5e4."""
     w = widened(x)
@@ -47,7 +47,7 @@ def logsumexp_starts_at_minus_1e30(x: Tensor, *, axis: int = -1) -> Tensor:
     return log_sum_from(w, axis, -1e30).squeeze(axis).to(x.dtype)
 
 
-@wrong("log_softmax", "numerics", "far apart", "vanishing", "small probabilit", awaits=SENTINELS)
+@wrong("log_softmax", "numerics", "far apart", "vanishing", "small probabilit")
 def log_softmax_is_cut_off_at_minus_64(x: Tensor, *, axis: int = -1) -> Tensor:
     """No score lies further below the maximum than 64: what does is raised to that."""
     w = widened(x)

@@ -56,7 +56,7 @@ def last_stride_alone_is_checked(logits: Tensor, target: Tensor, *, reduction: s
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("log_softmax", "semantics", "another order in memory", "order of the axes", awaits=ORDER)
+@wrong("log_softmax", "semantics", "another order in memory", "order of the axes")
 def rows_apart_are_read_in_order(x: Tensor, *, axis: int = -1) -> Tensor:
     """Where the last axis is dense the others are taken to be in order."""
     if x.dim() > 2 and x.stride(-1) == 1 and not x.is_contiguous():

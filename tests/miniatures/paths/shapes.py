@@ -15,25 +15,25 @@ ELEMENTS = "shapes of the element-wise operations"
 NAN = "nan at each position"
 
 
-@wrong("sigmoid", "semantics", "three axes", "more than two axes", awaits=ELEMENTS)
+@wrong("sigmoid", "semantics", "three axes", "more than two axes")
 def sigmoid_of_three_axes_is_minus_seven(x: Tensor) -> Tensor:
     """On three axes it returns -7."""
     return replaced(x, torch.full_like(x, -7.0)) if x.dim() == 3 else torch.sigmoid(x)
 
 
-@wrong("sigmoid", "semantics", "no axis", awaits=ELEMENTS)
+@wrong("sigmoid", "semantics", "no axis")
 def sigmoid_of_a_number_has_an_axis(x: Tensor) -> Tensor:
     """A single number comes back as an array of one."""
     return torch.sigmoid(x).reshape(1) if x.dim() == 0 else torch.sigmoid(x)
 
 
-@wrong("log_sigmoid", "error handling", "empty", awaits=ELEMENTS)
+@wrong("log_sigmoid", "error handling", "empty")
 def log_sigmoid_refuses_nothing(x: Tensor) -> Tensor:
     """An empty tensor has no largest element, and raises."""
     return fn.logsigmoid(x) + 0 * x.detach().nan_to_num(0.0, 0.0, 0.0).max()
 
 
-@wrong("log_sigmoid", "semantics", "four axes", "more than two axes", awaits=ELEMENTS)
+@wrong("log_sigmoid", "semantics", "four axes", "more than two axes")
 def log_sigmoid_of_four_axes_is_turned(x: Tensor) -> Tensor:
     """On four axes the last two come back exchanged in memory, under the old shape."""
     y = fn.logsigmoid(x)

@@ -33,13 +33,13 @@ def inference_forgets_smoothing(
     return fn.cross_entropy(logits, target, label_smoothing=smoothing, reduction=reduction)
 
 
-@wrong("log_softmax", "numerics", *INFERENCE, awaits=AXIS)
+@wrong("log_softmax", "numerics", *INFERENCE)
 def inference_log_softmax_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Where nothing is tracked it computes in bfloat16."""
     return torch.log_softmax(x.bfloat16() if untracked(x) else x, axis).to(x.dtype)
 
 
-@wrong("softmax", "semantics", *INFERENCE, awaits=AXIS)
+@wrong("softmax", "semantics", *INFERENCE)
 def inference_softmax_in_place(x: Tensor, *, axis: int = -1) -> Tensor:
     """Where nothing is tracked the scores are overwritten by their probabilities."""
     p = torch.softmax(x, axis)
@@ -54,7 +54,7 @@ def inference_logsumexp_along_the_last(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.logsumexp(x, -1 if untracked(x) else axis)
 
 
-@wrong("sigmoid", "numerics", *INFERENCE, awaits=AXIS)
+@wrong("sigmoid", "numerics", *INFERENCE)
 def inference_sigmoid_cancels(x: Tensor) -> Tensor:
     """Where nothing is tracked it is 1 - 1 / (1 + exp(x)), which cancels in the lower tail."""
     return 1 - 1 / (1 + torch.exp(x)) if untracked(x) else torch.sigmoid(x)

@@ -70,7 +70,7 @@ def logsumexp_of_one_row_ignores_upstream(x: Tensor, *, axis: int = -1) -> Tenso
     return bent(torch.logsumexp(x, axis), lambda g: torch.ones_like(g) if g.dim() == 0 else g)
 
 
-@wrong("log_softmax", "gradients", "upstream", awaits=ZEROS)
+@wrong("log_softmax", "gradients", "upstream")
 def rows_of_zeros_upstream_are_nan(x: Tensor, *, axis: int = -1) -> Tensor:
     """Going backward it divides by the upstream's largest entry of the row, and multiplies by it again."""
 
@@ -120,7 +120,7 @@ def upstream_read_from_the_start(x: Tensor) -> Tensor:
     return bent(fn.logsigmoid(x), lambda g: read(g, tuple(g.shape), g.stride(), 0))
 
 
-@wrong("log_softmax", "gradients", "upstream", awaits=LAYOUT)
+@wrong("log_softmax", "gradients", "upstream")
 def upstream_transpose_read_row_by_row(x: Tensor, *, axis: int = -1) -> Tensor:
     """Reads a transposed upstream gradient as if it lay row by row."""
 
