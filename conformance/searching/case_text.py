@@ -11,6 +11,7 @@ import numpy as np
 from conformance.operations import OPERATIONS
 from conformance.searching.climb import Found
 from conformance.sweeping.subject_call import FORMULATIONS
+from conformance.sweeping.summary import short_digits
 from conformance.yaml.writing import wrapped
 
 
@@ -69,7 +70,7 @@ def why(found: Found, subject: str) -> str:
     if judgement.observed is None:
         return f"{about}: {judgement.message.splitlines()[0] if judgement.message else ''}"
     return (
-        f"{about}, {judgement.observed:.9g} where {judgement.exact[:16]} is right, "
+        f"{about}, {judgement.observed:.9g} where {short_digits(judgement.exact)} is right, "
         f"{judgement.ulp_error:.4g} ulps, bound {judgement.ulp_bound:.4g}"
     )
 

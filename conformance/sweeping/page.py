@@ -17,7 +17,7 @@ from conformance.report.pages import asset, render
 from conformance.report.table_data import carry
 from conformance.sweeping.inputs import Binade, binade_count
 from conformance.sweeping.result_files import Row
-from conformance.sweeping.summary import name_of, refusals, worst_rows
+from conformance.sweeping.summary import name_of, refusals, short_digits, worst_rows
 from conformance.sweeping.swept import Swept
 
 PAGE = "sweep.html"
@@ -43,7 +43,11 @@ def page(rows: Sequence[Row], swept: Swept) -> str:
         rows: The rows of sweep.parquet.
         swept: The result that they are of.
     """
-    regions = [{**row, "name": name_of(row)} for row in rows if row["kind"] == "region"]
+    regions = [
+        {**row, "name": name_of(row), "digits": short_digits(row["exact"])}
+        for row in rows
+        if row["kind"] == "region"
+    ]
     versions = {
         name: version for subject in swept.subjects.values() for name, version in subject["versions"].items()
     }

@@ -80,13 +80,19 @@ def show(rows: Sequence[Row], swept: Swept, console: Console) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def short_digits(text: str, characters: int = 12) -> str:
+    """Decimal digits cut to so many characters, with their exponent: `1.030576812e-09`."""
+    significant, sign, exponent = text.partition("e")
+    return significant[:characters] + sign + exponent
+
+
 def region_text(row: Row) -> str:
     """A region in one line."""
     inputs = "1 input" if row["inputs"] == 1 else f"{row['inputs']:,} inputs"
     return (
         f"{row['subject']} {name_of(row)} {row['dtype']}: {inputs} from {row['first']:.9g} to "
         f"{row['last']:.9g} {row['verdict']}; at {row['worst_input']:.9g} ({row['worst_bits']:#x}) "
-        f"{row['observed']:.9g}, exact {row['exact'][:14]}, {row['ulp_error']:.4g} ulps"
+        f"{row['observed']:.9g}, exact {short_digits(row['exact'])}, {row['ulp_error']:.4g} ulps"
     )
 
 

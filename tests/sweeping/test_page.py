@@ -15,6 +15,7 @@ from conformance.sweeping.binade_sweep import BinadeResult, ExactJudge
 from conformance.sweeping.functions import SweptFunction
 from conformance.sweeping.inputs import Binade, binades
 from conformance.sweeping.result_files import rows
+from conformance.sweeping.summary import short_digits
 from conformance.sweeping.swept import Part, Swept
 
 FUNCTION = SweptFunction("sigmoid", "value")
@@ -60,3 +61,9 @@ def test_what_it_carries_is_json_without_markup(swept: Swept, tmp_path: Path) ->
     (data,) = re.findall(r'id="sweep-data">(.*?)</script>', text)
     assert [chart["name"] for chart in json.loads(data)] == ["sigmoid value"]
     assert "<" not in data
+
+
+def test_digits_keep_their_exponent() -> None:
+    assert short_digits("1.030576812281360000000000e-09") == "1.0305768122e-09"
+    assert short_digits("-0.25000000000000000000") == "-0.250000000"
+    assert short_digits("inf") == "inf"
