@@ -165,6 +165,14 @@ class Adapter:
         """The context of inference, in which the framework records nothing for gradients."""
         return nullcontext()
 
+    def one_thread(self) -> ContextManager[None]:
+        """A context in which the framework computes with one thread; Unsupported where none can be had."""
+        raise Unsupported(
+            "{0} sets its threads when it starts: the variant {0}/one_thread runs with one".format(
+                self.framework
+            )
+        )
+
     def kernels(self) -> Dict[str, Any]:
         """Which kernels the framework dispatches on this processor, as it reports itself; empty: it does not.
 

@@ -14,13 +14,14 @@ VersionRule = Tuple[str, Tuple[str, ...]]
 
 
 class Variant(NamedTuple):
-    """A kernel variant: the kernels that a framework would run on another processor or build.
+    """A kernel variant: the kernels that a framework would run elsewhere, or by one thread.
 
     Attributes:
         name: What stands behind the slash of a subject.
         environment: The variables that choose it, set before NumPy and the framework are imported. Those of
             `variants.LISTS` are put behind what the user's own hold.
-        reported: What `Adapter.kernels` reports where it took effect: these keys with these values.
+        reported: What `Adapter.kernels`, or the hardware of `Adapter.describe`, says where it took effect:
+            these keys with these values.
         unreported: Names that none of these keys' lists may hold: key -> names.
         needs: The processor's flags without which it cannot run.
         modes: The modes whose kernels it chooses; empty for every mode.
@@ -43,7 +44,7 @@ class Mode(NamedTuple):
         wrapped: How a call is wrapped, as an expression of the framework's own.
         cannot: What it cannot do, each with the reason.
         compiles: Whether it makes a program for each shape and dtype.
-        like: The mode whose kernels it runs: what is known of that one's deviations holds here too.
+        like: The mode whose formulas it computes: what is known of that one, and the same, holds here.
         widened: Operations whose result of a half type is float32 here, by the mode's documented rule.
     """
 

@@ -32,7 +32,8 @@ def run(arguments: Sequence[str], requests: BinaryIO, responses: BinaryIO) -> in
             header["conventions"] = adapter.conventions
         if chosen.variant:
             header["variant"] = chosen.variant
-            variants.require_effect(chosen.framework, chosen.variant, header["kernels"])
+            report = dict(header["hardware"], **header["kernels"])
+            variants.require_effect(chosen.framework, chosen.variant, report)
     except Unavailable as error:
         print("conformance: {}".format(error), file=sys.stderr)
         return options.EXIT_UNAVAILABLE

@@ -14,6 +14,7 @@ Request header::
                 {"name": "weight", "dtype": "bfloat16"}, {"name": "upstream", "dtype": "bfloat16"}],
      "layouts": {"logits": "transposed"},                                # absent: all contiguous
      "tracked": "none",                                 # inference; absent: what gradients are asked of
+     "call": "twice",                      # how the call is made, by a name of `call_ways.WAYS`; absent: once
      "formulations": ["functional", "composed"]}    # what is asked of such arrays; absent: any
 
 Response header, with an outcome for each quantity that was asked for::

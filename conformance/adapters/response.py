@@ -11,6 +11,7 @@ import numpy as np
 
 from .base import FLOWS, Adapter, Array, Call, Tensor
 from .bfloat16 import cast
+from .call_ways import computed
 from .user_call import MISFIT, misfit_of
 
 GRADIENT = "gradient:"
@@ -147,7 +148,8 @@ def _value_and_gradients(
 ) -> Dict[str, Stored]:
     """The storage arrays of the value and of the gradients among the quantities, these or none of them."""
     wrt = [quantity for quantity in quantities if quantity.startswith(GRADIENT)]
-    value, gradients = adapter.compute(call, tensors, tuple(name[len(GRADIENT) :] for name in wrt), upstream)
+    names, way = tuple(name[len(GRADIENT) :] for name in wrt), request.get("call", "once")
+    value, gradients = computed(adapter, way, call, tensors, names, upstream)
     if len(gradients) not in (0, len(wrt)):  # which of them these are, nobody can tell
         raise ValueError("the adapter gave {} of {} gradients".format(len(gradients), len(wrt)))
     returned = {}

@@ -73,7 +73,7 @@ def require_effect(framework: str, name: str, kernels: Dict[str, Any]) -> None:
     Args:
         framework: The framework's name.
         name: The variant's name.
-        kernels: What `Adapter.kernels` reports.
+        kernels: What `Adapter.kernels` reports, and the hardware of `Adapter.describe`, as its threads.
     """
     variant = find(framework, name)
     switch = " ".join("{}={}".format(name, os.environ.get(name, "")) for name in variant.environment)

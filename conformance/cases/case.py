@@ -50,6 +50,7 @@ class Case:
         warns: whether the framework warns; None: it may do either.
         layout: memory layout of each input and tensor parameter that is not contiguous, by name.
         equals: another case whose result this one's must equal.
+        call: how it is called: `once`, `twice`, `one_thread` or `at_once`.
         label_dtype: integers in which labels are handed over.
         upstream: upstream gradient; None: the suite's own.
         conventions: what a user's function declares and what decides here, by name; none in a case file.
@@ -77,6 +78,7 @@ class Case:
     warns: bool | None = None
     layout: Mapping[str, Layout] = field(default_factory=dict)
     equals: Equals | None = None
+    call: str = "once"
     label_dtype: str = "int64"
     upstream: Tensor | None = None
     conventions: Mapping[str, object] = field(default_factory=dict)
@@ -215,6 +217,7 @@ class Case:
             warns=None,
             layout={},
             equals=None,
+            call="once",
             upstream=None,
             tracked="all",
             _built={},

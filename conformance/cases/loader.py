@@ -203,6 +203,7 @@ class _CaseReader:
             decimals=entry.decimals if "decimals" in self.node.entries else None,
             warns=entry.warns if "warns" in self.node.entries else None,
             layout=dict(entry.layout),
+            call=entry.call,
             equals=entry.equals,
             label_dtype=entry.label_dtype,
         )

@@ -177,6 +177,7 @@ class Known(Keys):
 class Equals(Keys):
     """Another case whose result this one's must equal, and what is done to the other's first.
 
+    Only the rows `at` of this case are compared where they are given; one row of the other's stands for each.
     In this order: `rows` are taken from it, `classes` permuted (of arrays that have the input's shape), it is
     divided by `over`, and then it is taken as `value` and `gradient` say; `absent`: not compared.
     """
@@ -194,6 +195,13 @@ class Equals(Keys):
     rows: Annotated[list[int] | None, Field(description="a list of the other's rows")] = None
     classes: Annotated[list[int] | None, Field(description="a list of the other's classes")] = None
     over: Annotated[int | None, Field(description="what the other is divided by, as its rows")] = None
+    at: Annotated[list[int] | None, Field(description="a list of its own rows, which are compared")] = None
+    invariance: Annotated[
+        Literal["batch", "position", "layout", "repeat", "threads", "concurrency"] | None,
+        Field(
+            description="batch, position, layout, repeat, threads or concurrency: no bit should change by it"
+        ),
+    ] = None
 
 
 class CaseEntry(Keys):
@@ -236,6 +244,10 @@ class CaseEntry(Keys):
         dict[str, LayoutKey],
         Field(description="a mapping of tensors to transposed, padded, ... or the order of their axes"),
     ] = {}
+    call: Annotated[
+        Literal["once", "twice", "one_thread", "at_once"],
+        Field(description="how it is called: once, twice (the second counts), one_thread or at_once (two)"),
+    ] = "once"
     label_dtype: Annotated[
         Literal["int8", "uint8", "int16", "int32", "int64"],
         Field(description="the integers in which labels are handed over: int8, uint8, int16, int32 or int64"),

@@ -14,7 +14,7 @@ from conformance.caches import cache_directory
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.checking import conventions as declarations
-from conformance.checking import invalid_calls, unsteady
+from conformance.checking import invalid_calls, invariance, unsteady
 from conformance.checking.check_run import CheckRun, records
 from conformance.checking.control import control_rows, inherit, is_legacy, refuse
 from conformance.checking.deferred_cases import DeferredCases
@@ -226,6 +226,13 @@ def judged(
     asked = [row for row in user_rows if by_id[row["case"]].expect != "error" and _counts(row, strict)]
     unsteady_rows, steadiness = _unsteady(asked, again if run.complete else None)
     remaining = [row for row in asked if not any(row is other for other in unsteady_rows)]
+    dependent = [] if steadiness else _dependence(run, user, remaining, by_id)
+    explained = {kind for each in dependent for kind in each.features}
+    remaining = [
+        row
+        for row in remaining
+        if row["conforms"] or f"invariance: {invariance.kind_of(by_id[row['case']])}" not in explained
+    ]
     frame = pd.DataFrame([*user_rows, *by_check.values()], columns=list(run.frame.columns))
     settings = {**run.environment["settings"], "strict": strict, "invalid": invalid}
     checked = CheckRun(
@@ -238,7 +245,8 @@ def judged(
         control=control.name,
         strict=strict,
         invalid=invalid,
-        diagnosis=diagnose(remaining, by_id, [*steadiness, *others]),
+        diagnosis=diagnose(remaining, by_id, [*steadiness, *dependent, *others]),
+        bits=invariance.dependence(run, user.name),
         invalid_calls=invalid_calls.spelt(mild, by_id) if invalid == "report" else "",
         untried=tuple(untried(user_rows, by_id)),
         where=user.function or "",
@@ -282,6 +290,13 @@ def _unsteady(
     for row in differing:
         row["message"] = f"answers otherwise when asked again; {row['message']}".removesuffix("; ")
     return differing, [unsteady.cause(differing, len(failing) + len(conforming), asked, otherwise)]
+
+
+def _dependence(
+    run: Run, user: Subject, rows: Sequence[Mapping[str, Any]], cases: Mapping[str, Case]
+) -> list[Cause]:
+    """What the function's results depend on beside its arguments, as causes."""
+    return invariance.causes(run, user.name, [row for row in rows if row["conforms"] is False], cases)
 
 
 def _of_the_function(run: Run, user: Subject) -> dict[str, object]:

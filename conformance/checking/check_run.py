@@ -26,6 +26,7 @@ class CheckRun(Run):
         where: The function as FILE_OR_MODULE:FUNCTION.
         returns: Which of several results of the function is the loss; None: it returns one.
         syntax: The framework's own as a subject, as which programs are written; empty: the control.
+        bits: What its bits depend on, within bounds, in words; empty: nothing.
         left_out: How many checks a formula's cases leave out, because it has no value there.
     """
 
@@ -40,6 +41,7 @@ class CheckRun(Run):
     returns: str | None = None
     syntax: str = ""
     left_out: int = 0
+    bits: str = ""
 
     @property
     def own(self) -> pd.DataFrame:
@@ -71,8 +73,8 @@ class CheckRun(Run):
 
     @property
     def exit_code(self) -> int:
-        """0: the function conforms; 1: it does not, or answered no check at all."""
-        return 0 if self.answered and super().exit_code == 0 else 1
+        """0: it conforms; 1: it does not, answered no check, or is strictly to keep its bits and does not."""
+        return 0 if self.answered and super().exit_code == 0 and not (self.strict and self.bits) else 1
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ _CLASS_THRESHOLDS = (4, 8, 32, 128, 256, 1024, 2048, 10_000, 65_536)
 _LABEL_THRESHOLDS = (127, 255, 32_767)
 #: Layouts of an upstream gradient that have a phrase of their own.
 UPSTREAM_LAYOUTS = ("broadcast", "strided", "transposed", "reversed")
+_OF_CALLS = {"twice": "called twice", "one_thread": "one thread", "at_once": "two calls"}
 _OF_DTYPES = {
     "float16": {"float16", "half", "narrow", "beyond bfloat16"},
     "bfloat16": {"bfloat16", "half", "narrow"},
@@ -53,6 +54,8 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         features.add("untracked")
     if case.tracked == "first" and several:
         features.add("first tracked")
+    if case.call != "once":
+        features.add(_OF_CALLS[case.call])
     if case.label_dtype != "int64":
         features.update({"label width", *({"unsigned labels"} if case.label_dtype == "uint8" else ())})
     features.update(f"declared {name}" for name in case.conventions)

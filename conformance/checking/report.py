@@ -34,6 +34,8 @@ def sentence(run: CheckRun) -> str:
         if run.syntax and not does.startswith("its "):  # of a loss that nobody knows, value or gradient
             does = f"its value is wrong: {does}"
         return f"{run.subject} is wrong: {does}."
+    if run.strict and run.bits:
+        return f"{run.subject} is right, but not bit for bit: {run.bits}."
     conforming = count(int(run.own["conforms"].eq(True).sum()), "check")
     if not run.untried:
         return f"{run.subject} is right: {conforming} conform."
@@ -58,6 +60,8 @@ def details(run: CheckRun) -> str:
         parts.append(f"{inherited:,} inherited from {run.control} ({counted})")
     if unsupported:
         parts.append(f"{unsupported:,} unsupported ({_commonest(run)})")
+    if run.bits:
+        parts.append(f"{run.bits} ({'counted' if run.strict else 'not counted without --strict'})")
     if run.left_out:
         parts.append(f"{count(run.left_out, 'check')} left out: the formula has no value there")
     silent = int(np.isinf(run.own["ulp_bound"].astype(float)).sum())

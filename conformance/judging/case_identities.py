@@ -7,7 +7,7 @@ subject and formulation, like the relations between formulations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,15 @@ class Side:
     exact: Floats
     error: Floats
     ulp: Floats
+
+    def at(self, rows: Sequence[int]) -> Side:
+        """These rows alone."""
+
+        def these(array: Floats) -> Floats:
+            return array[np.asarray(rows)] if array.ndim else array
+
+        observed = {key: these(array) for key, array in self.observed.items()}
+        return Side(observed, these(self.exact), these(self.error), these(self.ulp))
 
 
 @dataclass(frozen=True)
@@ -126,8 +135,17 @@ def _compared(case: Case, equals: Equals, quantity: str, left: Side, right: Side
     if change == "absent":
         return
     shape = case.arguments(case.dtypes[0])[next(iter(case.inputs))].shape
-    exact = changed(right.exact, equals, change, shape)
-    error = np.abs(changed(right.error, equals, "same", shape))
+    if equals.at is not None:
+        left = left.at(equals.at)
+
+    def taken(array: Floats, change: str) -> Floats:
+        """The other's array as this identity has it; one row of it for each that is compared."""
+        array = changed(array, equals, change, shape)
+        one_row = equals.at is not None and array.ndim and len(array) == 1
+        return np.repeat(array, len(equals.at or ()), axis=0) if one_row else array
+
+    exact = taken(right.exact, change)
+    error = np.abs(taken(right.error, "same"))
     if exact.shape != left.exact.shape:
         return
     with np.errstate(all="ignore"):
@@ -135,8 +153,8 @@ def _compared(case: Case, equals: Equals, quantity: str, left: Side, right: Side
         allowed = left.error + error + np.nan_to_num(np.abs(left.exact - exact), nan=0.0, posinf=0.0)
     for (subject, formulation), values in left.observed.items():
         if (subject, formulation) in right.observed:
-            other = changed(right.observed[subject, formulation], equals, change, shape)
-            difference = distance(values, other, allowed, left.ulp)
+            other = taken(right.observed[subject, formulation], change)
+            difference = distance(values, other, allowed, left.ulp, equals.invariance is not None)
             yield IdentityResult(case, equals.relation, equals.case, subject, formulation, difference)
 
 
@@ -159,11 +177,17 @@ def changed(array: Floats, equals: Equals, change: str, shape: tuple[int, ...]) 
     return 1 - array if change == "complement" else -array if change == "negated" else array
 
 
-def distance(left: Floats, right: Floats, allowed: Floats, ulp: Floats) -> Distance:
-    """The distance of two arrays in ulps, where `allowed` (absolute) is what both bounds grant."""
+def distance(
+    left: Floats, right: Floats, allowed: Floats, ulp: Floats, signed_zeros: bool = False
+) -> Distance:
+    """The distance of two arrays in ulps, where `allowed` (absolute) is what both bounds grant.
+
+    With `signed_zeros` they are identical only where their zeros have the same signs.
+    """
     if not left.size:
         return Distance(True, False, 0.0, 0.0)
     same = (left == right) | (np.isnan(left) & np.isnan(right))
+    alike = not signed_zeros or bool((np.signbit(left) == np.signbit(right))[left == right].all())
     with np.errstate(all="ignore"):
         difference = np.abs(left - right)
         beyond = ~same & ~(difference <= allowed)
@@ -171,5 +195,8 @@ def distance(left: Floats, right: Floats, allowed: Floats, ulp: Floats) -> Dista
         allowed_ulps = np.where(np.isnan(allowed), 0.0, allowed / ulp)
     worst = int(np.argmax(np.where(beyond, np.inf, ulps - allowed_ulps)))
     return Distance(
-        bool(same.all()), bool(beyond.any()), float(ulps.max()), float(allowed_ulps.reshape(-1)[worst])
+        bool(same.all()) and alike,
+        bool(beyond.any()),
+        float(ulps.max()),
+        float(allowed_ulps.reshape(-1)[worst]),
     )

@@ -42,6 +42,7 @@ _ORDER = {
     "results": ("file", "line", "dtype", REQUEST, "quantity", "subject"),
     "equivalence": ("operation", "formulation", "quantity", "dtype", "subject_a", "subject_b"),
     "relations": ("case", "dtype", "relation", "quantity", "subject", "left", "right"),
+    "invariance": ("operation", "formulation", "quantity", "dtype", "subject", "kind"),
     "breaks": ("case", "relation", "dtype", "subject", "left", "right"),
     "sweep": ("case", "dtype", "formulation", "quantity", "subject", "gap"),
     "printed": ("source", "case", "formulation", "subject"),
@@ -135,12 +136,15 @@ class Collector:
             "results": self._results,
             "relations": self.relations.rows,
             "equivalence": Table(run.EQUIVALENCE),
+            "invariance": Table(run.INVARIANCE),
             "breaks": Table(run.BREAKS),
             "sweep": self._sweep,
             "printed": self._printed,
         }
         tables["breaks"].add(breaks)
-        tables["equivalence"].add(self.relations.equivalences())
+        equivalences = self.relations.equivalences()
+        tables["equivalence"].add(equivalences)
+        tables["invariance"].add(self.relations.invariance.rows(equivalences))
         frames = {name: tables[name].frame(_ORDER[name]) for name in run.FRAMES}
         return frames | {"results": frames["results"].drop(columns=REQUEST)}
 

@@ -20,6 +20,7 @@ from conformance.judging.formulation_relations import (
     element_distances,
     relation_sides,
 )
+from conformance.judging.invariance import Invariance
 from conformance.judging.observation import Observation, distinct_values
 from conformance.judging.row_sums import row_sums
 from conformance.operations import OPERATIONS, Operation, Reference, Relation
@@ -44,11 +45,13 @@ class RelationTable:
     Attributes:
         rows: The rows of relations.csv.
         broken: Where relations between formulations broke in sweeps.
+        invariance: Whether results keep their bits.
     """
 
     def __init__(self, cases: Iterable[Case]) -> None:
         self.rows = Table(run.RELATIONS)
         self.broken: Broken = {}
+        self.invariance = Invariance()
         self._identities = Identities.among(cases)
         self._tallies: defaultdict[tuple[str, ...], EquivalenceTally] = defaultdict(EquivalenceTally)
 
@@ -147,6 +150,7 @@ class RelationTable:
             if each.values is not None
         }
         for result in self._identities.add(group.case, group.dtype, quantity, observed, reference):
+            self.invariance.add(result, quantity, group.dtype)
             sides = result.formulation, result.formulation
             row = _measured_row(group, quantity, result.subject, result.relation, sides, result.distance)
             # The row is the stating case's, whichever of the two has been judged last.

@@ -127,6 +127,7 @@ class Group:
         others = {name: value for name, value in defaults.items() if DEFAULTS.get(name, self) != value}
         if isinstance(operation, FormulaOperation) and others:  # which an adapter cannot know either
             header["defaults"] = others
+        header |= {"call": self.case.call} if self.case.call != "once" else {}
         header |= {"layouts": dict(self.case.layout)} if self.case.layout else {}
         return header | ({"tracked": "none"} if self.case.tracked == "none" else {})
 

@@ -73,6 +73,9 @@ class RunLike(Protocol):
     def equivalence(self) -> pd.DataFrame:
         """Per pair of subjects: shared checks, identical bits, distances in ulps."""
 
+    def invariance(self) -> pd.DataFrame:
+        """Whether results keep their bits."""
+
     def relations(self) -> pd.DataFrame:
         """Every identity on every case: `identical`, `within bounds` or `broken`."""
 

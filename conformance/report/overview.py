@@ -16,6 +16,7 @@ from conformance.report.findings import Finding, Headline, Row, headlines, known
 from conformance.report.frames import light
 from conformance.report.heatmap import Heatmap, heatmap
 from conformance.report.interfaces import DifferenceLike, RunLike
+from conformance.report.invariance import Invariance, invariance
 from conformance.report.precision import no_digit_right
 from conformance.report.processors.section import Processors, processors
 from conformance.report.published_claims import Claims, claims
@@ -46,6 +47,7 @@ class Overview:
         known_total: How many reasons there are.
         capabilities: What each subject has of its own, composes or lacks.
         programs: The programs of all checks, as templates.
+        invariance: Whether results keep their bits when only the circumstances of a call change.
         processors: Where kernel variants part, and what holds on certain kernels.
     """
 
@@ -65,6 +67,7 @@ class Overview:
     known: tuple[Finding, ...]
     known_total: int
     capabilities: Capabilities
+    invariance: Invariance
     processors: Processors
     programs: ProgramTemplates
 
@@ -120,6 +123,7 @@ def overview_of(
         known,
         known_total,
         capabilities(frame, subjects),
+        invariance(light(run.invariance()), subjects),
         processors(frame, run.environment, run.arguments, write),
         program_templates(_rows(frame), run.environment, run.arguments),
     )

@@ -105,6 +105,9 @@ def print_overview(overview: Overview, console: Console) -> None:
     if more > 0:
         console.print(Text(f"… and {count(more, 'check')} more with discrepancies", style="dim"))
     _processors(overview, console)
+    changed = [kept.subject for kept in overview.invariance.changes]
+    for sentence in overview.invariance.sentences if changed else ():
+        console.print(Text(f"Bits: {sentence}", style="dim"), overflow="fold")
     for about in (*summary.stale[:MAX_KNOWN_LINES], *summary.otherwise[:MAX_KNOWN_LINES]):
         console.print(Text(about, style="yellow"), overflow="fold")
     if overview.agreed_losses:

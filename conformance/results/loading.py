@@ -15,6 +15,9 @@ from conformance.results import sanitize
 from conformance.results.frame_files import Keep, read_csv
 from conformance.results.run import FORMAT, FRAMES, Run
 
+#: Frames that runs of earlier versions lack: empty there.
+LATER_FRAMES = frozenset({"invariance"})
+
 
 class _Settings(BaseModel):
     paths: list[str] = []
@@ -103,7 +106,7 @@ def _read(folder: Path, names: Collection[str], keep: Mapping[str, Keep]) -> Run
         frames = {
             name: read_csv(folder / f"{name}.csv", columns, keep.get(name))
             for name, columns in FRAMES.items()
-            if name in names
+            if name in names and (name not in LATER_FRAMES or (folder / f"{name}.csv").exists())
         }
     except FileNotFoundError as error:
         raise RunError(f"{folder}: no run here ({Path(error.filename).name} is missing)") from None

@@ -89,6 +89,22 @@ EQUIVALENCE: dict[str, str] = {
         for figure in ("checks", "beyond", "median", "p99", "largest")
     },
 }
+#: Columns of invariance.csv: whether results keep their bits (`verdict`: bitwise, within bounds, broken) when
+#: only the circumstances of the call change (`kind`); `compared` counts comparisons; distances in ulps.
+INVARIANCE: dict[str, str] = {
+    "operation": "string",
+    "formulation": "string",
+    "quantity": "string",
+    "dtype": "string",
+    "subject": "string",
+    "kind": "string",
+    "verdict": "string",
+    "compared": "Int64",
+    "bitwise": "Int64",
+    "broken": "Int64",
+    "largest_distance": "float64",
+    "worst_case": "string",
+}
 #: Columns of breaks.csv: the smallest gap of logits at which an identity breaks, to the bit.
 BREAKS: dict[str, str] = {
     "relation": "string",
@@ -135,6 +151,7 @@ FRAMES = {
     "results": RESULTS,
     "relations": RELATIONS,
     "equivalence": EQUIVALENCE,
+    "invariance": INVARIANCE,
     "breaks": BREAKS,
     "sweep": SWEEP,
     "printed": PRINTED,
@@ -171,6 +188,10 @@ class Run:
     def equivalence(self) -> pd.DataFrame:
         """Pairs of subjects over the checks that both answered: columns `EQUIVALENCE`, distances in ulps."""
         return self._frame("equivalence")
+
+    def invariance(self) -> pd.DataFrame:
+        """Whether results keep their bits when only the circumstances change: columns `INVARIANCE`."""
+        return self._frame("invariance")
 
     def breaks(self) -> pd.DataFrame:
         """The smallest logit gap at which each identity breaks, to the bit: columns `BREAKS`."""

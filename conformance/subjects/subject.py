@@ -93,7 +93,7 @@ class Subject:
 
     @property
     def like(self) -> str:
-        """The subject whose kernels its mode runs, and whose known deviations are its own; empty: none."""
+        """The subject whose formulas its mode computes, whose known deviations it shares; empty: none."""
         described = description(self.framework)
         mode = described.mode(self.mode)
         if self.function is not None or mode is None or not mode.like:

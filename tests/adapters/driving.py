@@ -73,6 +73,7 @@ class Client:
         quantities: Sequence[str] = ("value",),
         parameters: Mapping[str, Any] | None = None,
         layouts: Mapping[str, str] | None = None,
+        call: str = "",
         **tensors: Any,
     ) -> Response:
         """The response to one request; floating tensors are rounded to the dtype, others sent as they are."""
@@ -93,6 +94,7 @@ class Client:
             "parameters": dict(parameters or {}),
             "arrays": entries,
             "layouts": dict(layouts or {}),
+            **({"call": call} if call else {}),
         }
         requests = cast(BinaryIO, self.process.stdin)
         requests.write(protocol.encode(header, stored))

@@ -110,7 +110,7 @@ def test_each_mode_is_a_row_that_says_what_it_does(framework: str) -> None:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_page_of_modes_has_each_row(framework: str) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "modes.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "modes.md").read_text("utf-8").partition("\n## ")[0]
     rows = [line for line in page.splitlines() if line.startswith(f"| `{framework}:")]
     assert rows == [
         f"| `{framework}:{row.name}` | {row.line} | `{row.wrapped}` | {row.like} | {'; '.join(row.cannot)} |"

@@ -41,7 +41,8 @@ def refusal(*arguments: str, environment: dict[str, str] | None = None) -> str:
 def test_a_variant_takes_effect_by_the_frameworks_own_report(framework: str, variant: Variant) -> None:
     with Client(framework, "--variant", variant.name) as worker:
         assert worker.hello["variant"] == variant.name
-        assert {key: worker.hello["kernels"][key] for key in variant.reported} == variant.reported
+        report = {**worker.hello["hardware"], **worker.hello["kernels"]}
+        assert {key: report[key] for key in variant.reported} == variant.reported
         for key, names in variant.unreported.items():
             assert not set(worker.hello["kernels"][key]) & set(names)
         # It computes: an ulp or two from the right softmax, whichever kernels run.

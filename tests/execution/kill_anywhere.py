@@ -24,7 +24,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ("results.csv", "relations.csv", "equivalence.csv", "printed.csv", "sweep.csv", "breaks.csv")
+TABLES = (
+    "results.csv",
+    "relations.csv",
+    "equivalence.csv",
+    "invariance.csv",
+    "printed.csv",
+    "sweep.csv",
+    "breaks.csv",
+)
 #: Seconds in which the workers of a run that was killed must have ended.
 PATIENCE = 5.0
 QUICK = ["cases/seeds"]

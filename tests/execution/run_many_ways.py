@@ -21,7 +21,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ("results.csv", "relations.csv", "equivalence.csv", "printed.csv", "sweep.csv", "breaks.csv")
+TABLES = (
+    "results.csv",
+    "relations.csv",
+    "equivalence.csv",
+    "invariance.csv",
+    "printed.csv",
+    "sweep.csv",
+    "breaks.csv",
+)
 ZONES = ("UTC", "Asia/Tokyo", "America/St_Johns", "Pacific/Kiritimati", "Asia/Kathmandu")
 QUICK = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "cases" / "seeds").glob("*.yaml"))
 

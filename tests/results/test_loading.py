@@ -45,6 +45,11 @@ def refused(folder: Path) -> str:
     return str(caught.value)
 
 
+def test_a_run_of_an_earlier_version_has_no_invariance(stored: Path) -> None:
+    (stored / "invariance.csv").unlink()
+    assert load(stored).invariance().empty
+
+
 class TestEnvironment:
     def test_the_conditions_of_known_deviations_keep_their_whole_reasons(self, stored: Path) -> None:
         """The page joins them with the column `known`: none may be cut as a name is."""

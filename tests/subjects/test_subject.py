@@ -45,8 +45,11 @@ def test_a_pin_keeps_the_variant() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("torch/avx3", "torch has the variants default, avx2, avx512; did you mean torch/avx2?"),
-        ("torch/compile", "torch has the variants default, avx2, avx512; did you mean torch:compile?"),
+        ("torch/avx3", "torch has the variants default, avx2, avx512, one_thread; did you mean torch/avx2?"),
+        (
+            "torch/compile",
+            "torch has the variants default, avx2, avx512, one_thread; did you mean torch:compile?",
+        ),
         (
             "torch:avx2",
             "torch has the modes eager, compile, vmap, autocast, func, jacfwd, export, refs, decomp; "
@@ -96,18 +99,20 @@ def test_the_profile_kernels_adds_what_this_processor_runs(monkeypatch: pytest.M
     )
     assert [one.name for one in chosen] == [
         *("numpy", "numpy/baseline", "torch:vmap", "torch:vmap/default", "torch:vmap/avx2"),
-        *("tensorflow:xla", "torch@cuda"),
+        *("torch:vmap/one_thread", "tensorflow:xla", "tensorflow:xla/one_thread", "torch@cuda"),
     ]
     assert notes == [
         "torch:vmap/avx512 was left out: this processor lacks avx512f, avx512dq, avx512bw, avx512vl"
     ]
-    assert [one.variant for one in chosen if "/" in one.name] == ["baseline", "default", "avx2"]
+    assert [one.variant for one in chosen if "/" in one.name] == [
+        *("baseline", "default", "avx2", "one_thread", "one_thread")
+    ]
 
 
 def test_the_profile_kernels_asks_another_machines_worker() -> None:
     far = Subject("far", "torch", remote=("ssh", "host", "python3"))
     chosen, notes = profiles.with_variants([far])
-    assert [one.name for one in chosen] == ["far", "far/default", "far/avx2", "far/avx512"]
+    assert [one.name for one in chosen] == ["far", "far/default", "far/avx2", "far/avx512", "far/one_thread"]
     assert notes == []
 
 

@@ -26,6 +26,7 @@ from ..base import (
 )
 from ..bfloat16 import name_of
 from ..by_rows import row_call
+from ..thread_count import threads_named
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 from .kernels import error_of_float16, kernels, require_isa_flag
@@ -169,10 +170,11 @@ class JaxAdapter(Adapter):
 
     def describe(self) -> Dict[str, Any]:
         """Versions with jaxlib's, and the device."""
+        threads = threads_named("tf_XLAEigen") if self.device == "cpu" else None
         return {
             "version": jax.__version__,
             "versions": {"jaxlib": jax.lib.__version__},
-            "hardware": {"device": self.jax_device.device_kind},
+            "hardware": {"device": self.jax_device.device_kind, **({"threads": threads} if threads else {})},
             "settings": {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "")},
         }
 

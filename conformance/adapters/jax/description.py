@@ -39,6 +39,7 @@ DESCRIPTION = Description(
             {"isa": "AVX2"},
             needs=("avx2", "fma"),
         ),
+        Variant("one_thread", {"NPROC": "1"}, {"threads": 1}),
         Variant("sse4_2", {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"}, {"isa": "SSE4_2"}, needs=("sse4_2",)),
     ),
     accelerator="gpu",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -88,6 +88,10 @@ class NumpyAdapter(Adapter):
 
     def kernels(self) -> Dict[str, Any]:
         return kernels()
+
+    def one_thread(self) -> ContextManager[None]:
+        """None: NumPy computes none of this with more."""
+        raise Unsupported("NumPy's loops have one thread")
 
     def describe(self) -> Dict[str, Any]:
         return {"version": np.__version__, "versions": {}, "hardware": {}, "settings": {}}

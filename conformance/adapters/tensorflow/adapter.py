@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base import Adapter, Array, Call, Function, Tensor, Unavailable
 from ..imports import as_if_absent
+from ..thread_count import threads_named
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # quiet; settings that touch numerics stay as they are
 
@@ -120,7 +121,10 @@ class TensorflowAdapter(Adapter):
         versions = {"keras": tf.keras.__version__}
         if self.device == "gpu" and build.get("cuda_version"):
             versions["cuda"] = build["cuda_version"]
+        tf.reduce_sum(tf.zeros(1))  # from its first operation on it has its threads
+        threads = threads_named("tf_Compute")
         hardware = {
+            **({"threads": threads} if threads else {}),
             "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         }

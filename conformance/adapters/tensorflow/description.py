@@ -33,6 +33,11 @@ DESCRIPTION = Description(
             needs=("avx2", "fma"),
             modes=BY_OPERATION,
         ),
+        Variant(
+            "one_thread",
+            {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"},
+            {"threads": 1},
+        ),
     ),
     accelerator="gpu",
     accelerator_probe="import tensorflow as f; print(bool(f.config.list_physical_devices('GPU')))",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, ContextManager, Dict, Optional, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, ContextManager, Dict, Iterator, Optional, Sequence, Tuple
 
 from ..base import Adapter, Array, Call, Tensor, Unavailable
 from ..bfloat16 import narrow, widen
@@ -80,6 +81,15 @@ class TorchAdapter(Adapter):
     def untracked(self) -> ContextManager[Any]:
         """``torch.no_grad``, as in evaluation."""
         return torch.no_grad()  # type: ignore[no-any-return]
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
     def lacks(self, error: Exception) -> Optional[str]:
         """Kernels missing for a half type, derivatives, and NumPy dtypes that torch does not know."""

@@ -23,6 +23,7 @@ DESCRIPTION = Description(
             "compiled by inductor, one program a shape and dtype",
             "torch.compile(call, dynamic=False)(tensors)",
             compiles=True,
+            like="eager",
         ),
         Mode("vmap", "row by row", "torch.func.vmap(call)(rows)", ROWS_ALONE),
         Mode(
@@ -79,6 +80,7 @@ DESCRIPTION = Description(
             {"cpu_capability": "AVX512"},
             needs=("avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"),  # torch itself does not look
         ),
+        Variant("one_thread", {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}, {"threads": 1}),
     ),
     accelerator="cuda",
     accelerator_probe="import torch; print(torch.cuda.is_available())",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from conformance.cases.tensors import landmarks
+from conformance.cases.tensors.generator import Generator
 from conformance.cases.tensors.generators import (
     Constant,
     Gaps,
-    Generator,
     Ladder,
     Masked,
     Normal,

@@ -6,117 +6,28 @@ of a vector.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from functools import cached_property
+from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
+from pydantic import Field, model_validator
+
+from conformance.cases.tensors.generator import (
+    Floats,
+    Generator,
+    Grid,
+    Labels,
+    PowerOfTwo,
+    Real,
+    Seed,
+    Shape,
+    Size,
+    first_classes,
+    on_grid,
 )
 
-from conformance.cases.tensors.random_stream import Stream
-
-Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int64]
-
-
-def _hexadecimal(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return float.fromhex(value) if "0x" in value.lower() else value
-        except (ValueError, OverflowError):
-            return value
-    return value
-
-
-Real = Annotated[
-    float,
-    BeforeValidator(_hexadecimal),
-    Field(allow_inf_nan=False, description="a finite number, or its bits as '0x1.8p+3'"),
-    WithJsonSchema(
-        {"type": ["number", "string"], "description": "a finite number, or its bits as '0x1.8p+3'"}
-    ),
-]
-Size = Annotated[int, Field(ge=0, le=2**40)]
-Shape = Annotated[list[Size], Field(max_length=8, description="the size of each axis, as [4, 8]")]
-Seed = Annotated[int, Field(ge=0, lt=2**63, description="any integer from 0; another seed, other numbers")]
-
-
-def _power_of_two(value: float) -> float:
-    if np.frexp(value)[0] != 0.5:
-        raise ValueError(f"{value:g} is no power of two")
-    return value
-
-
-PowerOfTwo = Annotated[
-    Real, Field(gt=0, description="a power of two, as 0.125"), AfterValidator(_power_of_two)
-]
-Grid = Annotated[PowerOfTwo | None, Field(description="a power of two, as 0.125; null for none")]
-
-
-class Generator(BaseModel):
-    """What every generator has: a shape, known before anything is made, and the tensor itself."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    name: ClassVar[str]
-    integral: ClassVar[bool] = False
-
-    @property
-    def made(self) -> tuple[int, ...]:
-        """The tensor's shape."""
-        shape: list[int] = getattr(self, "shape")  # noqa: B009 - only the sweeps are without this field
-        return tuple(shape)
-
-    def make(self) -> Floats | Labels:
-        """The tensor: float64, or int64 labels."""
-        raise NotImplementedError
-
-    def outline(self) -> Floats | Labels:
-        """An array of the same shape, with the greatest label if it makes labels, that takes no memory."""
-        return np.broadcast_to(0.0, self.made)
-
-    def stream(self) -> Stream:
-        """This generator's own random words."""
-        return Stream(self.name, getattr(self, "seed"))  # noqa: B009 - only generators with a seed draw
-
-    @property
-    def count(self) -> int:
-        """The number of elements."""
-        return int(np.prod(self.made, dtype=object))
-
-    @property
-    def class_axis(self) -> int:
-        """1, or 0 of a vector."""
-        return 1 if len(self.made) > 1 else 0
-
-    def one_class_a_row(self, stream: Stream) -> npt.NDArray[np.bool_]:
-        """True at one class, drawn for each row."""
-        others = tuple(size for axis, size in enumerate(self.made) if axis != self.class_axis)
-        classes = self.made[self.class_axis] if self.made else 1
-        drawn = stream.below(max(classes, 1), int(np.prod(others))).reshape(others)
-        chosen = np.arange(classes) == drawn[..., None]
-        return np.moveaxis(chosen, -1, self.class_axis) if self.made else chosen.reshape(())
-
-
-def _on_grid(values: Floats, grid: float | None) -> Floats:
-    """The multiples of `grid` next to the values; the values where there is none."""
-    return values if grid is None else np.rint(values / grid) * grid
-
-
-def _first_classes(of: Any, values: Any, other: Any) -> Any:
-    """The values of the first `kept` classes, and another number in the other classes."""
-    values = values.reshape(of.made)
-    if not values.ndim:
-        return values
-    within = np.arange(values.shape[of.class_axis]) < of.kept
-    along = [-1 if axis == of.class_axis else 1 for axis in range(values.ndim)]
-    return np.where(within.reshape(along), values, other)
+#: Elements of what `tiled` repeats.
+MAX_TILE_ELEMENTS = 2**16
 
 
 class Normal(Generator):
@@ -130,7 +41,7 @@ class Normal(Generator):
 
     def make(self) -> Floats:
         """scale times a normal number each, or the multiple of grid next to it."""
-        return _on_grid(self.stream().normal(self.count) * self.scale, self.grid).reshape(self.made)
+        return on_grid(self.stream().normal(self.count) * self.scale, self.grid).reshape(self.made)
 
 
 class Uniform(Generator):
@@ -160,7 +71,7 @@ class Offset(Generator):
     def make(self) -> Floats:
         """offset + grid times an integer each."""
         normal = self.stream().normal(self.count) * self.scale
-        return (_on_grid(normal, self.grid) + self.offset).reshape(self.made)
+        return (on_grid(normal, self.grid) + self.offset).reshape(self.made)
 
 
 class OneDominant(Generator):
@@ -176,7 +87,7 @@ class OneDominant(Generator):
     def make(self) -> Floats:
         """Normal numbers, plus gap at one class of each row."""
         stream = self.stream()
-        normal = _on_grid(stream.normal(self.count) * self.scale, self.grid).reshape(self.made)
+        normal = on_grid(stream.normal(self.count) * self.scale, self.grid).reshape(self.made)
         return np.where(self.one_class_a_row(stream), normal + self.gap, normal)
 
 
@@ -211,7 +122,7 @@ class MaskedTail(Generator):
 
     def make(self) -> Floats:
         """Normal numbers, or -inf from the class kept on."""
-        numbers: Floats = _first_classes(self, self.stream().normal(self.count) * self.scale, -np.inf)
+        numbers: Floats = first_classes(self, self.stream().normal(self.count) * self.scale, -np.inf)
         return numbers
 
 
@@ -372,16 +283,49 @@ class Probabilities(Generator):
         """Integers from 1 to 2^32, each divided by its row's sum."""
         weights = ((self.stream().bits(self.count) >> np.uint64(32)) + np.uint64(1)).reshape(self.made)
         if self.kept is not None:
-            weights = _first_classes(self, weights, np.uint64(0))
+            weights = first_classes(self, weights, np.uint64(0))
         total = weights.sum(axis=self.class_axis, keepdims=True, dtype=np.uint64)
         shares: Floats = weights.astype(np.float64) / total.astype(np.float64)
         return shares
+
+
+class Tiled(Generator):
+    """Another tensor's rows in turn, over and over, up to `rows` of them."""
+
+    name = "tiled"
+    of: Annotated[dict[str, Any], Field(description="a generator of numbers, as {normal: {...}}")]
+    rows: Size
+
+    @cached_property
+    def tile(self) -> Generator:
+        """What makes the rows."""
+        word, settings = next(iter(self.of.items()), ("", {}))
+        model = GENERATORS.get(word)
+        if len(self.of) != 1 or model is None or model.integral or model is Tiled:
+            raise ValueError("`of` is one generator of numbers, as {normal: {shape: [3, 8], seed: 1}}")
+        return model.model_validate(settings)
+
+    @model_validator(mode="after")
+    def _has_rows(self) -> Tiled:
+        if not self.tile.made or not self.tile.made[0] or self.tile.count > MAX_TILE_ELEMENTS:
+            raise ValueError(f"`of` has no rows, or more than {MAX_TILE_ELEMENTS:,} elements")
+        return self
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """The rows, and the other axes of the tile."""
+        return (self.rows, *self.tile.made[1:])
+
+    def make(self) -> Floats | Labels:
+        """Row i is the tile's row i modulo their number."""
+        tile = self.tile.make()
+        return tile[np.arange(self.rows) % len(tile)]
 
 
 GENERATORS: dict[str, type[Generator]] = {
     one.name: one
     for one in (
         Normal, Uniform, WithZeros, Offset, OneDominant, Masked, MaskedTail, Spread, Ladder, Gaps,
-        RandomLabels, SameLabel, Constant, Probabilities,
+        RandomLabels, SameLabel, Constant, Probabilities, Tiled,
     )
 }  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.arithmetic import FORMATS, round_to
-from conformance.cases.tensors.generators import Generator
+from conformance.cases.tensors.generator import Generator
 from conformance.cases.tensors.landmarks import Edge
 from conformance.yaml.problems import shown
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from conformance.cases.tensors.generators import GENERATORS, Generator
+from conformance.cases.tensors.generator import Generator
+from conformance.cases.tensors.generators import GENERATORS
 from conformance.cases.tensors.random_stream import Stream
 
 #: SHA-256 of the little-endian bytes. A change here changes every case that uses the generator: none may.
@@ -31,6 +32,11 @@ DIGESTS: list[tuple[str, dict[str, Any], str]] = [
     ("labels", {"shape": [4, 8], "classes": 2, "seed": 13}, "91de2e0751bd19cdc1a00651b616deac"),
     ("same_label", {"shape": [3], "label": 1}, "2ca2b5d16c0df8286b9292695aee6a87"),
     ("constant", {"shape": [3], "value": 0.5}, "8d33dc134e3b28ea434955972125af15"),
+    (
+        "tiled",
+        {"of": {"normal": {"shape": [3, 8], "seed": 1}}, "rows": 7},
+        "ea9da381da8a31d9e0d35fb786e52e93",
+    ),
     ("probabilities", {"shape": [2, 7, 3], "seed": 23451}, "bce724cbd8fe7d48e10b46c17030ff23"),
     ("probabilities", {"shape": [2, 7, 3], "kept": 2, "seed": 23451}, "8a306b39d567da340acc6fdb755897bf"),
     (
@@ -210,6 +216,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+def test_tiled_repeats_the_rows_of_another_generator() -> None:
+    tile = made("normal", shape=[3, 8], seed=1)
+    seven = made("tiled", of={"normal": {"shape": [3, 8], "seed": 1}}, rows=7)
+    assert all((seven[row] == tile[row % 3]).all() for row in range(7))
+
+
 class TestShapes:
     @pytest.mark.parametrize(
         "shape", [[], [0], [5], [2, 3], [0, 3], [3, 0], [2, 3, 4], [2, 1, 1, 1, 1, 1, 1, 2]], ids=str
@@ -253,6 +265,11 @@ class TestSettings:
             ("labels", {"shape": [2], "classes": 0, "seed": 1}),
             ("spread", {"shape": [2], "low": 0, "high": 1}),
             ("constant", {"shape": [2], "value": "1"}),
+            ("tiled", {"of": {"labels": {"shape": [3], "classes": 2, "seed": 1}}, "rows": 7}),
+            ("tiled", {"of": {"normal": {"shape": [0, 3], "seed": 1}}, "rows": 7}),
+            ("tiled", {"of": {"normal": {"shape": [2**40, 3], "seed": 1}}, "rows": 7}),
+            ("tiled", {"of": {"tiled": {}}, "rows": 7}),
+            ("tiled", {"of": {}, "rows": 7}),
         ],
     )
     def test_what_is_refused(self, name: str, settings: dict[str, Any]) -> None:
