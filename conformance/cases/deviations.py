@@ -57,7 +57,7 @@ class Check:
         version: the framework's version; empty where unknown.
         processor: instruction sets of the processor.
         kernels: what the framework reports of its kernels, as `kernel_words`.
-        like: the subject whose kernels its mode runs; empty: none.
+        like: the subject whose formulas its mode computes; empty: none.
     """
 
     subjects: tuple[str, ...]
