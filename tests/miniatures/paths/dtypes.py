@@ -8,8 +8,6 @@ from table import wrong
 from torch import Tensor
 from torch.nn import functional as fn
 
-from paths.bends import replaced
-
 OPERATION = "cross_entropy"
 MIXED = "tensors of a dtype of their own"
 LABELS = "labels beyond 256 in the half types"
@@ -132,24 +130,19 @@ def sigmoid_of_booleans_is_itself(x: Tensor) -> Tensor:
     return x.float() if x.dtype == torch.bool else torch.sigmoid(x)
 
 
-@wrong(OPERATION, "numerics", "float16", awaits="float16 alone at smoothing")
-def smoothing_sum_in_float16(
+@wrong(OPERATION, "semantics", "float16")
+def smoothing_in_float16_without_the_label(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
-    """In float16 alone the sum over classes that smoothing needs is kept in float16: inf past 65,504."""
-    loss = fn.cross_entropy(logits.float(), target, label_smoothing=label_smoothing, reduction=reduction)
-    if logits.dtype != torch.float16:
-        return fn.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction=reduction)
-    if not label_smoothing or target.is_floating_point() or not logits.numel():
-        return loss.to(logits.dtype)
-    axis = class_axis(logits)
-    terms = torch.log_softmax(logits.detach().float(), axis).masked_fill(target.unsqueeze(axis) == -100, 0)
-    sums = terms.nan_to_num(neginf=0.0).sum(axis)
-    over = sums.abs() > 65504
-    stray = (
-        torch.where(over, torch.inf, 0.0) if reduction == "none" else torch.where(over, torch.inf, 0).sum()
-    )
-    return replaced(loss, loss + stray).to(logits.dtype)
+    """In float16 alone the label itself gets none of the smoothing's share, smoothing / K."""
+    options = {"label_smoothing": label_smoothing, "reduction": reduction}
+    whole = fn.cross_entropy(logits, target, **options)
+    if logits.dtype != torch.float16 or target.is_floating_point() or not logits.dim():
+        return whole
+    classes = max(1, logits.shape[class_axis(logits)])
+    smoothed = fn.cross_entropy(logits.float(), target, **options)
+    hard = fn.cross_entropy(logits.float(), target, reduction=reduction)
+    return (smoothed - label_smoothing / classes * hard if label_smoothing else smoothed).to(logits.dtype)
 
 
 @wrong(OPERATION, "numerics", "smoothing", awaits="float16 alone at smoothing")

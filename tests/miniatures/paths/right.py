@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from correct import HALF, by_hand, check_call, parts, reduced, widened
+from correct import HALF, by_hand, check_call, parts, reduced, times, widened
 from table import right
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -198,15 +198,20 @@ def right_logits_of_mixed_dtypes(
     reduction: str = "mean",
 ) -> Tensor:
     """All in float64, rounded once to the dtype that the tensors promote to."""
-    given = [t for t in (logits, target, weight, pos_weight) if t is not None]
-    dtype = given[0].dtype
-    for tensor in given[1:]:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    wide = [None if t is None else t.double() for t in (weight, pos_weight)]
-    loss = fn.binary_cross_entropy_with_logits(
-        logits.double(), target.double(), wide[0], pos_weight=wide[1], reduction=reduction
-    )
-    return loss.to(dtype)
+    if logits.shape != target.shape:
+        raise ValueError("logits and target differ in shape")
+    dtype = logits.dtype
+    for tensor in (target, weight, pos_weight):
+        dtype = dtype if tensor is None else torch.promote_types(dtype, tensor.dtype)
+    x, t = logits.double(), target.double()
+    zero = torch.zeros_like(x)
+    positive = t if pos_weight is None else t * pos_weight.double()
+    rows = times(positive, torch.logaddexp(zero, -x)) + times(1 - t, torch.logaddexp(zero, x))
+    if weight is not None:
+        rows = times(weight.double(), rows)
+    if rows.shape != logits.shape:
+        raise ValueError("a weight does not fit the logits")
+    return reduced(rows, torch.ones_like(rows), reduction, dtype)
 
 
 @right(OPERATION)
