@@ -167,12 +167,11 @@ def judge(row: Mapping[str, Any], strict: bool = False) -> None:
 
     lines = [
         reason(row),
-        f"why       {row['why']}",
         f"observed  {row['observed']}",
         f"exact     {row['exact']}",
         f"error     {_digits(row['ulp_error'])} ulps, bound {_digits(row['ulp_bound'])}",
         f"at        {row['worst_index'] or '-'} of shape {row['shape'] or '-'}",
-        f"case      {row['file']}:{row['line']}",
+        f"case      {row['file']}:{row['line']}: {row['why']}",
     ]
     pytest.fail("\n".join(lines), pytrace=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class Cause:
         harm: Its place among causes, the most harmful first.
         example: The plainest failing check, a row of the frame.
         features: The names of the features.
+        harm_in_words: The harm of what `does` says, which is what most of its checks show; None: `harm`.
     """
 
     does: str
@@ -51,6 +52,12 @@ class Cause:
     harm: float
     example: Row = field(default_factory=dict)
     features: tuple[str, ...] = ()
+    harm_in_words: float | None = None
+
+    @property
+    def rank(self) -> tuple[float, float, int]:
+        """Its place among causes; of two as harmful, the one whose words say so comes first."""
+        return self.harm, self.harm if self.harm_in_words is None else self.harm_in_words, -self.failing
 
     @property
     def sentence(self) -> str:
@@ -98,7 +105,7 @@ def diagnose(
     causes = [*others, *_Search(judged, cases).causes()]
     if not causes:
         return None
-    causes.sort(key=lambda cause: (cause.harm, -cause.failing))
+    causes.sort(key=lambda cause: cause.rank)
     failing = sum(row["conforms"] is False for row in judged) + sum(cause.failing for cause in others)
     return Diagnosis(tuple(causes), failing, len(judged) + sum(cause.there for cause in others))
 
@@ -197,6 +204,7 @@ class _Search:
             harm=harm,
             example=min(explained, key=self._plainness),
             features=best.features,
+            harm_in_words=harm_of(fault, kind),
         )
 
     def _following(self, kind: str, holds: Mask, explained: Sequence[Row], first: Fault) -> Mask:
@@ -235,13 +243,10 @@ def _merged(causes: Sequence[Cause]) -> list[Cause]:
         if first is None:
             merged[cause.sentence] = cause
         else:
-            merged[cause.sentence] = Cause(
-                first.does,
-                first.where,
-                first.failing + cause.failing,
-                first.there + cause.there,
-                min(first.harm, cause.harm),
-                first.example,
-                first.features,
+            merged[cause.sentence] = replace(
+                first,
+                failing=first.failing + cause.failing,
+                there=first.there + cause.there,
+                harm=min(first.harm, cause.harm),
             )
     return list(merged.values())

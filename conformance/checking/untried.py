@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from conformance.arithmetic.formats import FORMATS
 from conformance.cases.case import Case
 from conformance.checking.control import kinds_of
 from conformance.operations import OPERATIONS
@@ -15,6 +16,7 @@ Row = Mapping[str, Any]
 _LACKS = re.compile(r"has no parameter (\w+)$")
 _PARAMETERS = {"label_smoothing": "label smoothing", "reduction": "a reduction other than the mean"}
 _AXES = ("inputs without an axis", "inputs of one axis", "inputs of two axes")
+_NARROW_LABELS = "labels in narrower integers"
 _TARGETS = {"a target of probabilities": "class probabilities"}
 
 
@@ -28,6 +30,8 @@ def untried(rows: Sequence[Row], cases: Mapping[str, Case]) -> list[str]:
     tried: set[str] = set()
     lacking: dict[str, None] = {}
     for row in rows:
+        if cases[row["case"]].expect == "error":
+            continue  # an error says nothing of what is refused for another reason
         for name in _aspects(cases[row["case"]], row):
             if row["conforms"] is None:
                 lacking[name] = None
@@ -35,7 +39,17 @@ def untried(rows: Sequence[Row], cases: Mapping[str, Case]) -> list[str]:
                 tried.add(name)
     names = [name for name in lacking if name not in tried]
     implied = "class probabilities" in names  # there is no gradient of labels
-    return [name for name in names if not (implied and name == "the gradient with respect to the target")]
+    names = [name for name in names if not (implied and name == "the gradient with respect to the target")]
+    return sorted(names, key=_place)
+
+
+def _place(name: str) -> int:
+    """Parameters and targets come before shapes and dtypes, then derivatives and what few functions take."""
+    if name == _NARROW_LABELS:
+        return 4
+    if name.startswith(("the gradient", "the second derivative", "the jvp")):
+        return 3
+    return 2 if name in FORMATS else 1 if name in (*_AXES, "further axes") else 0
 
 
 def _aspects(case: Case, row: Row) -> list[str]:
@@ -56,5 +70,6 @@ def _aspects(case: Case, row: Row) -> list[str]:
         elif kind in ("dtype", "quantity"):
             aspects.append(text)
         else:
-            aspects.append(_TARGETS.get(text, text.removeprefix(f"a {kind} of ")))
+            name = _TARGETS.get(text, text.removeprefix(f"a {kind} of "))
+            aspects.append(_NARROW_LABELS if name.endswith(" labels") else name)
     return aspects

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from conformance.cases.loader import load_cases
-from conformance.checking.root_cause import diagnose
+from conformance.checking.fault_words import LOSSY, WRONG
+from conformance.checking.root_cause import Cause, diagnose
+from conformance.checking.untried import untried
 
 
 def judged(case: str, quantity: str, conforms: bool, verdict: str = "wrong") -> dict[str, Any]:
@@ -54,3 +56,27 @@ def test_a_second_derivative_is_no_value() -> None:
     diagnosis = diagnose(rows, cases)
     assert diagnosis is not None
     assert diagnosis.causes[0].does == "its second derivative is wrong nearly everywhere"
+
+
+def test_of_two_causes_as_harmful_the_words_decide() -> None:
+    """Checks of which some are wrong and most lossy come behind those of which most are wrong."""
+    lossy = Cause("it loses accuracy", "the dtype is float64", 122, 200, WRONG, harm_in_words=LOSSY)
+    wrong = Cause("its value is wrong", "there is a weight", 75, 100, WRONG)
+    mild = Cause("it loses accuracy", "", 300, 300, LOSSY)
+    assert sorted([mild, lossy, wrong], key=lambda cause: cause.rank) == [wrong, lossy, mild]
+
+
+def test_what_was_never_tried_begins_with_what_matters() -> None:
+    """Narrower integers are one word, and the last."""
+    cases = {case.id: case for case in load_cases() if case.operation == "cross_entropy"}
+    rows = []
+    for case in cases.values():
+        floating = case.expect != "error" and case.arguments("float32")["target"].dtype.kind == "f"
+        # where an error is right, one for labels of probabilities is right, too
+        lacks = case.label_dtype != "int64" or "label_smoothing" in case.parameters or floating
+        row = judged(case.id, "value", not lacks)
+        rows.append(row | {"conforms": None if lacks else True, "formulation": "functional"})
+    names = untried(rows, cases)
+    assert names[-1] == "labels in narrower integers"
+    assert {"label smoothing", "class probabilities"} <= set(names)
+    assert not [name for name in names if "int8" in name]
