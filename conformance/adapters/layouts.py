@@ -24,6 +24,8 @@ LAYOUTS = (
 )
 #: What lies between the elements of labels; between floating numbers lies nan.
 NO_LABEL = -7
+#: The same for labels of uint8, which have no sign.
+NO_UNSIGNED_LABEL = NO_LABEL % 256
 #: The width of a padded buffer is a multiple of this many elements.
 PAD_ELEMENTS = 64
 #: So many elements lie before and behind a view with an offset: no vector of a kernel is aligned there.

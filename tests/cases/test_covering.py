@@ -13,6 +13,7 @@ import pytest
 from conformance.cases import covering
 from conformance.cases.case import Case
 from conformance.cases.covering import covering_rows
+from conformance.cases.discovery import corpus
 from conformance.cases.json_schema import schema
 from conformance.cases.loader import load_cases
 from conformance.errors import CaseError
@@ -91,6 +92,10 @@ class TestRows:
         """A change here changes the ids of the corpus."""
         text = json.dumps(covering_rows(AXES, 3, NEVER), sort_keys=True)
         assert hashlib.sha256(text.encode()).hexdigest()[:16] == "85266d1f7e120112"
+
+    def test_those_of_the_corpus_are_the_same_for_ever(self) -> None:
+        ids = [case.id for case in load_cases([corpus() / "interactions"])]
+        assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == "f5b20221dc901194"
 
 
 class TestCases:

@@ -7,6 +7,7 @@ import numpy as np
 from ..base import Array, Unsupported
 from ..layouts import (
     NO_LABEL,
+    NO_UNSIGNED_LABEL,
     OFFSET_ELEMENTS,
     Layout,
     far_memory,
@@ -22,7 +23,7 @@ def lay_out(array: Array, layout: Layout) -> Array:
     order = memory_order(layout, array.ndim)
     if order is not None:
         return np.ascontiguousarray(array.transpose(order)).transpose(inverse(order))
-    between = np.nan if array.dtype.kind == "f" else NO_LABEL
+    between = {"f": np.nan, "u": NO_UNSIGNED_LABEL}.get(array.dtype.kind, NO_LABEL)
     if layout == "strided":
         return np.stack((array, np.full_like(array, between)), -1).reshape(array.shape[:-1] + (-1,))[..., ::2]
     if layout == "broadcast":

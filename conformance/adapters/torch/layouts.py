@@ -9,6 +9,7 @@ import torch
 from ..base import Tensor, Unsupported
 from ..layouts import (
     NO_LABEL,
+    NO_UNSIGNED_LABEL,
     OFFSET_ELEMENTS,
     Layout,
     far_memory,
@@ -24,7 +25,8 @@ def lay_out(tensor: Tensor, layout: Layout) -> Tensor:
     order = memory_order(layout, tensor.dim())
     if order is not None:
         return tensor.permute(order).contiguous().permute(inverse(order))
-    between = math.nan if tensor.is_floating_point() else NO_LABEL
+    labels = NO_UNSIGNED_LABEL if tensor.dtype == torch.uint8 else NO_LABEL
+    between = math.nan if tensor.is_floating_point() else labels
     if layout == "strided":
         return torch.stack((tensor, torch.full_like(tensor, between)), -1).flatten(-2)[..., ::2]
     if layout == "broadcast":
