@@ -161,6 +161,13 @@ class Adapter:
         """
         raise Unsupported("the adapter of {} computes no second derivatives".format(self.framework))
 
+    def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
+        """The derivative of the value along the direction of the input `name` (forward mode, ``jvp``).
+
+        Zeros where the value does not depend on the input. Unsupported where there is none.
+        """
+        raise Unsupported("the adapter of {} has no forward mode".format(self.framework))
+
     def untracked(self) -> ContextManager[Any]:
         """The context of inference, in which the framework records nothing for gradients."""
         return nullcontext()

@@ -15,7 +15,7 @@ from .call_ways import computed
 from .user_call import MISFIT, misfit_of
 
 GRADIENT = "gradient:"
-SECOND = "second:"
+SECOND, JVP = "second:", "jvp:"
 MAX_MESSAGE_CHARACTERS = 2000
 COLOUR_CODES = re.compile("\x1b\\[[0-9;]*m")  # Keras paints its messages
 
@@ -113,15 +113,19 @@ def _evaluate(
     sent = {name: _sum_of_bits(adapter, tensor) for name, tensor in loaded.items()}
     upstream, direction = (tensors.pop(name, None) for name in FLOWS)
     second = [quantity for quantity in quantities if quantity.startswith(SECOND)]
+    forward = [quantity for quantity in quantities if quantity.startswith(JVP)]
     returned: Dict[str, Stored] = {}
     if request.get("tracked") == "none":
         with adapter.untracked():
             returned = _value_and_gradients(adapter, call, request, dict(tensors), None, quantities)
-    elif len(second) < len(quantities):
+    elif len(second) + len(forward) < len(quantities):
         returned = _value_and_gradients(adapter, call, request, dict(tensors), upstream, quantities)
     for quantity in second:
         derivative = adapter.second(call, dict(tensors), quantity[len(SECOND) :], upstream, direction)
         returned[quantity] = adapter.store(derivative)
+    for quantity in forward:
+        tangent = adapter.tangent(call, dict(tensors), quantity[len(JVP) :], direction)
+        returned[quantity] = adapter.store(tangent)
     overwritten = [name for name, tensor in loaded.items() if _sum_of_bits(adapter, tensor) != sent[name]]
     if adapter.conventions.get("in_place_gradient") and call.function is adapter.users_function:
         overwritten = [name for name in overwritten if not _holds_gradient(adapter, loaded, name, returned)]

@@ -16,7 +16,7 @@ from conformance.adapters.layouts import Layout
 from conformance.cases.models import Equals, Known
 from conformance.cases.tensors.values import Tensor, rounded, size
 from conformance.errors import CaseError
-from conformance.operations import OPERATIONS, SECOND, upstream
+from conformance.operations import JVP, OPERATIONS, SECOND, upstream
 from conformance.operations.base import Input
 
 #: Elements up to which built arguments are kept: a case is asked for them many times.
@@ -197,6 +197,13 @@ class Case:
                 names += [f"gradient:{name}" for name in tracked]
             if "second" in self.quantities:
                 names += [f"{SECOND}{name}" for name in operation.twice_differentiable(arguments)]
+            if "jvp" in self.quantities:
+                # The direction that is sent has the first input's shape.
+                shape = self.inputs[operation.inputs[0].name].shape
+                alike = [
+                    name for name in operation.differentiable(arguments) if self.inputs[name].shape == shape
+                ]
+                names += [f"{JVP}{name}" for name in alike]
         return tuple(names)
 
     def variant(

@@ -47,6 +47,8 @@ class Consistency:
             self._fault("quantities", f"{operation.name} has no gradient", "[value]")
         if "second" in case.quantities:
             gradients += [f"second:{operation.inputs[0].name}"]
+        if "jvp" in case.quantities:
+            gradients += [f"jvp:{item.name}" for item in operation.inputs if item.kind != "labels"]
         for index, known in zip(known_places, case.known, strict=True):
             self._check_known(index, known, ("value", *gradients))
 

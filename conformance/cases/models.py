@@ -15,7 +15,7 @@ from conformance.yaml.keys import Keys
 from conformance.yaml.problems import shown
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-QUANTITIES = ("value", "gradient", "second")
+QUANTITIES = ("value", "gradient", "second", "jvp")
 #: Gradient patterns: which inputs are tracked while the operation runs.
 TRACKED = ("all", "first", "none")
 #: The reductions of every operation that has the parameter; `elementwise_mean` is PyTorch's legacy name.
@@ -162,7 +162,7 @@ class Known(Keys):
     @classmethod
     def _every_gradient(cls, value: str) -> str:
         globs = (glob.strip() for glob in value.split(","))
-        return ",".join(f"{glob}:*" if glob in ("gradient", "second") else glob for glob in globs)
+        return ",".join(f"{glob}:*" if glob in QUANTITIES[1:] else glob for glob in globs)
 
     @field_validator("versions")
     @classmethod
@@ -219,8 +219,10 @@ class CaseEntry(Keys):
         list[str], Field(min_length=1, description="a list of the operation's formulations; left out: all")
     ] = []
     quantities: Annotated[
-        list[Literal["value", "gradient", "second"]],
-        Field(min_length=1, description="a list of value, gradient and second; left out: [value, gradient]"),
+        list[Literal["value", "gradient", "second", "jvp"]],
+        Field(
+            min_length=1, description="a list of value, gradient, second and jvp; left out: [value, gradient]"
+        ),
     ] = ["value", "gradient"]
     upstream: Annotated[
         Any, Field(description="the upstream gradient, a tensor of the result's shape; left out: the suite's")

@@ -92,7 +92,7 @@ _MAX_BITS_APART = 4.0
 _PRECISIONS = {"bfloat16": (3.0, 9.0), "float16": (9.0, 12.0), "float32": (19.0, 25.0)}
 #: Features beside which the precision is a cause of its own.
 _DTYPES = {"float64", "narrow", "half", "float16", "bfloat16", "beyond bfloat16"}
-_NAMES = {"gradient": "gradient", "second": "second derivative"}
+_NAMES = {"gradient": "gradient", "second": "second derivative", "jvp": "forward derivative (jvp)"}
 
 
 def fault_of(row: Row) -> Fault:
@@ -109,7 +109,7 @@ def fault_of(row: Row) -> Fault:
 def harm_of(fault: Fault, kind: str) -> float:
     """A cause's place among others: wrong values, wrong gradients, crashes, what raises, lost digits."""
     if fault.harm == WRONG and kind != "value":
-        return WRONG_GRADIENT + (0.5 if kind == "second" else 0.0)
+        return WRONG_GRADIENT + (0.0 if kind == "gradient" else 0.5)
     return fault.harm + (0.5 if fault.lossy and kind != "value" else 0.0)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from conformance.adapters.layouts import Layout
 from conformance.cases.case import Case
 from conformance.checking.value_features import of_values
-from conformance.operations import OPERATIONS
+from conformance.operations import JVP, OPERATIONS
 from conformance.operations.formula.operation import FormulaOperation
 
 Array = npt.NDArray[Any]
@@ -70,9 +70,11 @@ def _of_layout(layout: Layout) -> str:
 
 def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:
     """The features of the quantity that a check compares."""
+    operation = OPERATIONS[case.operation]
     if quantity == "value" or case.expect == "error":
         return frozenset()
-    operation = OPERATIONS[case.operation]
+    if quantity.startswith(JVP):  # it has no upstream gradient
+        return frozenset({"of target"} if quantity[len(JVP) :] != operation.inputs[0].name else ())
     shape = operation.result_shape(case.arguments(dtype))
     flow = np.asarray(case.flow(dtype, shape))
     features = set()

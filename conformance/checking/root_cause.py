@@ -27,7 +27,7 @@ _NEARLY_EVERYWHERE_SHARE = 0.75
 #: From so many failing checks on a function fails everywhere, and not in one case.
 _FEW = 3
 #: The kinds of quantities: a gradient is blamed only where the value conforms, and so on.
-_KINDS = ("value", "gradient", "second")
+_KINDS = ("value", "gradient", "second", "jvp")
 
 
 @dataclass(frozen=True)

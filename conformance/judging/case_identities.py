@@ -130,7 +130,7 @@ class Identities:
 
 def _compared(case: Case, equals: Equals, quantity: str, left: Side, right: Side) -> Iterator[IdentityResult]:
     # Second derivatives are taken along a direction of fixed order, which moved rows do not follow.
-    change = "absent" if quantity.startswith("second:") else equals.gradient
+    change = "absent" if quantity.startswith(("second:", "jvp:")) else equals.gradient
     change = equals.value if quantity == "value" else change
     if change == "absent":
         return

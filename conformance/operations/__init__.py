@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.operations.base import (
+    JVP,
     SECOND,
     Arguments,
     Input,
@@ -18,6 +19,7 @@ from conformance.operations.exact_values import Call, reference, references
 from conformance.operations.registry import OPERATIONS, no_operation, operation_named, register
 
 __all__ = [
+    "JVP",
     "OPERATIONS",
     "SECOND",
     "Arguments",

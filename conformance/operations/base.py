@@ -21,7 +21,7 @@ Arguments: TypeAlias = dict[str, object]
 InputKind = Literal["floating", "labels", "labels or probabilities"]
 ParameterKind = Literal["axis", "integer", "real", "reduction", "tensor", "flag"]
 
-SECOND = "second:"
+SECOND, JVP = "second:", "jvp:"
 
 FORMULATIONS = ("functional", "module", "chunked", "composed", "one_hot", "naive", "manual")
 TEXTBOOK = frozenset({"naive", "manual"})
@@ -138,7 +138,8 @@ class Operation(ABC):
     """Mathematical function with its exact value and derivatives.
 
     `arguments` are a call's tensors (float64, labels int64) and scalars by name; `completed` where they
-    have every parameter. A `quantity` is `value`, `gradient:ARGUMENT` or `second:INPUT`.
+    have every parameter. A `quantity` is `value`, `gradient:ARGUMENT`, `second:INPUT`, or `jvp:INPUT`, the
+    derivative of the value along the input's `direction`.
 
     Attributes:
         name: The operation's name.
@@ -226,8 +227,8 @@ class Operation(ABC):
         return {**{parameter.name: parameter.default for parameter in self.parameters}, **arguments}
 
     def quantity_shape(self, arguments: Arguments, quantity: str) -> tuple[int, ...]:
-        """The shape of `value`, or of the argument in `gradient:<argument>` and `second:<input>`."""
-        if quantity == "value":
+        """The shape of `value` and `jvp:<input>`, or of the argument that another quantity names."""
+        if quantity == "value" or quantity.startswith(JVP):
             return self.result_shape(arguments)
         return np.shape(tensor(arguments, quantity.partition(":")[2]))
 

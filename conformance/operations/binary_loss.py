@@ -14,6 +14,7 @@ from conformance.arithmetic.formats import FloatArray
 from conformance.arithmetic.repeated_values import Column, each
 from conformance.errors import ArgumentError
 from conformance.operations.base import (
+    JVP,
     SECOND,
     Arguments,
     Operation,
@@ -91,6 +92,8 @@ class OverElements(Operation):
                 return reduced_by_counts(losses, distinct.counts, reduction, divisor)
             return reduced(self._losses(self.elements(arguments)), reduction, divisor)
         elements = self.elements(arguments)
+        if quantity.startswith(JVP) and quantity.removeprefix(JVP) in (item.name for item in self.inputs):
+            return reduced(self._tangents(elements, quantity.removeprefix(JVP)), reduction, divisor)
         factors = upstream_factors(g, reduction, divisor, len(elements))
         if quantity == SECOND + self.inputs[0].name:
             return self._curvatures(elements, factors)
@@ -117,6 +120,16 @@ class OverElements(Operation):
                 for u, v, e in zip(factors, along, elements, strict=True)
             ]
             return list(map(weighed, scales, curvatures, elements))
+
+    def _tangents(self, elements: Sequence[Element], name: str) -> list[Ball]:
+        """The elements' derivatives along the direction of an input, with their weights."""
+        slopes = each_once(lambda e: self.slope(e, name), elements)
+        with wide():
+            scales = [
+                product(ball(v), e.weight)
+                for v, e in zip(direction((len(elements),)).tolist(), elements, strict=True)
+            ]
+            return list(map(weighed, scales, slopes, elements))
 
     def _losses(self, elements: Sequence[Element]) -> list[Ball]:
         """The elements' losses with their weights."""

@@ -46,6 +46,7 @@ from conformance.operations.error_analysis import losses
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
 from conformance.operations.repeated_rows import distinct_rows, divisor_by_counts, reduced_by_counts
 from conformance.operations.row_cache import row_of
+from conformance.operations.row_tangents import label_tangent, weighted_tangent
 from conformance.operations.rows import Row
 
 
@@ -133,6 +134,10 @@ class CrossEntropy(OverClasses):
         batch = self.loss_rows(arguments)
         if quantity == "value":
             return reduced(batch.losses(), arguments["reduction"], batch.divisor)
+        if quantity == "jvp:logits" or (quantity == "jvp:target" and batch.labels is None):
+            along = class_rows(direction(self.scores(arguments).shape))
+            tangents = [batch.tangent(r, quantity, along[r]) for r in range(len(batch.matrix))]
+            return reduced(tangents, arguments["reduction"], batch.divisor)
         factors = upstream_factors(g, arguments["reduction"], batch.divisor, len(batch.matrix))
         if quantity == "gradient:logits":
             return self.restored(
@@ -236,6 +241,21 @@ class LossRows:
             return [NAN] * self.classes
         whole = times(self.share(factor), exact_sum(self.coefficients(index)))
         return rows.centred(row_of(self.matrix[index]), along, whole)
+
+    def tangent(self, index: int, quantity: str, v: FloatArray) -> Ball:
+        """The row's derivative along v, of the logits or of the class probabilities."""
+        if self.ignored(index):
+            return ZERO
+        row, label = row_of(self.matrix[index]), self.hard(index)
+        if quantity == "jvp:target":
+            with wide():
+                keep = 1 - self.smoothing
+                scales = [product(keep * w, u) for w, u in zip(self.weights, balls(v), strict=True)]
+            return rows.weighted_surprisal(row, scales)
+        if label is None:
+            return self.share(weighted_tangent(row, self.coefficients(index), v))
+        with wide():
+            return removable(row, self.weights[label], label_tangent(row, label, v))
 
     def target_gradient(self, index: int, factor: Ball) -> Column:
         """factor * (1 - e) w_c (-log softmax_c)."""

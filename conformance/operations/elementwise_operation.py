@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from conformance.arithmetic.balls import Ball, ball, wide
+from conformance.arithmetic.balls import Ball, ball, balls, wide
 from conformance.arithmetic.formats import FloatArray
 from conformance.operations.base import Arguments, Input, Operation, direction, tensor, unknown_quantity
 
@@ -42,6 +42,9 @@ class Elementwise(Operation):
             return [self.value(x) for x in numbers]
         if quantity == "gradient:x":
             return [self.slope(x, u) for x, u in zip(numbers, upstream, strict=True)]
+        if quantity == "jvp:x":
+            along = balls(direction((len(numbers),)))
+            return [self.slope(x, v) for x, v in zip(numbers, along, strict=True)]
         if quantity == "second:x":
             along = direction((len(numbers),)).tolist()
             with wide():

@@ -18,6 +18,7 @@ from conformance.operations.base import (
     unknown_quantity,
 )
 from conformance.operations.error_analysis import normalized
+from conformance.operations.row_tangents import centred_directions
 
 
 class LogSoftmax(AlongAxis):
@@ -67,6 +68,10 @@ class LogSoftmax(AlongAxis):
             pairs = zip(self.rows(arguments), upstream, strict=True)
             results = (rows.log_softmax_pullback(row, balls(u)) for row, u in pairs)
             return self.restored(results, arguments)
+        if quantity == "jvp:x":
+            along = as_rows(direction(self.result_shape(arguments)), self.axis(arguments))
+            pairs = zip(self.rows(arguments), along, strict=True)
+            return self.restored((centred_directions(row, v) for row, v in pairs), arguments)
         if quantity == "second:x":
             axis = self.axis(arguments)
             along = as_rows(direction(self.result_shape(arguments)), axis)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from conformance.arithmetic.balls import Ball, ball
+from conformance.arithmetic.balls import Ball, ball, balls
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import ArgumentError
 from conformance.operations import rows
@@ -21,6 +21,7 @@ from conformance.operations.base import (
     unknown_quantity,
 )
 from conformance.operations.error_analysis import normalized
+from conformance.operations.row_tangents import mean_under_p
 
 
 class LogSumExp(AlongAxis):
@@ -72,6 +73,10 @@ class LogSumExp(AlongAxis):
         if quantity == "gradient:x":
             pairs = zip(self.rows(arguments), g.ravel().tolist(), strict=True)
             return self.restored((rows.softmax(row, ball(u)) for row, u in pairs), arguments)
+        if quantity == "jvp:x":
+            along = as_rows(direction(np.shape(tensor(arguments, "x"))), self.axis(arguments))
+            directed = zip(self.rows(arguments), along, strict=True)
+            return [mean_under_p(row, balls(v)) for row, v in directed]
         if quantity == "second:x":
             along = as_rows(direction(np.shape(tensor(arguments, "x"))), self.axis(arguments))
             triples = zip(self.rows(arguments), along, g.ravel().tolist(), strict=True)

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from conformance.arithmetic.balls import ZERO, Ball, ball, exact_sum, product, quotient, wide
 from conformance.arithmetic.formats import FloatArray
-from conformance.operations.base import MODULE_IS_FUNCTIONAL, Arguments, Input, Relation, unknown_quantity
+from conformance.operations.base import (
+    MODULE_IS_FUNCTIONAL,
+    Arguments,
+    Input,
+    Relation,
+    direction,
+    unknown_quantity,
+)
 from conformance.operations.classes import (
     CLASS_PARAMETERS,
     OverClasses,
@@ -64,6 +71,10 @@ class NllLoss(OverClasses):
         ]
         if quantity == "value":
             return reduced(weighted(surprisals, labels, weights), reduction, divisor)
+        if quantity == "jvp:log_probs":
+            along = class_rows(direction(self.scores(arguments).shape))
+            slopes = [ZERO if y is None else -ball(float(v[y])) for v, y in zip(along, labels, strict=True)]
+            return reduced(weighted(slopes, labels, weights), reduction, divisor)
         factors = upstream_factors(g, reduction, divisor, len(labels))
         if quantity == "gradient:log_probs":
             rows = []

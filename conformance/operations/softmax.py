@@ -53,7 +53,8 @@ class Softmax(AlongAxis):
         """See `Operation`."""
         if quantity == "value":
             return self.restored((rows.softmax(row) for row in self.rows(arguments)), arguments)
-        if quantity == "gradient:x":
+        if quantity in ("gradient:x", "jvp:x"):  # its Jacobian is symmetric
+            g = g if quantity == "gradient:x" else direction(self.result_shape(arguments))
             upstream = as_rows(g, self.axis(arguments))
             pairs = zip(self.rows(arguments), upstream, strict=True)
             return self.restored((rows.softmax_pullback(row, u) for row, u in pairs), arguments)

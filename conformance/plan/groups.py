@@ -92,7 +92,7 @@ class Group:
         tensors = {name: value for name, value in self.arguments.items() if isinstance(value, np.ndarray)}
         if self.flow is not None:
             tensors["upstream"] = self.flow
-            if "second" in self.case.quantities:
+            if not {"second", "jvp"}.isdisjoint(self.case.quantities):
                 first = OPERATIONS[self.case.operation].inputs[0].name
                 tensors["direction"] = direction(np.shape(self.arguments[first]))
         labels = self.case.label_dtype

@@ -13,7 +13,7 @@ from conformance.checking import check, report
 ROOT = Path(__file__).parents[2]
 LOSSES = Path(__file__).with_name("path_losses.py")
 GRADIENTS = ROOT / "cases" / "gradients"
-CASES = [GRADIENTS / "patterns.yaml", GRADIENTS / "upstreams.yaml", GRADIENTS / "class_probabilities.yaml"]
+CASES = [GRADIENTS / "patterns.yaml", GRADIENTS / "upstreams.yaml", GRADIENTS / "second.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ CASES = [GRADIENTS / "patterns.yaml", GRADIENTS / "upstreams.yaml", GRADIENTS / 
         ("overwrites_upstream", "overwrites the upstream gradient in place"),
         ("no_shift_untracked", "where nothing is tracked for gradients (inference)"),
         ("halves_first_tracked", "where the first input alone is tracked for gradients"),
+        ("dead_double_backward", "its second derivative"),
+        ("doubles_forward", "its forward derivative (jvp) is wrong (2 times what is right)"),
     ],
 )
 def test_first_line_names_the_path(name: str, first: str) -> None:
@@ -50,3 +52,9 @@ def test_program_of_an_untracked_check_runs_untracked(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     returned = next(line for line in program.splitlines() if line.startswith("# returned"))
     assert shown.stdout.split()[0] == returned.split()[-1]
+
+
+def test_function_without_forward_mode_is_unsupported_there() -> None:
+    run = check.check(f"{LOSSES}:dead_double_backward", "cross_entropy", paths=CASES[2:], dtypes=["float32"])
+    rows = run.frame[(run.frame["subject"] == run.subject) & (run.frame["quantity"] == "jvp:logits")]
+    assert set(rows["verdict"]) == {"unsupported"}

@@ -35,7 +35,7 @@ from .program_files import can_keep
 from .programs import Programs
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
-SECOND = "second:"
+SECOND, JVP = "second:", "jvp:"
 #: Parameters that our own formulations take as traced numbers: one compilation serves all their values.
 TRACED = ("ignore_index", "label_smoothing")
 #: Parameters that are filled in where a request leaves them out: saying the default compiles nothing new.
@@ -115,6 +115,14 @@ class JaxAdapter(Adapter):
         """By the pullback of the pullback, which a function of one's own with a custom_vjp has too."""
         return self.carry_out(call, (SECOND + name,), dict(tensors, direction=direction), upstream)
 
+    def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
+        """By ``jax.jvp``."""
+        return self.carry_out(call, (JVP + name,), dict(tensors, direction=direction), None)
+
+    def lacks(self, error: Exception) -> Optional[str]:
+        """Forward mode, of a function that has a gradient of its own alone (``jax.custom_vjp``)."""
+        return str(error) if CUSTOM_VJP in str(error) else None
+
     def carry_out(
         self, call: Call, wrt: Tuple[str, ...], tensors: Dict[str, Tensor], upstream: Optional[Tensor]
     ) -> Any:
@@ -179,6 +187,8 @@ class JaxAdapter(Adapter):
         }
 
 
+#: What JAX says of forward mode through such a function.
+CUSTOM_VJP = "forward-mode differentiation (jvp) to a custom_vjp function"
 #: Function -> its operation and formulation.
 NAMES: Dict[Function, Tuple[str, str]] = {
     function: (operation, name) for operation, table in FUNCTIONS.items() for name, function in table.items()
@@ -195,7 +205,8 @@ def evaluate(
 ) -> Any:
     """The value, and its gradients with respect to the tensors named in `wrt`.
 
-    Where that is `second:<input>`: the derivative of <gradient, direction>; `direction` is among the tensors.
+    Where that is `second:<input>`: the derivative of <gradient, direction>, and of the value along the
+    direction where it is `jvp:<input>`; `direction` is among the tensors.
     `carry_out` gives a call's result on tensors.
     """
     function = partial(carry_out, call._replace(scalars=call.scalars + tuple(traced.items())))
@@ -203,6 +214,8 @@ def evaluate(
         return function(tensors), ()
     if wrt[0].startswith(SECOND):
         return pulled_back_twice(function, wrt[0][len(SECOND) :], dict(tensors), upstream)
+    if wrt[0].startswith(JVP):
+        return pushed_forward(function, wrt[0][len(JVP) :], dict(tensors))
     rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
     value, pullback = jax.vjp(
         lambda *sources: function(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
@@ -221,6 +234,13 @@ def pulled_back_twice(
         return pullback(jnp.ones_like(value) if upstream is None else upstream)[0]
 
     return jax.vjp(gradient, tensors[name])[1](direction)[0]
+
+
+def pushed_forward(function: Function, name: str, tensors: Dict[str, Tensor]) -> Any:
+    """The derivative of the value along the direction of the tensor `name`."""
+    direction = tensors.pop("direction")
+    _, tangent = jax.jvp(lambda x: function(dict(tensors, **{name: x})), (tensors[name],), (direction,))
+    return tangent
 
 
 def normalized(call: Call) -> Tuple[Call, Dict[str, Any]]:

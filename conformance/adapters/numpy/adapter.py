@@ -14,6 +14,7 @@ from .formulations import FUNCTIONS
 from .kernels import kernels
 from .layouts import lay_out
 from .second_derivatives import SECOND
+from .tangents import TANGENTS
 
 
 class NumpyAdapter(Adapter):
@@ -86,6 +87,20 @@ class NumpyAdapter(Adapter):
         result = call._replace(function=by_hand, inputs=("upstream", "direction") + call.inputs)(tensors)
         return result if users else narrowed(result, call.dtype)
 
+    def tangent(self, call: Call, tensors: Dict[str, Array], name: str, direction: Array) -> Array:
+        by_hand = FORWARD.get(call.function) or getattr(call.function, "jvp", None)
+        if by_hand is None:
+            raise Unsupported("NumPy has no autograd, and this formulation no forward derivative by hand")
+        users = call.function is self.users_function
+        if users and call.dtype == "bfloat16":
+            raise Unsupported("NumPy has no bfloat16")
+        tensors = dict(tensors, direction=direction)
+        if users:
+            tensors = {key: narrowed(tensor, call.dtype) for key, tensor in tensors.items()}
+        inputs = [tensors.pop(key) for key in ("direction",) + call.inputs]
+        result = by_hand(name, *inputs, **tensors, **dict(call.scalars))
+        return result if users else narrowed(result, call.dtype)
+
     def kernels(self) -> Dict[str, Any]:
         return kernels()
 
@@ -120,5 +135,8 @@ SECONDS = {
     for operation, table in SECOND.items()
     for name, second in table.items()
 }
+
+#: Function -> its derivative along a direction by hand.
+FORWARD = {FUNCTIONS[operation]["functional"]: tangent for operation, tangent in TANGENTS.items()}
 
 ADAPTER = NumpyAdapter

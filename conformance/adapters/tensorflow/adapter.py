@@ -77,6 +77,10 @@ class TensorflowAdapter(Adapter):
         """By a tape around the gradient's."""
         return self.carry_out(twice_taped, call, dict(tensors, direction=direction), (name,), upstream)
 
+    def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
+        """By ``tf.autodiff.ForwardAccumulator``."""
+        return self.carry_out(pushed_forward, call, dict(tensors, direction=direction), (name,), None)
+
     def carry_out(
         self,
         evaluate: Function,
@@ -171,6 +175,18 @@ def twice_taped(
         _, (gradient,) = taped(call, tensors, wrt, upstream)
     zero = tf.UnconnectedGradients.ZERO
     return tf.convert_to_tensor(tape.gradient(gradient, source, direction, unconnected_gradients=zero))
+
+
+def pushed_forward(
+    call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
+) -> Tensor:
+    """The derivative of the value along `direction`, which is among the tensors."""
+    tensors = dict(tensors)
+    direction = tensors.pop("direction")
+    with tf.autodiff.ForwardAccumulator(tensors[wrt[0]], direction) as accumulator:
+        value = call(tensors)
+    zero = tf.UnconnectedGradients.ZERO
+    return tf.convert_to_tensor(accumulator.jvp(value, unconnected_gradients=zero))
 
 
 ADAPTER = TensorflowAdapter

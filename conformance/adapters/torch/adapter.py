@@ -78,6 +78,9 @@ class TorchAdapter(Adapter):
     ) -> Tensor:
         return self.way.second(call, tensors, name, upstream, direction)
 
+    def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
+        return self.way.tangent(call, tensors, name, direction)
+
     def untracked(self) -> ContextManager[Any]:
         """``torch.no_grad``, as in evaluation."""
         return torch.no_grad()  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from typing import Any, Tuple
 
 import torch
 
-from ..base import Call, Tensor, Unavailable
+from ..base import Call, Tensor, Unavailable, Unsupported
 from .eager import Eager, Names, Tensors
 
 
@@ -19,6 +19,10 @@ class Compiled(Eager):
     def __init__(self) -> None:
         super().__init__()
         prepare_compilation()
+
+    def tangent(self, call: Call, tensors: Tensors, name: str, direction: Tensor) -> Tensor:
+        """None: dual numbers are for what runs by itself."""
+        raise Unsupported("forward mode is asked of programs that PyTorch runs by itself")
 
     def value(self, call: Call, tensors: Tensors, wrt: Names) -> Tensor:
         """The program's result.
@@ -49,6 +53,10 @@ class Exported(Eager):
         except (ImportError, AttributeError):
             what = "torch {} has no mode 'export': it came with 2.1".format(torch.__version__)
             raise Unavailable(what) from None
+
+    def tangent(self, call: Call, tensors: Tensors, name: str, direction: Tensor) -> Tensor:
+        """None: dual numbers are for what runs by itself."""
+        raise Unsupported("forward mode is asked of programs that PyTorch runs by itself")
 
     def value(self, call: Call, tensors: Tensors, wrt: Names) -> Tensor:
         """The program's result."""

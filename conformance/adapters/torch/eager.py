@@ -56,6 +56,17 @@ class Eager:
         # Autograd knows a gradient that does not depend on its input by the missing graph alone.
         return torch.zeros_like(source) if derivative is None else derivative
 
+    def tangent(self, call: Call, tensors: Tensors, name: str, direction: Tensor) -> Tensor:
+        """As `Adapter.tangent`: by dual numbers."""
+        forward_ad = getattr(torch.autograd, "forward_ad", None)
+        if forward_ad is None:
+            raise Unsupported("torch {} has no forward mode: it came with 1.8".format(torch.__version__))
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(tensors[name], direction)
+            value = self.value(call, dict(tensors, **{name: dual}), ())
+            tangent = forward_ad.unpack_dual(value).tangent
+            return torch.zeros_like(value) if tangent is None else tangent
+
 
 def flow(value: Tensor, upstream: Optional[Tensor]) -> Optional[Tensor]:
     """What autograd is told to begin with: nothing for a loss, as its users do it, whose own 1 it takes.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.operations.base import direction
+from conformance.operations.base import JVP, direction
 from conformance.operations.error_analysis.elementwise import logistic, softplus
 from conformance.operations.error_analysis.model import (
     Arguments,
@@ -24,6 +24,8 @@ from conformance.operations.error_analysis.model import (
 )
 from conformance.operations.error_analysis.reduction import Reduction, reduction_of
 
+GRADIENT = "gradient:"
+
 
 @dataclass(frozen=True)
 class Elements:
@@ -35,6 +37,7 @@ class Elements:
         weight: The magnitude of the weight, in the input's shape.
         reduction: The reduction over all elements.
         model: The rounding model.
+        along: The magnitude of the direction of a derivative in forward mode; None of other quantities.
     """
 
     x: Array
@@ -42,14 +45,17 @@ class Elements:
     weight: Array
     reduction: Reduction
     model: Rounding
+    along: Array | None = None
 
     @classmethod
-    def of(cls, arguments: Arguments, name: str, model: Rounding) -> Elements:
+    def of(cls, arguments: Arguments, name: str, model: Rounding, quantity: str = "value") -> Elements:
         """The elements of a call whose input is `name`."""
         x, target = np.broadcast_arrays(floating(arguments, name), floating(arguments, "target"))
         weights = optional(arguments, "weight")
         weight = np.broadcast_to(1.0 if weights is None else np.abs(weights), x.shape)
-        return cls(x, target, weight, Reduction(reduction_of(arguments), model, float(x.size)), model)
+        along = np.abs(direction(x.shape)) if quantity.startswith(JVP) else None
+        reduction = Reduction(reduction_of(arguments), model, float(x.size))
+        return cls(x, target, weight, reduction, model, along)
 
     @property
     def mixed(self) -> Mask:
@@ -81,6 +87,10 @@ class Elements:
             terms: The sum of the magnitudes that autodiff adds up.
             factor: What a result lost to underflow is multiplied with before weight and upstream.
         """
+        if self.along is not None:  # pushed forward: times v, weighted and reduced as the loss is
+            along = self.along
+            first, second = (along * (error + 2 * self.model.u * size) for error in errors)
+            return self.value(along * size, (first, second), (1.0 + along) * (1.0 + depth + factor))
         reaching, reaching_error = self.reduction.upstream(g, self.x.shape)
         relative = 2 * self.model.u * reaching + reaching_error
         floor = self.model.floor
@@ -115,7 +125,8 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
 
     The standard logarithm of 1 - p adds (1 - t) u for the rounding of 1 - p; log1p(-p) does not lose it.
     """
-    loss, u = Elements.of(arguments, "probs", model), model.u
+    loss, u = Elements.of(arguments, "probs", model, quantity), model.u
+    quantity = quantity.replace(JVP, GRADIENT)
     p, t = loss.x, loss.target
     log_p, log_rest = np.abs(np.log(p)), np.abs(np.log1p(-p))
     if quantity == "value":
@@ -147,7 +158,8 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
 @ErrorBounds
 def binary_cross_entropy_with_logits(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """(1 - t) softplus(x) + pos t softplus(-x): every term to (2 k + 4) u."""
-    loss = Elements.of(arguments, "logits", model)
+    loss = Elements.of(arguments, "logits", model, quantity)
+    quantity = quantity.replace(JVP, GRADIENT)
     weights = optional(arguments, "pos_weight")
     positive = np.broadcast_to(1.0 if weights is None else np.abs(weights), loss.x.shape)
     # TensorFlow and PyTorch compute pos t + 1 - t as (pos - 1) t + 1, and lose what pos - 1 rounds off.

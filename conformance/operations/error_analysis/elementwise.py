@@ -35,6 +35,8 @@ def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> P
     Second derivative: times v (1 - 2 s), which the standard algorithm knows to (2 k + 4) u max(s, 1/2).
     """
     x = floating(arguments, "x")
+    if quantity == "jvp:x":  # the direction takes the upstream gradient's part
+        quantity, g = "gradient:x", direction(x.shape)
     s = logistic(x)
     if quantity == "value":
         error = (K + 2) * model.u * s + 2 * model.floor
@@ -57,6 +59,8 @@ def sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> P
 def log_sigmoid(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """log s: (2 k + 2) u of itself. Gradient g (1 - s): (k + 6) u of itself; second: (2 k + 7) u."""
     x = floating(arguments, "x")
+    if quantity == "jvp:x":
+        quantity, g = "gradient:x", direction(x.shape)
     if quantity == "value":
         error = (2 * K + 2) * model.u * softplus(-x) + 2 * model.floor
     elif quantity == "gradient:x":

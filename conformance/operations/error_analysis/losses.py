@@ -8,7 +8,7 @@ from types import EllipsisType
 import numpy as np
 import numpy.typing as npt
 
-from conformance.operations.base import direction
+from conformance.operations.base import JVP, direction
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
@@ -27,6 +27,7 @@ from conformance.operations.error_analysis.normalized import log_softmax_gradien
 from conformance.operations.error_analysis.reduction import Reduction, reduction_of
 from conformance.operations.error_analysis.rows import Rows, rows_of
 from conformance.operations.error_analysis.second_derivatives import log_softmax_second
+from conformance.operations.error_analysis.tangents import label_tangent, log_softmax_tangent
 
 #: Logits that are analysed in one step: the rows do not depend on each other.
 PART_LOGITS = 1 << 17
@@ -96,6 +97,8 @@ def from_class_rows(pair: Pair) -> Pair:
 def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> Pair:
     """Rows -w x: 2 u of themselves, 0 if ignored. Gradient -w g / W at the label: 2 u and the error of W."""
     x = class_rows(floating(arguments, "log_probs"))
+    if quantity == "jvp:log_probs":  # linear: the value at the direction
+        x, quantity = class_rows(direction(floating(arguments, "log_probs").shape)), "value"
     labels = Labels.of(arguments, x.shape[-1], model)
     if quantity == "value":
         if x.shape[-1] == 0:
@@ -121,8 +124,8 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
     """The errors of log_softmax at the labels, or weighted with class probabilities and summed."""
     x = class_rows(floating(arguments, "logits"))
     probabilities = np.issubdtype(np.asarray(arguments["target"]).dtype, np.floating)
-    if quantity not in ("value", "gradient:logits", "second:logits") and not (
-        probabilities and quantity == "gradient:target"
+    if quantity not in ("value", "gradient:logits", "second:logits", "jvp:logits") and not (
+        probabilities and quantity in ("gradient:target", "jvp:target")
     ):
         raise unknown("cross_entropy", quantity)
     labels = None if probabilities else Labels.of(arguments, x.shape[-1], model)
@@ -134,6 +137,8 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
         return _hard_value(x, labels, model)
     if quantity == "gradient:logits":
         return _hard_gradient(x, labels, g, model)
+    if quantity == "jvp:logits":
+        return _hard_tangent(rows_of(x, model), labels)
     return _hard_second(rows_of(x, model), labels, g)
 
 
@@ -141,7 +146,7 @@ def _empty(arguments: Arguments, quantity: str, rows: tuple[int, ...]) -> Pair:
     """No rows, or no classes: a sum or mean over nothing is 0 or nan, without error."""
     name = "logits" if quantity == "value" else quantity.partition(":")[2]
     shape = np.asarray(arguments[name]).shape
-    if quantity == "value":
+    if quantity == "value" or quantity.startswith(JVP):
         shape = rows if reduction_of(arguments) == "none" else ()
     return np.zeros(shape), np.zeros(shape)
 
@@ -195,6 +200,23 @@ def _hard_gradient_rows(rows: Rows, labels: Labels, reaching: Array, error: Arra
         row_error = log_softmax_gradient(rows, upstream, 0.0, best) + factor * gradient
         pair.append(np.where(labels.kept[..., None], row_error, 0.0))
     return tuple(pair)
+
+
+def _hard_tangent(rows: Rows, labels: Labels) -> Pair:
+    """Labels without smoothing: a row is w sum p (v - v_y)."""
+    model, size = rows.model, np.abs(labels.weight)
+    along = _direction(rows)
+    each = []
+    for best in (False, True):
+        tangent, error = label_tangent(rows, along, labels.pick(along), best)
+        error = size * (error + model.u * np.abs(tangent) + model.floor) + model.floor
+        each.append(np.where(labels.kept, error, 0.0))
+    return labels.reduction.value(np.where(labels.kept, labels.weight * tangent, 0.0), (each[0], each[1]))
+
+
+def _direction(rows: Rows) -> Array:
+    """The suite's direction of logits in these rows."""
+    return class_rows(direction(from_class_rows((rows.z, rows.z))[0].shape))
 
 
 def _hard_second(rows: Rows, labels: Labels, g: Array) -> Pair:
@@ -267,11 +289,36 @@ class Soft:
             each = [np.where(self.kept, self._row(terms, loss, best), 0.0) for best in (False, True)]
             flat = np.where(self.kept[..., None], terms, 0.0)
             return self.reduction.value(loss, (each[0], each[1]), flat)
+        if quantity.startswith(JVP):
+            return self._tangent(quantity)
         reaching, reaching_error = self.reduction.upstream(g, self.kept.shape)
         if quantity == "gradient:target":
             error = self._target_gradient(reaching[..., None], reaching_error[..., None])
             return from_class_rows(error)
         return self._logits_derivative(quantity, reaching[..., None], reaching_error[..., None])
+
+    def _tangent(self, quantity: str) -> Pair:
+        """sum a (sum p v - v), or of the probabilities sum (1 - e) w v (-y): along the direction v."""
+        model, rows, along = self.model, self.rows, _direction(self.rows)
+        each = []
+        for best in (False, True):
+            if quantity == "jvp:target":
+                scale = self.weight * self.keep * np.abs(along)
+                size, error = np.abs(rows.y), rows.log_softmax_error(best)
+                error = times(scale, error + 3 * model.u * size) + times(scale * self.keep_error, size)
+                terms = times(scale, size)
+            else:
+                size, error = log_softmax_tangent(rows, along, best)
+                magnitude = np.abs(size) if best else np.abs(along) + np.abs(along - size)
+                error = np.abs(self.a) * (error + 2 * model.u * magnitude)
+                error = error + self.weight * self.t_error * magnitude
+                terms = np.abs(self.a) * magnitude
+            terms, underflow = clean(terms), model.floor * (1.0 + self.weight * (1.0 + np.abs(along)))
+            total = np.sum(terms, axis=-1)
+            summed = np.sum(clean(error) + underflow, axis=-1)
+            summed = summed + (model.summing(terms, best)[..., 0] + 3 * model.u) * total + 2 * model.floor
+            each.append(np.where(self.kept, summed, 0.0))
+        return self.reduction.value(np.where(self.kept, total, 0.0), (each[0], each[1]))
 
     def _row(self, terms: Array, loss: Array, best: bool) -> Array:
         """Error of each row of the loss; `terms` are its summands' magnitudes."""

@@ -23,6 +23,7 @@ from conformance.operations.error_analysis.second_derivatives import (
     log_softmax_second,
     softmax_second,
 )
+from conformance.operations.error_analysis.tangents import log_softmax_tangent, mean_direction
 
 
 def class_axis(arguments: Arguments, dimensions: int) -> int:
@@ -122,11 +123,16 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
     x = floating(arguments, "x")
     if x.size == 0:
         return np.zeros(x.shape), np.zeros(x.shape)
+    if quantity == "jvp:x" and operation == "softmax":  # its Jacobian is symmetric
+        quantity, g = "gradient:x", direction(x.shape)
     axis = class_axis(arguments, x.ndim)
     rows = rows_of(as_rows(x, axis), model)
     if quantity == "value":
         error = softmax_value if operation == "softmax" else Rows.log_softmax_error
         pair = error(rows, False), error(rows, True)
+    elif quantity == "jvp:x" and operation == "log_softmax":
+        along = as_rows(direction(x.shape), axis)
+        pair = log_softmax_tangent(rows, along, False)[1], log_softmax_tangent(rows, along, True)[1]
     elif quantity == "gradient:x":
         rows_g = as_rows(np.broadcast_to(g, x.shape), axis)
         if operation == "softmax":
@@ -157,13 +163,21 @@ def logsumexp(arguments: Arguments, quantity: str, g: Array, model: Rounding) ->
     x = floating(arguments, "x")
     axis = class_axis(arguments, x.ndim)
     if x.size == 0:
-        shape = x.shape if quantity != "value" else np.sum(np.atleast_1d(x), axis=axis).shape
+        shape = x.shape if quantity not in ("value", "jvp:x") else np.sum(np.atleast_1d(x), axis=axis).shape
         return np.zeros(shape), np.zeros(shape)
     rows = rows_of(as_rows(x, axis), model)
     if quantity == "value":
         size = model.u * clean(np.abs(rows.m + rows.l)) + model.floor
         shape = rows.m.shape[:-1] if x.ndim else ()
         return (rows.log_error(False) + size).reshape(shape), (rows.log_error(True) + size).reshape(shape)
+    if quantity == "jvp:x":
+        along = as_rows(direction(x.shape), axis)
+        shape = rows.m.shape[:-1] if x.ndim else ()
+        errors = (
+            mean_direction(rows, along, rows.softmax_relative_error(best), best)[1] for best in (False, True)
+        )
+        first, second = (error.reshape(shape) for error in errors)
+        return first, second
     size = np.abs(g)[..., None] if x.ndim else np.abs(g).reshape(1)
     if quantity == "second:x":
         along = as_rows(direction(x.shape), axis)

@@ -12,7 +12,7 @@ import numpy as np
 from conformance.adapters import layouts
 from conformance.cases.case import Case
 from conformance.cases.models import DTYPES, TRACKED
-from conformance.operations import OPERATIONS, SECOND, Operation
+from conformance.operations import JVP, OPERATIONS, SECOND, Operation
 from conformance.plan.coverage import option_classes, value_classes
 
 #: Operations whose elements do not depend on one another, and how their first input's numbers are classed.
@@ -221,7 +221,7 @@ UPSTREAMS = (
 
 def upstream(question: Question, quantity: str) -> Iterator[str]:
     """Classes of the upstream gradient of a quantity; none of a value."""
-    if quantity == "value" or question.case.expect == "error":
+    if quantity == "value" or quantity.startswith(JVP) or question.case.expect == "error":
         return
     shape = question.operation.result_shape(question.arguments)
     if question.case.upstream is None:
@@ -246,6 +246,7 @@ def quantities(operation: Operation) -> tuple[str, ...]:
         "value",
         *(f"gradient:{name}" for name in floating),
         *(f"{SECOND}{name}" for name in floating[:1]),
+        *(f"{JVP}{name}" for name in floating),
     )
 
 

@@ -17,7 +17,7 @@ from conformance.plan.coverage.reasons import Empty
 from conformance.plan.coverage.table import CROSSED, Table
 
 #: Kinds of quantities: columns of an operation's table, beside the dtypes.
-_KINDS = ("value", "gradient", "second")
+_KINDS = ("value", "gradient", "second", "jvp")
 _HEAD = """# What the corpus covers: profile `{profile}`
 
 <!-- Written by `conformance coverage --profile {profile}`: do not edit. -->

@@ -45,6 +45,7 @@ class Program:
         index: The worst element's; empty for the whole array.
         function: The expression of the function that `call` calls.
         second: Whether the derivative of <gradient, direction> is meant, not the gradient.
+        forward: Whether the derivative of the value along `direction` is meant.
         cast: Whether integers are compared in the dtype, as one_hot's.
         untracked: Whether the call is made as in inference, where nothing is recorded for gradients.
     """
@@ -62,13 +63,16 @@ class Program:
     index: tuple[int, ...]
     function: str
     second: bool = False
+    forward: bool = False
     cast: bool = False
     untracked: bool = False
 
     @property
     def names(self) -> str:
         """What a function that computes the result takes."""
-        flows = (["upstream"] if self.upstream else []) + (["direction"] if self.second else [])
+        flows = (["upstream"] if self.upstream else []) + (
+            ["direction"] if self.second or self.forward else []
+        )
         return ", ".join([*self.inputs, *flows])
 
     @property
@@ -102,7 +106,13 @@ def _torch(program: Program) -> tuple[list[str], str]:
     if program.mode == "compile":
         arguments = ", ".join(program.inputs)
         call = f"torch.compile(lambda {arguments}: {program.call}, dynamic=False)({arguments})"
-    if program.wrt:
+    if program.forward:
+        lines += [
+            "with torch.autograd.forward_ad.dual_level():",
+            f"    {program.wrt} = torch.autograd.forward_ad.make_dual({program.wrt}.detach(), direction)",
+            f"    result = torch.autograd.forward_ad.unpack_dual({call}).tangent",
+        ]
+    elif program.wrt:
         lines += [f"value = {call}"]
         flow = "upstream" if program.upstream else "torch.ones_like(value)"
         lines += _torch_gradient(program.wrt, flow, program.second)
@@ -156,6 +166,10 @@ def _tensorflow(program: Program) -> tuple[list[str], str]:
 def _taped(program: Program) -> str:
     """The gradient by a tape; the second derivative by another around it."""
     wrt, flow = program.wrt, ", upstream" if program.upstream else ""
+    if program.forward:
+        accumulated = f"with tf.autodiff.ForwardAccumulator({wrt}, direction) as accumulator:"
+        zero = "unconnected_gradients=tf.UnconnectedGradients.ZERO"
+        return f"{accumulated}\n    value = {program.call}\nreturn accumulator.jvp(value, {zero})"
     watched = f"with tf.GradientTape() as tape:\n    tape.watch({wrt})\n"
     if not program.second:
         return f"{watched}    value = {program.call}\nreturn tape.gradient(value, {wrt}{flow})"
@@ -184,6 +198,9 @@ def _jax(program: Program) -> tuple[list[str], str]:
             f"value, pullback = jax.vjp(lambda {program.wrt}: {program.call}, {program.wrt})\n"
             f"return pullback({flow})[0]"
         )
+    if program.forward:
+        function = f"lambda {program.wrt}: {program.call}"
+        body = f"return jax.jvp({function}, ({program.wrt},), (direction,))[1]"
     if program.second:
         body = (
             f"def gradient({program.wrt}):\n{textwrap.indent(body, '    ')}\n\n"
@@ -209,10 +226,12 @@ def _numpy(program: Program) -> tuple[list[str], str]:
             lines[-1] += f".reshape({tensor.shape})"
         lines += tensor.laid_out
     if program.wrt:
-        lines += [f"value = {program.call}"] if not program.upstream else []
+        lines += [] if program.upstream or program.forward else [f"value = {program.call}"]
         flow = "upstream" if program.upstream else "np.ones_like(value)"
         arguments = program.call.partition("(")[2]
-        if program.second:
+        if program.forward:
+            lines += [f'result = {program.function}.jvp("{program.wrt}", direction, {arguments}']
+        elif program.second:
             lines += [f"result = {program.function}.second({flow}, direction, {arguments}"]
         else:
             lines += [f'result = {program.function}.gradient({flow}, {arguments}["{program.wrt}"]']

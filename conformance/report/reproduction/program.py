@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from conformance.adapters.registry import description
-from conformance.operations import OPERATIONS, SECOND, direction, upstream
+from conformance.operations import JVP, OPERATIONS, SECOND, direction, upstream
 from conformance.report.figures import shorten
 from conformance.report.interfaces import Arguments
 from conformance.report.reproduction import framework_syntax, layout_statements, literals
@@ -105,8 +105,10 @@ def reproduce(
     """
     manner = {name: str(arguments[name]) for name in MANNER if name in arguments}
     arguments = {name: value for name, value in arguments.items() if name not in MANNER}
-    second = check.quantity.startswith(SECOND)
+    second, forward = check.quantity.startswith(SECOND), check.quantity.startswith(JVP)
     by_hand = second and check.framework == "numpy" and source is None
+    if forward and check.framework == "numpy" and source is None:
+        return None
     if by_hand:
         source = second_by_hand(check.operation, check.formulation)
     elif source is None and check.framework in framework_syntax.WRITERS:
@@ -134,6 +136,7 @@ def reproduce(
         call=call,
         wrt="" if by_hand else check.quantity.partition(":")[2],
         second=second,
+        forward=forward,
         upstream="upstream" in tensors,
         dtype=check.dtype,
         mode=check.mode,
@@ -159,12 +162,12 @@ def _tensors(
     """The tensors that a check's program defines: the arguments', the upstream gradient and the direction."""
     tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
     flow = tensors.pop("upstream", None)
-    if check.quantity != "value":
+    if check.quantity != "value" and not check.quantity.startswith(JVP):
         shape = OPERATIONS[check.operation].result_shape(dict(arguments))
         raised = bool(check.message and not check.observed)  # perhaps on the flow, which runs always give
         if shape or by_hand or raised or flow is not None:
             tensors["upstream"] = upstream(shape) if flow is None else flow
-    if check.quantity.startswith(SECOND):
+    if check.quantity.startswith((SECOND, JVP)):
         tensors["direction"] = direction(tensors[names[0]].shape)
     return tensors
 
