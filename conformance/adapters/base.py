@@ -161,6 +161,22 @@ class Adapter:
         """
         raise Unsupported("the adapter of {} computes no second derivatives".format(self.framework))
 
+    def gradients_through(
+        self,
+        graph: str,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        wrt: Tuple[str, ...],
+        upstream: Optional[Tensor],
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        """As `compute`, through another graph, all of which have the same gradients.
+
+        ``retained``: those of a second backward pass through the same graph. ``shared``: those of two calls
+        that share their inputs, the second from an upstream gradient of 0. ``result``: those with respect to
+        what a ReLU made the first input of, all above 0.
+        """
+        raise Unsupported("the adapter of {} takes gradients of the call alone".format(self.framework))
+
     def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
         """The derivative of the value along the direction of the input `name` (forward mode, ``jvp``).
 

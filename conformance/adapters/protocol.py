@@ -13,6 +13,7 @@ Request header::
      "arrays": [{"name": "logits", "dtype": "bfloat16"}, {"name": "target", "dtype": "int64"},
                 {"name": "weight", "dtype": "bfloat16"}, {"name": "upstream", "dtype": "bfloat16"}],
      "layouts": {"logits": "transposed"},                                # absent: all contiguous
+     "graph": "retained",                        # what gradients go back through; absent: the call alone
      "tracked": "none",                                 # inference; absent: what gradients are asked of
      "call": "twice",                      # how the call is made, by a name of `call_ways.WAYS`; absent: once
      "formulations": ["functional", "composed"]}    # what is asked of such arrays; absent: any

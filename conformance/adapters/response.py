@@ -153,7 +153,11 @@ def _value_and_gradients(
     """The storage arrays of the value and of the gradients among the quantities, these or none of them."""
     wrt = [quantity for quantity in quantities if quantity.startswith(GRADIENT)]
     names, way = tuple(name[len(GRADIENT) :] for name in wrt), request.get("call", "once")
-    value, gradients = computed(adapter, way, call, tensors, names, upstream)
+    graph = request.get("graph")
+    if graph and names:
+        value, gradients = adapter.gradients_through(graph, call, tensors, names, upstream)
+    else:
+        value, gradients = computed(adapter, way, call, tensors, names, upstream)
     if len(gradients) not in (0, len(wrt)):  # which of them these are, nobody can tell
         raise ValueError("the adapter gave {} of {} gradients".format(len(gradients), len(wrt)))
     returned = {}

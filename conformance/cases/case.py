@@ -54,6 +54,7 @@ class Case:
         label_dtype: integers in which labels are handed over.
         upstream: upstream gradient; None: the suite's own.
         conventions: what a user's function declares and what decides here, by name; none in a case file.
+        graph: what gradients go back through, one of `models.GRAPHS`.
         tracked: inputs that are tracked for gradients: `all` floating ones, the `first` alone, or `none`.
     """
 
@@ -83,6 +84,7 @@ class Case:
     upstream: Tensor | None = None
     conventions: Mapping[str, object] = field(default_factory=dict)
     tracked: str = "all"
+    graph: str = "single"
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def tensors(self) -> Iterator[Tensor]:
@@ -165,6 +167,8 @@ class Case:
             else value
             for name, value in self.arguments(dtype).items()
         }
+        if self.graph != "single":
+            arguments["graph"] = self.graph
         if self.layout:
             arguments["layout"] = dict(self.layout)
         if self.upstream is None or self.expect == "error":
@@ -227,6 +231,7 @@ class Case:
             call="once",
             upstream=None,
             tracked="all",
+            graph="single",
             _built={},
         )
 

@@ -73,6 +73,7 @@ class Consistency:
         if case.expect == "error":
             return
         self._check_labels(arguments)
+        self._check_graph(arguments)
         if self._check_upstream(shape):
             self._check_layout(arguments)
         printed_shape = _printed_shape(case.printed)
@@ -160,6 +161,19 @@ class Consistency:
                 self._fault("layout", f"{name} has too few axes to be {layout}", "another layout", name)
             elif layout == "broadcast" and (value != value[:1]).any():
                 self._fault("layout", f"the rows of {name} differ", "equal rows, which share memory", name)
+
+    def _check_graph(self, arguments: dict[str, Any]) -> None:
+        """Note a graph without gradients, and a result of ReLU that is not above 0."""
+        case = self.case
+        if case.graph == "single":
+            return
+        if "gradient" not in case.quantities or not {"second", "jvp"}.isdisjoint(case.quantities):
+            what = f"graph: {case.graph}, and no gradient alone"
+            self._fault("graph", what, "quantities of value and gradient")
+        first = arguments[self.operation.inputs[0].name]
+        if case.graph == "result" and not (first.dtype.kind == "f" and (first > 0).all()):
+            what = f"graph: result, and a number of {self.operation.inputs[0].name} that is not above 0"
+            self._fault("graph", what, "numbers above 0, which a ReLU hands on")
 
     def _check_labels(self, arguments: dict[str, Any]) -> None:
         """Note labels that the case's integers do not hold, and integers where there are no labels."""

@@ -193,6 +193,7 @@ class _CaseReader:
             formulations=formulations,
             quantities=self._quantities(entry),
             tracked=entry.tracked,
+            graph=entry.graph,
             tags=tuple(dict.fromkeys((*self.tags, *entry.tags))),
             expect=entry.expect,
             printed=printed,

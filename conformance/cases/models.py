@@ -18,6 +18,9 @@ DTYPES = ("float16", "bfloat16", "float32", "float64")
 QUANTITIES = ("value", "gradient", "second", "jvp")
 #: Gradient patterns: which inputs are tracked while the operation runs.
 TRACKED = ("all", "first", "none")
+#: What gradients go back through: the call alone; the same graph a second time; two calls that share their
+#: inputs, the second with an upstream gradient of 0; a first input that is itself a result.
+GRAPHS = ("single", "retained", "shared", "result")
 #: The reductions of every operation that has the parameter; `elementwise_mean` is PyTorch's legacy name.
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 #: What a case may expect; the special values are checked against the exact value by `conformance validate`.
@@ -231,6 +234,10 @@ class CaseEntry(Keys):
         Literal["all", "first", "none"],
         Field(description="the inputs that are tracked for gradients: all, first or none (inference)"),
     ] = "all"
+    graph: Annotated[
+        Literal["single", "retained", "shared", "result"],
+        Field(description="what gradients go back through: single, retained, shared or result"),
+    ] = "single"
     printed: Annotated[Any, Field(description="a figure as the source shows it, or lists of figures")] = None
     decimals: Annotated[
         int, Field(ge=0, le=30, description="how many decimals of the inputs are known, from 0 to 30")

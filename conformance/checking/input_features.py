@@ -70,9 +70,16 @@ def _of_layout(layout: Layout) -> str:
 
 def of_quantity(case: Case, dtype: str, quantity: str) -> frozenset[str]:
     """The features of the quantity that a check compares."""
-    operation = OPERATIONS[case.operation]
     if quantity == "value" or case.expect == "error":
         return frozenset()
+    if quantity.startswith("gradient:") and case.graph != "single":
+        return frozenset({f"graph {case.graph}"}) | _of_flow(case, dtype, quantity)
+    return _of_flow(case, dtype, quantity)
+
+
+def _of_flow(case: Case, dtype: str, quantity: str) -> frozenset[str]:
+    """The features of a derivative's upstream gradient, and of the input that it is by."""
+    operation = OPERATIONS[case.operation]
     if quantity.startswith(JVP):  # it has no upstream gradient
         return frozenset({"of target"} if quantity[len(JVP) :] != operation.inputs[0].name else ())
     shape = operation.result_shape(case.arguments(dtype))

@@ -73,7 +73,15 @@ class Group:
                 value = bool(value)
             parameters[parameter.name] = None if parameter.name == "ignore_index" else value
         gradients = tuple(name for name in case.quantity_names() if name != "value")
-        return operation.name, self.dtype, case.label_dtype, *inputs.items(), *parameters.items(), gradients
+        return (
+            operation.name,
+            self.dtype,
+            case.label_dtype,
+            case.graph,
+            *inputs.items(),
+            *parameters.items(),
+            gradients,
+        )
 
     @cached_property
     def result_shape(self) -> tuple[int, ...] | None:
@@ -129,6 +137,7 @@ class Group:
             header["defaults"] = others
         header |= {"call": self.case.call} if self.case.call != "once" else {}
         header |= {"layouts": dict(self.case.layout)} if self.case.layout else {}
+        header |= {"graph": self.case.graph} if self.case.graph != "single" else {}
         return header | ({"tracked": "none"} if self.case.tracked == "none" else {})
 
     def key(self, formulation: str, quantities: tuple[str, ...], repetition: int) -> str:

@@ -43,7 +43,9 @@ class TestCorpus:
             inputs = {name: str(one) for name, one in case.inputs.items()}
             parameters = {name: str(one) for name, one in case.parameters.items()}
             asks = [case.operation, inputs, parameters, case.dtypes, case.formulations, case.quantities]
-            key = json.dumps([*asks, case.label_dtype, str(case.layout), str(case.upstream), case.tracked])
+            key = json.dumps(
+                [*asks, case.label_dtype, str(case.layout), str(case.upstream), case.tracked, case.graph]
+            )
             assert key not in asked, (case.id, asked[key])
             asked[key] = case.id
 

@@ -64,6 +64,14 @@ STRUCTURE = [
         SOFTMAX + "    inputs: {x: [1, 2]}\n    layout: {upstream: broadcast}",
         "f.yaml:6:24: the rows of upstream differ: equal rows, which share memory",
     ),
+    (
+        SOFTMAX + "    inputs: {x: [1, -2]}\n    graph: result",
+        "f.yaml:6:12: graph: result, and a number of x that is not above 0: numbers above 0, which a ReLU",
+    ),
+    (
+        SOFTMAX + "    inputs: {x: [1, 2]}\n    graph: shared\n    tracked: none",
+        "f.yaml:6:12: graph: shared, and no gradient alone: quantities of value and gradient",
+    ),
     (SOFTMAX.replace("id: a", "id: 12"), "f.yaml:3:9: id: an integer ('12'): a name unique over all files"),
     (SOFTMAX + "    id: b", "f.yaml:5:5: the key 'id' a second time (first on line 3): each key once"),
     (SOFTMAX + "    inputs: {y: [1]}", "f.yaml:5:14: softmax has no input 'y': one of: x"),

@@ -121,3 +121,48 @@ class _Doubled(torch.autograd.Function):
 def doubles_forward(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Right backward, and twice what is right forward."""
     return _Doubled.apply(fn.cross_entropy(logits, target, reduction=reduction))
+
+
+class _OverwritesSaved(torch.autograd.Function):
+    """Cross-entropy, mean, whose backward writes into the probabilities that it kept."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
+        ctx.p, ctx.target = torch.softmax(logits.detach().float(), 1), target
+        return fn.cross_entropy(logits, target)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        rows = torch.arange(len(ctx.p))
+        ctx.p[rows, ctx.target] -= 1
+        return (upstream[0] * ctx.p / len(ctx.p)).to(upstream[0].dtype), None
+
+
+def overwrites_saved(logits: Tensor, target: Tensor) -> Tensor:
+    """Right the first time, and of another distribution the second."""
+    if target.is_floating_point():
+        raise NotImplementedError("labels alone")
+    return _OverwritesSaved.apply(logits, target)
+
+
+class _OverwritesLogits(torch.autograd.Function):
+    """Cross-entropy, mean, whose backward writes the gradient into the logits, behind autograd's back."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
+        ctx.logits, ctx.target = logits.data, target
+        return fn.cross_entropy(logits, target)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        p = torch.softmax(ctx.logits, 1)
+        p[torch.arange(len(p)), ctx.target] -= 1
+        ctx.logits.copy_(p)
+        return upstream[0] * p / len(p), None
+
+
+def overwrites_logits(logits: Tensor, target: Tensor) -> Tensor:
+    """Right alone, and wrong for whoever else needs the logits."""
+    if target.is_floating_point():
+        raise NotImplementedError("labels alone")
+    return _OverwritesLogits.apply(logits, target)

@@ -58,3 +58,19 @@ def test_function_without_forward_mode_is_unsupported_there() -> None:
     run = check.check(f"{LOSSES}:dead_double_backward", "cross_entropy", paths=CASES[2:], dtypes=["float32"])
     rows = run.frame[(run.frame["subject"] == run.subject) & (run.frame["quantity"] == "jvp:logits")]
     assert set(rows["verdict"]) == {"unsupported"}
+
+
+def test_backward_that_writes_into_what_it_keeps_fails_the_second_time() -> None:
+    cases = [GRADIENTS / "graphs.yaml", GRADIENTS / "patterns.yaml"]
+    run = check.check(f"{LOSSES}:overwrites_saved", "cross_entropy", paths=cases, dtypes=["float32"])
+    assert run.exit_code == 1
+    assert "where backward goes through the same graph a second time" in report.sentence(run)
+
+
+def test_backward_that_writes_into_the_logits_spoils_the_other_loss_and_what_made_them() -> None:
+    path = f"{LOSSES}:overwrites_logits"
+    run = check.check(path, "cross_entropy", paths=[GRADIENTS / "graphs.yaml"], dtypes=["float32"])
+    rows = run.frame[(run.frame["subject"] == run.subject) & (run.frame["verdict"] != "unsupported")]
+    failed = rows[rows["conforms"] == False]["case"]  # noqa: E712 - a column of True, False and None
+    for graph in ("retained", "shared", "result"):
+        assert failed.str.startswith(f"cross-entropy-graph[{graph},").any()

@@ -35,7 +35,7 @@ from .program_files import can_keep
 from .programs import Programs
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
-SECOND, JVP = "second:", "jvp:"
+SECOND, JVP, GRAPH = "second:", "jvp:", "graph:"
 #: Parameters that our own formulations take as traced numbers: one compilation serves all their values.
 TRACED = ("ignore_index", "label_smoothing")
 #: Parameters that are filled in where a request leaves them out: saying the default compiles nothing new.
@@ -114,6 +114,17 @@ class JaxAdapter(Adapter):
     ) -> Tensor:
         """By the pullback of the pullback, which a function of one's own with a custom_vjp has too."""
         return self.carry_out(call, (SECOND + name,), dict(tensors, direction=direction), upstream)
+
+    def gradients_through(
+        self,
+        graph: str,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        wrt: Tuple[str, ...],
+        upstream: Optional[Tensor],
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        """In one program, as `compute`."""
+        return self.carry_out(call, (GRAPH + graph, *wrt), tensors, upstream)  # type: ignore[no-any-return]
 
     def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
         """By ``jax.jvp``."""
@@ -214,6 +225,8 @@ def evaluate(
         return function(tensors), ()
     if wrt[0].startswith(SECOND):
         return pulled_back_twice(function, wrt[0][len(SECOND) :], dict(tensors), upstream)
+    if wrt[0].startswith(GRAPH):
+        return gradients_through(wrt[0][len(GRAPH) :], function, wrt[1:], tensors, upstream)
     if wrt[0].startswith(JVP):
         return pushed_forward(function, wrt[0][len(JVP) :], dict(tensors))
     rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
@@ -234,6 +247,31 @@ def pulled_back_twice(
         return pullback(jnp.ones_like(value) if upstream is None else upstream)[0]
 
     return jax.vjp(gradient, tensors[name])[1](direction)[0]
+
+
+def gradients_through(
+    graph: str,
+    function: Function,
+    wrt: Tuple[str, ...],
+    tensors: Dict[str, Tensor],
+    upstream: Optional[Tensor],
+) -> Tuple[Tensor, Sequence[Tensor]]:
+    """Value and gradients: see `Adapter.gradients_through`. The first input is the first of `wrt`."""
+    rest = {name: tensor for name, tensor in tensors.items() if name not in wrt}
+
+    def of_sources(*sources: Tensor) -> Tensor:
+        if graph == "result":
+            sources = (jax.nn.relu(sources[0]), *sources[1:])
+        return function(dict(zip(wrt, sources), **rest))
+
+    sources = [tensors[name] for name in wrt]
+    value, pullback = jax.vjp(of_sources, *sources)
+    given = jnp.ones_like(value) if upstream is None else upstream
+    if graph == "shared":
+        _, both = jax.vjp(lambda *sources: (of_sources(*sources), of_sources(*sources)), *sources)
+        return value, both((given, jnp.zeros_like(given)))
+    gradients = pullback(given)
+    return value, pullback(given) if graph == "retained" else gradients
 
 
 def pushed_forward(function: Function, name: str, tensors: Dict[str, Tensor]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from typing import Any, Dict, Optional, Sequence, Set, Tuple
 
 import numpy as np
@@ -76,6 +77,18 @@ class TensorflowAdapter(Adapter):
     ) -> Tensor:
         """By a tape around the gradient's."""
         return self.carry_out(twice_taped, call, dict(tensors, direction=direction), (name,), upstream)
+
+    def gradients_through(
+        self,
+        graph: str,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        wrt: Tuple[str, ...],
+        upstream: Optional[Tensor],
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        """Under one tape, which stays for a second pass."""
+        value, gradients = self.carry_out(THROUGH[graph], call, tensors, wrt, upstream)
+        return value, gradients
 
     def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
         """By ``tf.autodiff.ForwardAccumulator``."""
@@ -175,6 +188,33 @@ def twice_taped(
         _, (gradient,) = taped(call, tensors, wrt, upstream)
     zero = tf.UnconnectedGradients.ZERO
     return tf.convert_to_tensor(tape.gradient(gradient, source, direction, unconnected_gradients=zero))
+
+
+def taped_through(
+    graph: str, call: Call, tensors: Dict[str, Tensor], wrt: Tuple[str, ...], upstream: Optional[Tensor]
+) -> Tuple[Tensor, Sequence[Tensor]]:
+    """Value and gradients: see `Adapter.gradients_through`."""
+    sources = [tensors[name] for name in wrt]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(sources)
+        first = call.inputs[0]
+        inputs = dict(tensors, **{first: tf.nn.relu(tensors[first])}) if graph == "result" else tensors
+        value = call(inputs)
+        other = call(inputs) if graph == "shared" else value
+    given = tf.ones_like(value) if upstream is None else upstream
+    if graph == "shared":
+        gradients = tape.gradient([value, other], sources, [given, tf.zeros_like(given)])
+    else:
+        gradients = tape.gradient(value, sources, given)
+    if graph == "retained":
+        gradients = tape.gradient(value, sources, given)
+    return value, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+#: Graph -> what evaluates gradients through it: functions of their own, by which graphs are kept.
+THROUGH: Dict[str, Function] = {
+    graph: partial(taped_through, graph) for graph in ("retained", "shared", "result")
+}
 
 
 def pushed_forward(

@@ -78,6 +78,16 @@ class TorchAdapter(Adapter):
     ) -> Tensor:
         return self.way.second(call, tensors, name, upstream, direction)
 
+    def gradients_through(
+        self,
+        graph: str,
+        call: Call,
+        tensors: Dict[str, Tensor],
+        wrt: Tuple[str, ...],
+        upstream: Optional[Tensor],
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        return self.way.gradients_through(graph, call, tensors, wrt, upstream)
+
     def tangent(self, call: Call, tensors: Dict[str, Tensor], name: str, direction: Tensor) -> Tensor:
         return self.way.tangent(call, tensors, name, direction)
 

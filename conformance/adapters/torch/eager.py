@@ -56,6 +56,23 @@ class Eager:
         # Autograd knows a gradient that does not depend on its input by the missing graph alone.
         return torch.zeros_like(source) if derivative is None else derivative
 
+    def gradients_through(
+        self, graph: str, call: Call, tensors: Tensors, wrt: Names, upstream: Optional[Tensor]
+    ) -> Tuple[Tensor, Sequence[Tensor]]:
+        """As `Adapter.gradients_through`."""
+        sources = [tensors[name].requires_grad_() for name in wrt]
+        first = call.inputs[0]
+        inputs = dict(tensors, **{first: torch.relu(tensors[first])}) if graph == "result" else tensors
+        value = self.value(call, inputs, wrt)
+        given = torch.ones_like(value) if upstream is None else upstream
+        if graph == "shared":
+            values = [value, self.value(call, inputs, wrt)]
+            return value, torch.autograd.grad(values, sources, [given, torch.zeros_like(given)])
+        gradients = torch.autograd.grad(value, sources, given, retain_graph=graph == "retained")
+        if graph == "retained":
+            gradients = torch.autograd.grad(value, sources, given)
+        return value, gradients
+
     def tangent(self, call: Call, tensors: Tensors, name: str, direction: Tensor) -> Tensor:
         """As `Adapter.tangent`: by dual numbers."""
         forward_ad = getattr(torch.autograd, "forward_ad", None)

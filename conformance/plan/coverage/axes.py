@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.adapters import layouts
 from conformance.cases.case import Case
-from conformance.cases.models import DTYPES, TRACKED
+from conformance.cases.models import DTYPES, GRAPHS, TRACKED
 from conformance.operations import JVP, OPERATIONS, SECOND, Operation
 from conformance.plan.coverage import option_classes, value_classes
 
@@ -209,6 +209,7 @@ OF_QUESTIONS: tuple[Axis, ...] = (
         lambda operation: ("int8", "uint8", "int16", "int32", "int64") if _has_labels(operation) else (),
         _label_dtype,
     ),
+    Axis("graph", lambda operation: GRAPHS if _patterns(operation) else (), lambda q: (q.case.graph,)),
     Axis("tracked", lambda operation: _patterns(operation), lambda question: (question.case.tracked,)),
 )  # fmt: skip
 

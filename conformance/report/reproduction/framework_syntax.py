@@ -47,6 +47,7 @@ class Program:
         second: Whether the derivative of <gradient, direction> is meant, not the gradient.
         forward: Whether the derivative of the value along `direction` is meant.
         cast: Whether integers are compared in the dtype, as one_hot's.
+        graph: What a gradient goes back through; empty for the call alone.
         untracked: Whether the call is made as in inference, where nothing is recorded for gradients.
     """
 
@@ -66,6 +67,7 @@ class Program:
     forward: bool = False
     cast: bool = False
     untracked: bool = False
+    graph: str = ""
 
     @property
     def names(self) -> str:
@@ -113,9 +115,11 @@ def _torch(program: Program) -> tuple[list[str], str]:
             f"    result = torch.autograd.forward_ad.unpack_dual({call}).tangent",
         ]
     elif program.wrt:
-        lines += [f"value = {call}"]
         flow = "upstream" if program.upstream else "torch.ones_like(value)"
-        lines += _torch_gradient(program.wrt, flow, program.second)
+        if program.graph and not program.second:
+            lines += _torch_through(program, call, flow)
+        else:
+            lines += [f"value = {call}", *_torch_gradient(program.wrt, flow, program.second)]
     else:
         lines += ["with torch.no_grad():"] if program.untracked else []
         indent = "    " if program.untracked else ""
@@ -139,6 +143,23 @@ def _torch_gradient(wrt: str, flow: str, second: bool) -> list[str]:
         f"result = {again} if gradient.requires_grad else None",
         f"result = torch.zeros_like({wrt}) if result is None else result",
     ]
+
+
+def _torch_through(program: Program, call: str, flow: str) -> list[str]:
+    """Backward through another graph than the call's alone."""
+    again = f"(result,) = torch.autograd.grad(value, [{program.wrt}], {flow})"
+    if program.graph == "retained":
+        return [f"value = {call}", f"{again[:-1]}, retain_graph=True)", again]
+    if program.graph == "shared":
+        flows = f"[{flow}, torch.zeros_like(value)]"
+        return [
+            f"value, other = {call}, {call}",
+            f"(result,) = torch.autograd.grad([value, other], [{program.wrt}], {flows})",
+        ]
+    first = program.inputs[0]
+    made = [f"source, {first} = {first}, torch.relu({first})"]
+    wrt = "source" if program.wrt == first else program.wrt
+    return [*made, f"value = {call}", f"(result,) = torch.autograd.grad(value, [{wrt}], {flow})"]
 
 
 def _tensorflow(program: Program) -> tuple[list[str], str]:

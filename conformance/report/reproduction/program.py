@@ -21,7 +21,7 @@ from conformance.report.reproduction.framework_syntax import Program, Tensor
 DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
 FLOWS = ("upstream", "direction")
 #: What is said beside a call's arguments: how it is asked.
-MANNER = ("tracked",)
+MANNER = ("tracked", "graph")
 #: What the mode `vmap` maps a call over its inputs' rows with.
 VMAP = {"torch": "torch.func.vmap", "jax": "jax.vmap"}
 
@@ -145,6 +145,7 @@ def reproduce(
         function=ast.unparse(ast.fix_missing_locations(source.expression)),
         cast=check.operation == "one_hot",
         untracked=manner.get("tracked") == "none",
+        graph=manner.get("graph", ""),
     )
     text = _switches(check) + framework_syntax.write(check.framework, program)
     return _heading(check) + text if heading else text
