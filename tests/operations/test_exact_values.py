@@ -221,7 +221,7 @@ def test_faults_of_the_call_are_named(call: object, words: str) -> None:
 
 
 def test_every_operation_names_its_formulations_and_relations_consistently() -> None:
-    order = ("functional", "module", "composed", "one_hot", "naive", "manual")
+    order = ("functional", "module", "chunked", "composed", "one_hot", "naive", "manual")
     for operation in OPERATIONS.values():
         assert list(operation.formulations) == [name for name in order if name in operation.formulations]
         lessons = {"naive", "manual"} | ({"composed"} if operation.name == "log_softmax" else set())

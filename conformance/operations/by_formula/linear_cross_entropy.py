@@ -19,17 +19,15 @@ _DOCUMENTED = "torch.nn.functional.linear_cross_entropy, documentation of PyTorc
         ),
         Relation("cross_entropy(linear) = linear_cross_entropy", "naive", "functional", _DOCUMENTED),
         Relation(
-            "linear_cross_entropy in chunks = its composition",
-            "chunked",
+            "cross_entropy(linear) in float32 = linear_cross_entropy",
             "composed",
+            "functional",
             "the definition of the loss",
         ),
     ),
     differentiated=("bias",),
-    controls=(
-        "composed",
-        "functional",
-    ),  # torch's functional one rounds the logits, which a fused kernel must not
+    # torch's functional one rounds the logits to half types, which a fused kernel must not.
+    controls=("composed", "functional"),
     hidden=m.matrix("rows", "features"),
     head=m.matrix("classes", "features"),
     target=m.labels,
