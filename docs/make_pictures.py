@@ -51,7 +51,9 @@ PICTURES = (
     Picture("map", "", "#map", height=560),
     Picture("frontier", "", "#frontier", height=900),
     Picture("finding", "", "#shown", height=900),
-    Picture("checks", "#dtype=float32&operation=cross_entropy&sort=ulp_error:desc", "#checks", height=640),
+    Picture("checks", "#dtype=float32&operation=cross_entropy", "#checks", height=640),
+    Picture("equivalence", "", "#equivalence", height=900),
+    Picture("check", "#check=jax-40344/float64/functional/gradient%3Alogits/torch", "body", height=900),
     Picture("phone", "", "body", width=390, height=844, theme="dark"),
 )
 
