@@ -164,7 +164,9 @@ def _tensors(
     tensors = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
     flow = tensors.pop("upstream", None)
     if check.quantity != "value" and not check.quantity.startswith(JVP):
-        shape = OPERATIONS[check.operation].result_shape(dict(arguments))
+        operation = OPERATIONS[check.operation]
+        taken = [item.name for item in operation.inputs] + [item.name for item in operation.parameters]
+        shape = operation.result_shape({name: arguments[name] for name in taken})
         raised = bool(check.message and not check.observed)  # perhaps on the flow, which runs always give
         if shape or by_hand or raised or flow is not None:
             tensors["upstream"] = upstream(shape) if flow is None else flow
