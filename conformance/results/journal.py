@@ -134,7 +134,8 @@ class RunDirectory:
     def record_hello(self, hello: Hello) -> None:
         """Appends what a subject says that it is, before its first answer."""
         about: dict[str, Any] = {"kind": "hello", "subject": hello.subject}
-        about |= {name: hello.header[name] for name in ("version", "hardware") if name in hello.header}
+        noted = ("version", "hardware", "kernels")  # what known deviations may be bound to
+        about |= {name: hello.header[name] for name in noted if name in hello.header}
         self._write(protocol.encode(about))
 
     def record(self, answers: Iterable[tuple[Answer, str]]) -> None:

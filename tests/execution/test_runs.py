@@ -17,6 +17,7 @@ from execution.kill_anywhere import children, left_after, tables
 
 import conformance
 from conformance.adapters import protocol
+from conformance.plan.events import Hello
 from conformance.results.journal import RunDirectory
 
 CASES = """
@@ -243,3 +244,14 @@ def test_what_says_that_a_run_is_complete_comes_last(tmp_path: Path, monkeypatch
         monkeypatch.setattr(os, "replace", noted)
     assert placed == ["results.csv", "summary.md", "run.json"]
     assert {path.name for path in tmp_path.iterdir()} == {*placed, ".lock"}
+
+
+def test_a_journal_keeps_what_known_deviations_may_be_bound_to(tmp_path: Path) -> None:
+    """A run that is resumed with every answer there starts no worker: the kernels come from the journal."""
+    about = {"version": "2.0", "hardware": {"flags": ["avx2"]}, "kernels": {"onednn": True, "isa": "AVX512"}}
+    with RunDirectory(tmp_path, "one") as directory:
+        directory.begin({"settings": {}})
+        directory.record_hello(Hello("tensorflow", {**about, "formulations": {}}))
+    with RunDirectory(tmp_path, "two") as directory:
+        _, (hello,), _ = directory.recorded()
+    assert {name: hello.header.get(name) for name in about} == about
