@@ -29,7 +29,7 @@ LACKING: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("logsumexp", "axis"): AXES[:4],
 }
 #: Smoothing within this of 0 or 1 is next to it; weights of this ratio are huge and tiny.
-NEXT, HUGE_RATIO = 1e-3, 1e8
+NEXT, HUGE_RATIO = 1e-3, 1e5
 
 
 def reduction(arguments: Arguments) -> Iterator[str]:
