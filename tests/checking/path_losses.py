@@ -124,25 +124,26 @@ def doubles_forward(logits: Tensor, target: Tensor, *, reduction: str = "mean") 
 
 
 class _OverwritesSaved(torch.autograd.Function):
-    """Cross-entropy, mean, whose backward writes into the probabilities that it kept."""
+    """Cross-entropy whose backward writes into the probabilities that it kept."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
-        ctx.p, ctx.target = torch.softmax(logits.detach().float(), 1), target
-        return fn.cross_entropy(logits, target)
+    def forward(ctx: Any, logits: Tensor, target: Tensor, reduction: str) -> Tensor:
+        ctx.p, ctx.target = torch.softmax(logits.detach(), 1), target
+        ctx.rows = len(target) if reduction == "mean" else 1
+        return fn.cross_entropy(logits, target, reduction=reduction)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        rows = torch.arange(len(ctx.p))
-        ctx.p[rows, ctx.target] -= 1
-        return (upstream[0] * ctx.p / len(ctx.p)).to(upstream[0].dtype), None
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        ctx.p[torch.arange(len(ctx.p)), ctx.target] -= 1
+        flow = upstream[0].reshape(-1, 1)
+        return flow * ctx.p / ctx.rows, None, None
 
 
-def overwrites_saved(logits: Tensor, target: Tensor) -> Tensor:
+def overwrites_saved(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Right the first time, and of another distribution the second."""
     if target.is_floating_point():
         raise NotImplementedError("labels alone")
-    return _OverwritesSaved.apply(logits, target)
+    return _OverwritesSaved.apply(logits, target, reduction)
 
 
 class _OverwritesLogits(torch.autograd.Function):
