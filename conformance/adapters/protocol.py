@@ -16,12 +16,14 @@ Request header::
      "graph": "retained",                        # what gradients go back through; absent: the call alone
      "tracked": "none",                                 # inference; absent: what gradients are asked of
      "call": "twice",                      # how the call is made, by a name of `call_ways.WAYS`; absent: once
+     "mixed": true,                              # tensors have dtypes of their own; absent: none has
      "formulations": ["functional", "composed"]}    # what is asked of such arrays; absent: any
 
 Response header, with an outcome for each quantity that was asked for::
 
     {"kind": "response", "id": 7, "warnings": ["..."], "seconds": 0.0021,    # the processor's, in the call
-     "outcomes": {"value": {"status": "returned"},    # its array follows; "overwritten": inputs written into
+     "outcomes": {"value": {"status": "returned"},    # its array follows; "overwritten": inputs written into,
+                                                     # "dtypes" that the value may have where dtypes are mixed
                   "gradient:logits": {"status": "raised", "error": "RuntimeError", "message": "..."},
                   "gradient:target": {"status": "unsupported", "message": "no formulation composed"}},
      "arrays": [{"name": "value", "dtype": "bfloat16"}]}

@@ -12,6 +12,7 @@ import numpy as np
 from .base import FLOWS, Adapter, Array, Call, Tensor
 from .bfloat16 import cast
 from .call_ways import computed
+from .promotion import refuses, result_dtypes
 from .user_call import MISFIT, misfit_of
 
 GRADIENT = "gradient:"
@@ -37,7 +38,8 @@ def answer(adapter: Adapter, request: Header, arrays: Arrays, warned: List[str])
     try:
         call = adapter.call(request, arrays)
     except Exception as error:
-        outcomes = {quantity: failure(adapter, error) for quantity in request["quantities"]}
+        failed = failure(adapter, error, request.get("mixed", False))
+        outcomes = dict.fromkeys(request["quantities"], failed)
     else:
         _observe(adapter, call, request, arrays, request["quantities"], outcomes, results)
     header = {
@@ -52,8 +54,11 @@ def answer(adapter: Adapter, request: Header, arrays: Arrays, warned: List[str])
     return header, {name: array for name, (array, _) in results.items()}
 
 
-def failure(adapter: Adapter, error: Exception) -> Header:
-    """The outcome that an error is: what the framework lacks is `unsupported`, all else `raised`."""
+def failure(adapter: Adapter, error: Exception, mixed: bool = False) -> Header:
+    """The outcome that an error is: what the framework lacks is `unsupported`, all else `raised`.
+
+    `mixed`: tensors have dtypes of their own, which a framework may refuse to take together.
+    """
     misfit = misfit_of(adapter.users_function, error)
     if misfit:
         return {"status": "raised", "error": MISFIT, "message": misfit[:MAX_MESSAGE_CHARACTERS]}
@@ -64,6 +69,8 @@ def failure(adapter: Adapter, error: Exception) -> Header:
     if isinstance(error, NotImplementedError):
         return {"status": "unsupported", "message": message}
     reason = adapter.lacks(error)
+    if reason is None and mixed and refuses(adapter.framework, error):
+        reason = message
     if reason is not None:
         return {"status": "unsupported", "message": reason[:MAX_MESSAGE_CHARACTERS]}
     return {"status": "raised", "error": type(error).__name__, "message": message}
@@ -83,7 +90,7 @@ def _observe(
         returned, overwritten = _evaluate(adapter, call, request, arrays, quantities)
     except Exception as error:
         if len(quantities) == 1:
-            outcomes[quantities[0]] = failure(adapter, error)
+            outcomes[quantities[0]] = failure(adapter, error, request.get("mixed", False))
             return
         for quantity in quantities:
             _observe(adapter, call, request, arrays, [quantity], outcomes, results)
@@ -94,6 +101,8 @@ def _observe(
     outcome: Header = {"status": "returned"}
     if overwritten:
         outcome["overwritten"] = overwritten
+    if request.get("mixed"):
+        outcome["dtypes"] = allowed(adapter, request)
     lacking = {"status": "unsupported", "message": "{} gives no gradients".format(adapter.framework)}
     outcomes.update((quantity, outcome if quantity in returned else lacking) for quantity in quantities)
 
@@ -106,6 +115,10 @@ def _evaluate(
     All come from one call; a second derivative from one of its own.
     """
     dtypes = {entry["name"]: entry["dtype"] for entry in request["arrays"]}
+    if request.get("mixed") and "upstream" in arrays:  # it has the result's dtype
+        result = allowed(adapter, request)[0]
+        arrays = dict(arrays, upstream=cast(arrays["upstream"], dtypes["upstream"], result))
+        dtypes["upstream"] = result
     tensors = {name: adapter.load(array, dtypes[name]) for name, array in arrays.items()}
     for name, layout in request.get("layouts", {}).items():
         tensors[name] = adapter.lay_out(tensors[name], layout)
@@ -140,6 +153,11 @@ def _holds_gradient(
         return False
     gradient = np.ascontiguousarray(returned[GRADIENT + name][0])
     return _sum_of_bits(adapter, loaded[name]) == zlib.crc32(gradient.data)
+
+
+def allowed(adapter: Adapter, request: Header) -> List[str]:
+    """The dtypes that the result may have, the documented one first."""
+    return result_dtypes(adapter.framework, request, adapter.users_function is not None)
 
 
 def _value_and_gradients(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.layouts import Layout
-from conformance.cases.models import Equals, Known
+from conformance.cases.models import DTYPES, Equals, Known
 from conformance.cases.tensors.values import Tensor, rounded, size
 from conformance.errors import CaseError
 from conformance.operations import JVP, OPERATIONS, SECOND, upstream
@@ -52,6 +52,7 @@ class Case:
         equals: another case whose result this one's must equal.
         call: how it is called: `once`, `twice`, `one_thread` or `at_once`.
         label_dtype: integers in which labels are handed over.
+        dtype_of: dtypes of the tensors that have one of their own, by name: half logits, float32 weights.
         upstream: upstream gradient; None: the suite's own.
         conventions: what a user's function declares and what decides here, by name; none in a case file.
         graph: what gradients go back through, one of `models.GRAPHS`.
@@ -81,6 +82,7 @@ class Case:
     equals: Equals | None = None
     call: str = "once"
     label_dtype: str = "int64"
+    dtype_of: Mapping[str, str] = field(default_factory=dict)
     upstream: Tensor | None = None
     conventions: Mapping[str, object] = field(default_factory=dict)
     tracked: str = "all"
@@ -115,16 +117,27 @@ class Case:
         built: dict[str, Any] = {}
         for item in operation.inputs:
             tensor = self.inputs[item.name]
-            built[item.name] = _floats(tensor, dtype) if self._floating(item) else tensor.values(dtype)
+            own = self.dtype_of_tensor(item.name, dtype)
+            built[item.name] = _floats(tensor, own) if self._floating(item) else tensor.values(dtype)
         for parameter in operation.parameters:
             value = self.parameters.get(parameter.name, parameter.default)
-            built[parameter.name] = _floats(value, dtype) if hasattr(value, "integral") else value
+            own = self.dtype_of_tensor(parameter.name, dtype)
+            built[parameter.name] = _floats(value, own) if hasattr(value, "integral") else value
         for value in built.values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
         if sum(size(tensor.shape) for tensor in self.tensors()) <= _MAX_BUILT_ELEMENTS:
             self._built[dtype] = built
         return dict(built)
+
+    def dtype_of_tensor(self, name: str, dtype: str) -> str:
+        """The floating dtype of a tensor of the case in a dtype; float64, which holds them, for integers."""
+        own = self.dtype_of.get(name, dtype)
+        return own if own in DTYPES else "float64"
+
+    def _tracked(self, item: Input) -> bool:
+        """Whether gradients are taken with respect to the input: integers have none."""
+        return self._floating(item) and self.dtype_of.get(item.name, "float32") in DTYPES
 
     def _floating(self, item: Input) -> bool:
         return item.kind == "floating" or not self.inputs[item.name].integral
@@ -158,7 +171,7 @@ class Case:
     def with_upstream(self, dtype: str) -> dict[str, Any]:
         """As subjects are asked: labels in their own integers, `upstream` where the case has its own.
 
-        `layout` is there too, where tensors are not contiguous, and `tracked`, where it is not `all`.
+        `layout` and `dtype_of` are there too, where the case has them, and `tracked`, where it is not `all`.
         """
         arguments: dict[str, Any] = {} if self.tracked == "all" else {"tracked": self.tracked}
         arguments |= {
@@ -171,6 +184,8 @@ class Case:
             arguments["graph"] = self.graph
         if self.layout:
             arguments["layout"] = dict(self.layout)
+        if self.dtype_of:
+            arguments["dtype_of"] = dict(self.dtype_of)
         if self.upstream is None or self.expect == "error":
             return arguments
         return {
@@ -189,7 +204,7 @@ class Case:
             operation = OPERATIONS[self.operation]
             # Their kinds decide: no tensor is made for this.
             arguments: dict[str, Any] = {
-                item.name: np.empty(0, np.float64 if self._floating(item) else np.int64)
+                item.name: np.empty(0, np.float64 if self._tracked(item) else np.int64)
                 for item in operation.inputs
             }
             arguments |= {
@@ -227,6 +242,7 @@ class Case:
             decimals=None,
             warns=None,
             layout={},
+            dtype_of={},
             equals=None,
             call="once",
             upstream=None,

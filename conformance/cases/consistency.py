@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.arithmetic import FORMATS, round_to
 from conformance.cases.case import Case
 from conformance.cases.models import Known, flags_of, globbed
 from conformance.cases.tensors.values import size
@@ -72,6 +73,7 @@ class Consistency:
             self._fault("parameters", what, "a smaller shape, or CONFORMANCE_MAX_ELEMENTS")
         if case.expect == "error":
             return
+        self._check_dtypes(arguments)
         self._check_labels(arguments)
         self._check_graph(arguments)
         if self._check_upstream(shape):
@@ -175,6 +177,25 @@ class Consistency:
             what = f"graph: result, and a number of {self.operation.inputs[0].name} that is not above 0"
             self._fault("graph", what, "numbers above 0, which a ReLU hands on")
 
+    def _check_dtypes(self, arguments: dict[str, Any]) -> None:
+        """Note dtypes that a tensor cannot have."""
+        case = self.case
+        tensors = [name for name, value in arguments.items() if isinstance(value, np.ndarray)]
+        classes = [item.name for item in self.operation.inputs if item.kind == "labels or probabilities"]
+        for name, own in case.dtype_of.items():
+            value = arguments.get(name)
+            if not isinstance(value, np.ndarray):
+                self._fault(
+                    "dtype_of", f"{shown(name)} is no tensor of this case", meant(name, tensors), name
+                )
+            elif name in classes and value.dtype.kind == "f" and own not in FORMATS:
+                what = f"class probabilities in {own} are labels"
+                self._fault("dtype_of", what, "a floating dtype, or labels", name)
+            elif not _holds(own, value):
+                self._fault("dtype_of", f"{own} does not hold every number of {name}", "a wider dtype", name)
+        if case.dtype_of and not {"value", "gradient"}.issuperset(case.quantities):
+            self._fault("quantities", "dtype_of has values and gradients alone", "[value, gradient]")
+
     def _check_labels(self, arguments: dict[str, Any]) -> None:
         """Note labels that the case's integers do not hold, and integers where there are no labels."""
         case = self.case
@@ -207,6 +228,14 @@ class Consistency:
             if not any(globbed(glob, name) for name in names):
                 what = f"known: no {key} of this case is like {shown(glob)}"
                 self._fault("known", what, meant(glob, names), index, key)
+
+
+def _holds(dtype: str, value: np.ndarray[Any, Any]) -> bool:
+    """Whether a dtype holds a tensor: floating numbers are rounded to it, integers it holds exactly."""
+    if dtype in FORMATS:
+        return value.dtype.kind == "f" or bool((round_to(FORMATS[dtype], value.astype(float)) == value).all())
+    with np.errstate(invalid="ignore"):
+        return bool((value.astype(dtype) == value).all())
 
 
 def _subjects(glob: str) -> list[str]:

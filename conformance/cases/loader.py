@@ -207,6 +207,7 @@ class _CaseReader:
             call=entry.call,
             equals=entry.equals,
             label_dtype=entry.label_dtype,
+            dtype_of=dict(entry.dtype_of),
         )
 
     def _quantities(self, entry: CaseEntry) -> tuple[str, ...]:

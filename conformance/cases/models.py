@@ -34,6 +34,9 @@ Dtype = Literal["float16", "bfloat16", "float32", "float64"]
 LayoutName = Literal[
     "transposed", "channels_last", "strided", "padded", "offset", "reversed", "broadcast", "far"
 ]
+TensorDtype = Literal[
+    "float16", "bfloat16", "float32", "float64", "bool", "int8", "uint8", "int16", "int32", "int64"
+]
 #: A name of a layout, or an order of the axes; a fault is told of the one that is meant.
 LayoutKey = Annotated[
     Annotated[LayoutName, Tag("layout")] | Annotated[list[int], Field(max_length=32), Tag("axes")],
@@ -257,6 +260,10 @@ class CaseEntry(Keys):
         Literal["once", "twice", "one_thread", "at_once"],
         Field(description="how it is called: once, twice (the second counts), one_thread or at_once (two)"),
     ] = "once"
+    dtype_of: Annotated[
+        dict[str, TensorDtype],
+        Field(description="a mapping of tensors to dtypes of their own, as {weight: float32}"),
+    ] = {}
     label_dtype: Annotated[
         Literal["int8", "uint8", "int16", "int32", "int64"],
         Field(description="the integers in which labels are handed over: int8, uint8, int16, int32 or int64"),

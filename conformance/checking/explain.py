@@ -106,7 +106,7 @@ def print_heading(case: Case, dtype: str, console: Console) -> None:
         console.print(Text(case.why))
     console.print(Text(f"in {dtype}:"))
     for name, value in case.with_upstream(dtype).items():
-        if name in case.inputs or name in case.parameters or name in ("upstream", "layout"):
+        if name in case.inputs or name in case.parameters or name in ("upstream", "layout", "dtype_of"):
             console.print(Text(f"  {name} = {_shown(value)}"))
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from conformance.adapters.layouts import Layout
 from conformance.cases.case import Case
+from conformance.cases.models import DTYPES
 from conformance.checking.value_features import of_values
 from conformance.operations import JVP, OPERATIONS
 from conformance.operations.formula.operation import FormulaOperation
@@ -50,6 +51,8 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
     if layouts:
         features.add("layout")
         features.update(map(_of_layout, layouts))
+    if case.dtype_of:
+        features.update(_of_dtypes(case, dtype))
     if case.tracked == "none":
         features.add("untracked")
     if case.tracked == "first" and several:
@@ -60,6 +63,17 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         features.update({"label width", *({"unsigned labels"} if case.label_dtype == "uint8" else ())})
     features.update(f"declared {name}" for name in case.conventions)
     return frozenset(features | _OF_DTYPES.get(dtype, set()))
+
+
+def _of_dtypes(case: Case, dtype: str) -> Iterator[str]:
+    first = OPERATIONS[case.operation].inputs[0].name
+    for name, own in case.dtype_of.items():
+        if name == first and own not in DTYPES:
+            yield "integral scores"
+        elif name == "target" and case.inputs[name].integral and own in DTYPES and not _of_elements(case):
+            yield "floating labels"
+        elif own != dtype:
+            yield "mixed dtypes"
 
 
 def _of_layout(layout: Layout) -> str:

@@ -14,6 +14,7 @@ from conformance.cases.case import Case
 from conformance.cases.deviations import Check, Ledger
 from conformance.judging import verdict
 from conformance.judging.breakpoints import is_sweep, sweep_columns
+from conformance.judging.mixed_dtypes import by_dtype
 from conformance.judging.observation import (
     Observation,
     comparable,
@@ -68,7 +69,7 @@ class Collector:
 
     Args:
         plan: What is asked.
-        references: The exact value and bounds of a quantity of a group.
+        references: The exact value and bounds of a quantity of a group in a result's dtype.
         participants: What is known of the subjects.
         subjects: By name, those that their names alone do not describe.
 
@@ -82,7 +83,7 @@ class Collector:
     def __init__(
         self,
         plan: Plan,
-        references: Callable[[Group, str], Reference],
+        references: Callable[[Group, str, str], Reference],
         participants: Participants,
         subjects: Mapping[str, Subject],
     ) -> None:
@@ -162,8 +163,11 @@ class Collector:
             checks = [self._worst(each, observations) for each in checks]
         for each in checks:
             each.judgement = _without_warning(group.case, quantity, each)
-        judgements = {id(each.judgement): each.judgement for each in checks}
-        judged = {key: _judged_columns(judgement, group.dtype) for key, judgement in judgements.items()}
+        judgements = {id(each.judgement): each for each in checks}
+        judged = {
+            key: _judged_columns(each.judgement, each.dtype or group.dtype)
+            for key, each in judgements.items()
+        }
         case = {**_case_columns(group.case), "quantity": quantity, "dtype": group.dtype}
         return [
             {**case, **judged[id(each.judgement)], **self._own_columns(group, quantity, each)}
@@ -172,7 +176,12 @@ class Collector:
 
     def _judge_values(self, group: Group, quantity: str, returned: list[Observation]) -> None:
         """Judges arrays against the exact value, and everything that rests on them."""
-        reference = self._references(group, quantity)
+        for dtype, members in by_dtype(group, quantity, returned):
+            self._judge_in_dtype(group, quantity, dtype, members)
+
+    def _judge_in_dtype(self, group: Group, quantity: str, dtype: str, returned: list[Observation]) -> None:
+        """The same of results that are judged in one dtype."""
+        reference = self._references(group, quantity, dtype)
         if quantity == "value" and group.dtype in HALF_DTYPES:
             for each in returned:
                 if each.dtype == "float32" and self._subject(each.subject).widens(group.case.operation):

@@ -17,6 +17,7 @@ import flint
 import numpy as np
 import numpy.typing as npt
 
+from conformance.judging.mixed_dtypes import widened, with_one_cast
 from conformance.operations import OPERATIONS, Call, Reference, references
 from conformance.plan.groups import Group
 
@@ -51,11 +52,30 @@ class References:
         self._positions = {group.index: position for position, group in enumerate(self._coming)}
         self._cache = ExactCache(directory)
 
-    def get(self, group: Group, quantity: str) -> Reference:
-        """The reference of one quantity of a group; all of the group's are settled with the first."""
+    def get(self, group: Group, quantity: str, dtype: str = "") -> Reference:
+        """The reference of one quantity of a group; all of the group's are settled with the first.
+
+        Args:
+            group: The group.
+            quantity: The quantity.
+            dtype: The result's dtype, where tensors have dtypes of their own; empty: the group's.
+        """
         if group.index not in self._memory:
             self._settle(self._with_next(group))
-        return self._memory[group.index][quantity]
+        settled = self._memory[group.index]
+        if not group.case.dtype_of:
+            return settled[quantity]
+        name = f"{quantity} {dtype or group.dtype}"
+        if name not in settled:
+            settled[name] = self._of_mixed(group, quantity, dtype or group.dtype)
+            self._elements += settled[name].rounded.size
+        return settled[name]
+
+    def _of_mixed(self, group: Group, quantity: str, dtype: str) -> Reference:
+        """The reference in a result's dtype: what tensors of finer dtypes lose to it is granted."""
+        calls = [_call(group, (quantity,), dtype, given) for given in with_one_cast(group.arguments, dtype)]
+        exact, *cast = (settled[quantity] for settled in self._settled(calls))
+        return widened(exact, cast)
 
     def once(self, group: Group, quantity: str) -> Reference:
         """The reference of a group that is no part of the plan: nothing is held of it in memory."""
@@ -126,21 +146,27 @@ class _KeyedCall:
     call: Call
 
 
-def _call(group: Group, quantities: tuple[str, ...]) -> _KeyedCall:
+def _call(
+    group: Group, quantities: tuple[str, ...], dtype: str = "", given: dict[str, Any] | None = None
+) -> _KeyedCall:
+    """A group's call; `dtype` and `given`: of another dtype, with other arguments than the group's."""
     # A value comes last: its derivatives leave behind the sums of long rows, all that it needs.
     order = tuple(sorted(quantities, key=lambda name: name == "value"))
     digest = hashlib.sha256(_mathematics())
-    wire, arguments = group.wire(), group.arguments
+    wire, arguments = group.wire(), group.arguments if given is None else given
+    dtype = dtype or group.dtype
     digest.update(OPERATIONS[group.case.operation].fingerprint(arguments))
-    digest.update(f"{group.case.operation} {group.dtype} {order} {wire.entries} {wire.digest}".encode())
+    digest.update(f"{group.case.operation} {dtype} {order} {wire.entries} {wire.digest}".encode())
     conventions = dict(group.case.conventions)
     if conventions:
         digest.update(f"conventions {sorted(conventions.items())}".encode())
     for name, value in sorted(arguments.items()):
         if not isinstance(value, np.ndarray):
             digest.update(f"{name} {value!r}".encode())
+        elif given is not None:
+            digest.update(value.tobytes())
     call = Call(group.case.operation, arguments, order, group.flow, conventions)
-    return _KeyedCall(digest.hexdigest(), group.dtype, call)
+    return _KeyedCall(digest.hexdigest(), dtype, call)
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from conformance.adapters import protocol
 from conformance.adapters.base import DEFAULTS
-from conformance.arithmetic import to_storage
+from conformance.arithmetic import FORMATS, to_storage
 from conformance.cases.case import Case
 from conformance.operations import OPERATIONS, direction
 from conformance.operations.formula.operation import FormulaOperation
@@ -73,10 +73,11 @@ class Group:
                 value = bool(value)
             parameters[parameter.name] = None if parameter.name == "ignore_index" else value
         gradients = tuple(name for name in case.quantity_names() if name != "value")
+        dtypes = case.label_dtype, *sorted(case.dtype_of.items())
         return (
             operation.name,
             self.dtype,
-            case.label_dtype,
+            *dtypes,
             case.graph,
             *inputs.items(),
             *parameters.items(),
@@ -103,8 +104,11 @@ class Group:
             if not {"second", "jvp"}.isdisjoint(self.case.quantities):
                 first = OPERATIONS[self.case.operation].inputs[0].name
                 tensors["direction"] = direction(np.shape(self.arguments[first]))
-        labels = self.case.label_dtype
-        return {name: on_the_wire(value, self.dtype, labels) for name, value in tensors.items()}
+        labels, own = self.case.label_dtype, self.case.dtype_of
+        return {
+            name: _converted(value, own[name]) if name in own else on_the_wire(value, self.dtype, labels)
+            for name, value in tensors.items()
+        }
 
     def wire(self) -> Wire:
         """The arrays as every request of the group carries them."""
@@ -118,7 +122,7 @@ class Group:
 
     def about(self, formulation: str, quantities: tuple[str, ...]) -> dict[str, Any]:
         """The header of a request for the formulation, but for its id and its arrays."""
-        header = {
+        header: dict[str, Any] = {
             "kind": "request",
             "operation": self.case.operation,
             "formulation": formulation,
@@ -136,6 +140,7 @@ class Group:
         if isinstance(operation, FormulaOperation) and others:  # which an adapter cannot know either
             header["defaults"] = others
         header |= {"call": self.case.call} if self.case.call != "once" else {}
+        header |= {"mixed": True} if self.case.dtype_of else {}
         header |= {"layouts": dict(self.case.layout)} if self.case.layout else {}
         header |= {"graph": self.case.graph} if self.case.graph != "single" else {}
         return header | ({"tracked": "none"} if self.case.tracked == "none" else {})
@@ -206,6 +211,13 @@ class Wire:
 
 _arguments: BuildCache[Group, dict[str, Any]] = BuildCache()
 _wires: BuildCache[Group, Wire] = BuildCache()
+
+
+def _converted(array: np.ndarray[Any, Any], own: str) -> tuple[str, np.ndarray[Any, Any]]:
+    """A tensor of a dtype of its own as (wire dtype, storage array): integral scores, or labels in floats."""
+    if own in FORMATS:
+        return on_the_wire(array.astype(np.float64, copy=False), own)
+    return own, array.astype(own)
 
 
 def on_the_wire(

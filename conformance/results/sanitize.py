@@ -68,6 +68,9 @@ def outcomes(header: dict[str, Any], quantities: Collection[str]) -> Outcomes | 
         for name in ("error", "message"):
             if name in outcome:
                 result[quantity][name] = text(outcome[name])
+        dtypes = outcome.get("dtypes")
+        if isinstance(dtypes, list) and dtypes:
+            result[quantity]["dtypes"] = [text(name, MAX_NAME_CHARACTERS) for name in dtypes[:MAX_WARNINGS]]
         overwritten = outcome.get("overwritten")
         if isinstance(overwritten, list) and overwritten:
             result[quantity]["overwritten"] = [

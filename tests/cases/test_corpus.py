@@ -44,7 +44,15 @@ class TestCorpus:
             parameters = {name: str(one) for name, one in case.parameters.items()}
             asks = [case.operation, inputs, parameters, case.dtypes, case.formulations, case.quantities]
             key = json.dumps(
-                [*asks, case.label_dtype, str(case.layout), str(case.upstream), case.tracked, case.graph]
+                [
+                    *asks,
+                    case.label_dtype,
+                    str(case.layout),
+                    str(case.upstream),
+                    case.tracked,
+                    case.graph,
+                    str(case.dtype_of),
+                ]
             )
             assert key not in asked, (case.id, asked[key])
             asked[key] = case.id

@@ -138,7 +138,8 @@ class JaxAdapter(Adapter):
         self, call: Call, wrt: Tuple[str, ...], tensors: Dict[str, Tensor], upstream: Optional[Tensor]
     ) -> Any:
         """What `evaluate` gives, in this mode."""
-        with enable_x64() if call.dtype == "float64" else nullcontext():
+        wide = any(tensor.dtype == np.float64 for tensor in tensors.values())
+        with enable_x64() if call.dtype == "float64" or wide else nullcontext():
             users = call.function is self.users_function
             call, traced = (call, {}) if users else normalized(call)
             if self.mode == "eager":

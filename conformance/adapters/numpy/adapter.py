@@ -9,6 +9,7 @@ import numpy as np
 from ..base import Adapter, Array, Call, Unsupported
 from ..bfloat16 import name_of, narrow, widen
 from ..layouts import Layout
+from ..promotion import result_dtypes
 from .description import DESCRIPTION
 from .formulations import FUNCTIONS
 from .kernels import kernels
@@ -29,12 +30,29 @@ class NumpyAdapter(Adapter):
     def __init__(self, mode: Optional[str] = None, device: Optional[str] = None) -> None:
         super().__init__(mode, device)
         np.seterr(all="ignore")  # infinities are results like others here
+        #: Of a request whose tensors have dtypes of their own, by name, and the result's by the empty name.
+        self.dtypes: Dict[str, str] = {}
+
+    def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
+        """The call; the dtypes of its tensors are noted, which `load` widens."""
+        self.dtypes = {}
+        if request.get("mixed"):
+            users = self.users_function is not None
+            result = result_dtypes(self.framework, request, users)[0]
+            self.dtypes = dict({entry["name"]: entry["dtype"] for entry in request["arrays"]}, **{"": result})
+        return super().call(request, arrays)
 
     def load(self, array: Array, dtype: str) -> Array:
         """Half types as float32, which holds them exactly; but float16 as it is for a user's function."""
         if dtype == "bfloat16":
             return widen(array)
         return array.astype(np.float32) if dtype == "float16" and self.users_function is None else array
+
+    def promote(self, name: str, tensor: Array, call: Call) -> Array:
+        """A tensor in the result's dtype, half types as float32: scores of integers too, but no labels."""
+        if tensor.dtype.kind != "f" and name != call.inputs[0]:
+            return tensor
+        return tensor.astype("float64" if self.dtypes[""] == "float64" else "float32")
 
     def lay_out(self, tensor: Array, layout: Layout) -> Array:
         return lay_out(tensor, layout)
@@ -51,19 +69,28 @@ class NumpyAdapter(Adapter):
             raise Unsupported("NumPy has no autograd, and this formulation no gradient by hand")
         users = call.function is self.users_function
         if users:
-            if call.dtype == "bfloat16":
+            if "bfloat16" in (call.dtype, *self.dtypes.values()):
                 raise Unsupported("NumPy has no bfloat16")
-            tensors = {name: narrowed(tensor, call.dtype) for name, tensor in tensors.items()}
+            own = {name: self.dtypes.get(name, call.dtype) for name in tensors}
+            tensors = {name: narrowed(tensor, own[name]) for name, tensor in tensors.items()}
+        elif self.dtypes:
+            tensors = {name: self.promote(name, tensor, call) for name, tensor in tensors.items()}
         value = call(tensors)
         gradients: List[Array] = []
         if gradient is not None and wrt:
             upstream = np.ones_like(value) if upstream is None else upstream
             by_name = call._replace(function=gradient, inputs=("upstream",) + call.inputs)(
-                dict(tensors, upstream=narrowed(upstream, call.dtype) if users else upstream)
+                dict(
+                    tensors,
+                    upstream=narrowed(upstream, self.dtypes.get("", call.dtype)) if users else upstream,
+                )
             )
             gradients = [named(by_name, name, call.inputs) for name in wrt]
         if users:
             return value, gradients
+        if self.dtypes:
+            names = [self.dtypes[name] for name in wrt]
+            return converted(value, self.dtypes[""]), list(map(converted, gradients, names))
         return narrowed(value, call.dtype), [narrowed(array, call.dtype) for array in gradients]
 
     def second(
@@ -134,6 +161,12 @@ def narrowed(array: Array, dtype: str) -> Array:
     if array.dtype != np.float32 or dtype not in ("float16", "bfloat16"):
         return array
     return array.astype(np.float16) if dtype == "float16" else narrow(array)
+
+
+def converted(array: Array, dtype: str) -> Array:
+    """An array in the dtype, as bits where that is bfloat16."""
+    array = np.asarray(array)
+    return narrow(array) if dtype == "bfloat16" else array.astype(dtype)
 
 
 def named(gradients: Any, name: str, inputs: Tuple[str, ...]) -> Array:

@@ -57,13 +57,14 @@ def cross_entropy(
     axis = class_axis(logits)
     ignored = {} if ignore_index is None else {"ignore_class": ignore_index}
     at: Dict[str, Any] = {"axis": axis} if axis != logits.shape.rank - 1 else {}
-    if not target.dtype.is_floating and label_smoothing == 0:
+    labels = not target.dtype.is_floating or target.shape.rank < logits.shape.rank  # Keras takes floats, too
+    if labels and label_smoothing == 0:
         sparse = loss("SparseCategoricalCrossentropy", logits, reduction, from_logits=True, **ignored)
         return sparse(target, classes_last(logits))
     if ignored:
         raise Unsupported("Keras' CategoricalCrossentropy has no ignore_class")
-    if not target.dtype.is_floating:
-        target = tf.one_hot(target, logits.shape[axis], axis=axis, dtype=logits.dtype)
+    if labels:
+        target = tf.one_hot(tf.cast(target, tf.int64), logits.shape[axis], axis=axis, dtype=logits.dtype)
     if at and "axis" not in inspect.signature(tf.keras.losses.CategoricalCrossentropy).parameters:
         logits, target, at = classes_last(logits), classes_last(target), {}
     at["label_smoothing"] = label_smoothing

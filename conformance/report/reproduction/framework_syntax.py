@@ -14,7 +14,7 @@ class Tensor:
         name: Its name.
         values: An expression for nested lists, or for a flat list where `shape` is given.
         shape: The shape of a flat list.
-        integers: The dtype of labels; empty for what has the check's dtype.
+        integers: The dtype of labels, or a dtype of its own; empty for what has the check's dtype.
         needs: The import that `values` needs; empty for none.
         laid_out: Statements that lay it out in memory; none where it is contiguous.
     """
@@ -49,6 +49,7 @@ class Program:
         cast: Whether integers are compared in the dtype, as one_hot's.
         graph: What a gradient goes back through; empty for the call alone.
         untracked: Whether the call is made as in inference, where nothing is recorded for gradients.
+        mixed: Whether tensors have dtypes of their own: the upstream gradient has the result's.
     """
 
     imports: list[str]
@@ -68,6 +69,7 @@ class Program:
     cast: bool = False
     untracked: bool = False
     graph: str = ""
+    mixed: bool = False
 
     @property
     def names(self) -> str:
@@ -116,6 +118,7 @@ def _torch(program: Program) -> tuple[list[str], str]:
         ]
     elif program.wrt:
         flow = "upstream" if program.upstream else "torch.ones_like(value)"
+        flow += ".to(value.dtype)" if program.upstream and program.mixed else ""
         if program.graph and not program.second:
             lines += _torch_through(program, call, flow)
         else:
@@ -125,7 +128,7 @@ def _torch(program: Program) -> tuple[list[str], str]:
         indent = "    " if program.untracked else ""
         lines += [f"{indent}result = {call}" + (f".to(torch.{program.dtype})" if program.cast else "")]
     cpu = ".cpu()" if program.device else ""
-    if program.dtype == "bfloat16":  # NumPy, whose digits the report shows, has no such type
+    if program.dtype == "bfloat16" or program.mixed:  # NumPy, whose digits the report shows, has no such type
         shown = f"result{program.subscript}"
         lines += [f'print(f"{{{shown}.item():g}}")' if program.index else f"print({shown}.tolist())"]
     else:
@@ -187,6 +190,7 @@ def _tensorflow(program: Program) -> tuple[list[str], str]:
 def _taped(program: Program) -> str:
     """The gradient by a tape; the second derivative by another around it."""
     wrt, flow = program.wrt, ", upstream" if program.upstream else ""
+    flow = flow and ", tf.cast(upstream, value.dtype)" if program.mixed else flow
     if program.forward:
         accumulated = f"with tf.autodiff.ForwardAccumulator({wrt}, direction) as accumulator:"
         zero = "unconnected_gradients=tf.UnconnectedGradients.ZERO"
@@ -204,17 +208,18 @@ def _taped(program: Program) -> str:
 
 def _jax(program: Program) -> tuple[list[str], str]:
     lines = []
-    if program.dtype == "float64":
+    if "float64" in (program.dtype, *(tensor.integers for tensor in program.tensors)):
         lines.append('jax.config.update("jax_enable_x64", True)')
     for tensor in program.tensors:
         integers = "int32" if tensor.integers == "int64" else tensor.integers  # without x64 there is no wider
-        dtype = f"jnp.{integers or program.dtype}"
+        dtype = f"jnp.{integers or program.dtype}".replace("jnp.bool", "jnp.bool_")
         lines.append(f"{tensor.name} = jnp.array({tensor.values}, dtype={dtype})")
         if tensor.shape is not None:
             lines[-1] += f".reshape({tensor.shape})"
     body = f"return {program.call}"
     if program.wrt:
         flow = "upstream" if program.upstream else "jnp.ones_like(value)"
+        flow += ".astype(value.dtype)" if program.upstream and program.mixed else ""
         body = (
             f"value, pullback = jax.vjp(lambda {program.wrt}: {program.call}, {program.wrt})\n"
             f"return pullback({flow})[0]"
@@ -241,7 +246,8 @@ def _numpy(program: Program) -> tuple[list[str], str]:
     half = program.dtype in ("float16", "bfloat16")  # computed in float32 and rounded once
     lines = []
     for tensor in program.tensors:
-        dtype = f"np.{tensor.integers or ('float32' if half else program.dtype)}"
+        own = "float32" if tensor.integers in ("float16", "bfloat16") else tensor.integers
+        dtype = f"np.{own or ('float32' if half else program.dtype)}".replace("np.bool", "np.bool_")
         lines.append(f"{tensor.name} = np.array({tensor.values}, dtype={dtype})")
         if tensor.shape is not None:
             lines[-1] += f".reshape({tensor.shape})"
@@ -258,7 +264,7 @@ def _numpy(program: Program) -> tuple[list[str], str]:
             lines += [f'result = {program.function}.gradient({flow}, {arguments}["{program.wrt}"]']
     else:
         lines += [f"result = {program.call}"]
-    narrow = ".astype(np.float16)" if program.dtype == "float16" else ""
+    narrow = ".astype(np.float16)" if program.dtype == "float16" and not program.mixed else ""
     if program.cast:
         narrow = ".astype(np.float32)" if half else f".astype(np.{program.dtype})"
     lines += [f"print(np.asarray(result){narrow}{program.subscript})"]

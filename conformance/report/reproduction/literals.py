@@ -45,6 +45,8 @@ def number(value: float, dtype: str) -> str:
 def nested(array: Array, dtype: str) -> str:
     """An array as nested lists; `dtype` is that of floating values, integers are themselves."""
     if array.ndim == 0:
+        if array.dtype.kind == "b":
+            return str(bool(array))
         return number(float(array), dtype) if array.dtype.kind == "f" else str(int(array))
     return "[" + ", ".join(nested(part, dtype) for part in array) + "]"
 

@@ -97,8 +97,7 @@ def reproduce(
     Args:
         check: The check.
         arguments: The case's inputs and parameters, rounded to the dtype: float64 arrays, labels in their own
-            integers, scalars; `upstream`, where the case states its own; `layout`, where it has one; and
-            `tracked`, where that is not `all`.
+            integers, scalars; and `upstream`, `layout`, `dtype_of` and `tracked`, where the case has them.
         source: Takes the place of the adapters' own: a user's function, by the name that its imports give it.
         heading: Whether comments say first what is reproduced.
         write: Writes a tensor, given its name, numbers and the check's dtype; None: as literals of its bits.
@@ -117,7 +116,14 @@ def reproduce(
         return None
     names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
     tensors = _tensors(check, arguments, names, by_hand)
-    written = {name: (write or _tensor)(name, value, check.dtype) for name, value in tensors.items()}
+    own = arguments.get("dtype_of")
+    dtypes: dict[str, str] = own if isinstance(own, dict) else {}
+    written = {
+        name: (write or _tensor)(name, value, check.dtype)
+        if name not in dtypes
+        else _tensor(name, value, check.dtype, dtypes[name])
+        for name, value in tensors.items()
+    }
     written = {
         name: _laid_out(check, tensor, arguments, tensors[name].shape) for name, tensor in written.items()
     }
@@ -144,6 +150,7 @@ def reproduce(
         index=check.worst_index,
         function=ast.unparse(ast.fix_missing_locations(source.expression)),
         cast=check.operation == "one_hot",
+        mixed=bool(dtypes),
         untracked=manner.get("tracked") == "none",
         graph=manner.get("graph", ""),
     )
@@ -217,7 +224,7 @@ def _switches(check: Check) -> str:
 
 def _said(name: str, value: object) -> bool:
     """Whether a parameter has to be written: it is no tensor and not the default."""
-    if name == "layout":
+    if name in ("layout", "dtype_of"):
         return False
     if value is None:
         return name == "axis"
@@ -238,8 +245,12 @@ def _literal(value: object) -> ast.expr:
     return ast.parse(repr(value), mode="eval").body
 
 
-def _tensor(name: str, value: literals.Array, dtype: str) -> Tensor | None:
-    integers = "" if value.dtype.kind == "f" else value.dtype.name
+def _tensor(name: str, value: literals.Array, dtype: str, own: str = "") -> Tensor | None:
+    """A tensor as it is written, in a dtype of its `own` where it has one."""
+    if own and own not in literals.SCALARS:
+        value = value.astype(own)
+    integers = own or ("" if value.dtype.kind == "f" else value.dtype.name)
+    dtype = own if own in literals.SCALARS else dtype
     if not value.size and value.ndim > 1:  # nested lists say nothing of the axes behind an empty one
         return Tensor(name, "[]", value.shape, integers, "")
     if value.size <= literals.MAX_LISTED_ELEMENTS:
@@ -255,8 +266,9 @@ def _laid_out(
     layouts = arguments.get("layout", {})
     if tensor is None or not isinstance(layouts, dict) or tensor.name not in layouts:
         return tensor
+    floating = not tensor.integers or tensor.integers in literals.SCALARS
     layout = layouts[tensor.name]
-    lines = layout_statements.statements(check.framework, tensor.name, layout, shape, not tensor.integers)
+    lines = layout_statements.statements(check.framework, tensor.name, layout, shape, floating)
     return replace(tensor, laid_out=tuple(lines))
 
 
