@@ -16,8 +16,8 @@ class Limits:
     elements: the elements of all tensors of a case together. cases: the cases that `vary` makes in a file.
     """
 
-    file_bytes: int = 2**18
-    nodes: int = 16_000
+    file_bytes: int = 2**19
+    nodes: int = 32_000
     depth: int = 32
     elements: int = 2**26
     cases: int = 1_000

@@ -52,6 +52,8 @@ class TestCorpus:
                     case.tracked,
                     case.graph,
                     str(case.dtype_of),
+                    case.call,
+                    str(case.equals),
                 ]
             )
             assert key not in asked, (case.id, asked[key])

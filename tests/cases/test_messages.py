@@ -228,10 +228,10 @@ YAML = [
         "[" * 100,
         "f.yaml:1:33: nested deeper than 32 levels: tensors of fewer axes (the limit is raised by",
     ),
-    ("- 1\n" * 20000, "f.yaml:16000:3: more than 16000 values in one file: a `.npy` file for a large tensor"),
+    ("- 1\n" * 40000, "f.yaml:32000:3: more than 32000 values in one file: a `.npy` file for a large tensor"),
     (
-        "#" * 300_000,
-        "f.yaml:1:1: larger than 262144 bytes: more files, .npy files for tensors, or",
+        "#" * 600_000,
+        "f.yaml:1:1: larger than 524288 bytes: more files, .npy files for tensors, or",
     ),
 ]
 
