@@ -9,8 +9,8 @@ import numpy as np
 
 from conformance.cases.case import Case
 from conformance.checking.fault_words import CRASH, INVALID, OUT_OF_RANGE, fault_of
-from conformance.checking.feature_phrases import PHRASES
-from conformance.checking.input_features import of_case
+from conformance.checking.features.feature_phrases import PHRASES
+from conformance.checking.features.input_features import of_case
 from conformance.checking.root_cause import Cause
 from conformance.operations import OPERATIONS
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from conformance.cases.case import Case
 from conformance.checking.fault_words import Fault, fault_of, harm_of, words
-from conformance.checking.feature_phrases import PHRASES
-from conformance.checking.feature_search import Explanation, FeatureTable, Mask, explain
-from conformance.checking.input_features import of_case
+from conformance.checking.features.feature_phrases import PHRASES
+from conformance.checking.features.feature_search import Explanation, FeatureTable, Mask, explain
+from conformance.checking.features.input_features import of_case
 from conformance.checking.upstream_gradient import leaves_out_upstream
 
 Row = Mapping[str, Any]

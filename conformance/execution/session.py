@@ -240,8 +240,7 @@ class _Session:
 
         plan, collector = loop.plan, loop.collector
         frames = collector.frames([search.row() for search in loop.searches.finished])
-        frame = frames.pop("results")
-        complete = not loop.interrupted and len(frame) == plan.checks
+        complete = len(frame := frames.pop("results")) == plan.checks and not loop.interrupted
         cases = {group.case.id: group.case for group in plan.groups}
         environment = {
             **description(self.id, self.started, frame, cases.values()),

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from conformance.errors import ConformanceError
 from conformance.report.badge import badge
+from conformance.report.code_scanning.sarif import sarif
 from conformance.report.elements import Elements
 from conformance.report.files import write_whole
 from conformance.report.findings import Row
@@ -16,7 +17,6 @@ from conformance.report.interfaces import DifferenceLike, RunLike
 from conformance.report.overview import Overview, overview_of
 from conformance.report.pages import render
 from conformance.report.reproduction.program import check_of, reproduce
-from conformance.report.sarif import sarif
 from conformance.report.terminal import terminal
 
 __all__ = ["Overview", "RunLike", "prepare", "terminal", "write"]

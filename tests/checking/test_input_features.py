@@ -8,8 +8,8 @@ import pytest
 
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
-from conformance.checking.feature_phrases import PHRASES
-from conformance.checking.input_features import UPSTREAM_LAYOUTS, of_case, of_quantity
+from conformance.checking.features.feature_phrases import PHRASES
+from conformance.checking.features.input_features import UPSTREAM_LAYOUTS, of_case, of_quantity
 
 NLL = "nll_loss, inputs: {log_probs: [[-1, -2, -3], [-4, -5, -6]], target: "
 #: A case -> all of its features in float32: two lines each of a file, the second indented.
@@ -21,6 +21,7 @@ IN_FLOAT32 = {"narrow", "beyond bfloat16"}
 DECLARED = {"declared empty_mean", "declared masked_row", "declared smoothing"}
 OTHERS = (
     DECLARED
+    | {"of bias", "of head", "bias"}  # linear cross-entropy's, of which the miniatures ask
     | {"upstream", "scalar upstream", "upstream zero", "of target", "float16", "bfloat16", "half", "float64"}
     | {"graph retained", "graph shared", "graph result"}
     | {"upstream layout", *(f"upstream {name}" for name in UPSTREAM_LAYOUTS)}

@@ -11,7 +11,7 @@ from formula.test_running_error import focal, poly
 from conformance import formula as m
 from conformance.cases.battery.cases import Battery, battery
 from conformance.cases.case import Case
-from conformance.checking.input_features import of_case
+from conformance.checking.features.input_features import of_case
 from conformance.errors import ArgumentError
 from conformance.operations import OPERATIONS
 

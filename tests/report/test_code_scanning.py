@@ -11,10 +11,10 @@ import pytest
 from report.fabricate import fabricate
 
 from conformance.cases.discovery import corpus
-from conformance.report.annotations import commands
+from conformance.report.code_scanning.annotations import commands
+from conformance.report.code_scanning.sarif import sarif
 from conformance.report.frames import light
 from conformance.report.overview import overview_of
-from conformance.report.sarif import sarif
 from conformance.results.run import Run
 
 

@@ -24,8 +24,8 @@ from rich.console import Console
 from conformance.comparison.difference import Difference, diff
 from conformance.comparison.files import terminal as show
 from conformance.report import terminal, write
-from conformance.report.annotations import commands
 from conformance.report.badge import badge
+from conformance.report.code_scanning.annotations import commands
 from conformance.report.files import write_whole
 from conformance.report.frames import light
 from conformance.report.overview import overview_of

@@ -19,7 +19,7 @@ from conformance import diff, load
 from conformance.adapters import protocol
 from conformance.comparison.files import terminal
 from conformance.errors import RunError
-from conformance.report.annotations import commands
+from conformance.report.code_scanning.annotations import commands
 from conformance.report.frames import light
 from conformance.results.observation_store import Observations, changed_most, split
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.cases.case import Case
-from conformance.checking.feature_phrases import ACCIDENTAL, PHRASES
-from conformance.checking.input_features import of_case, of_quantity
+from conformance.checking.features.feature_phrases import ACCIDENTAL, PHRASES
+from conformance.checking.features.input_features import of_case, of_quantity
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from conformance.report.code_scanning.locations import Location, Locations
 from conformance.report.figures import count, names, shorten, ulps
 from conformance.report.findings import CASE, Row, ranked
-from conformance.report.locations import Location, Locations
 from conformance.report.overview import Overview
 from conformance.report.summary import discrepancies, known_text
 from conformance.report.verdicts import look

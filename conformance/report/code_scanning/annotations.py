@@ -2,7 +2,7 @@
 
 The suite's own cases are in no file of the repository: those appear beside the line that runs the suite.
 
-`python -m conformance.report.annotations reports/latest` prints them for a run that was written before.
+`python -m conformance.report.code_scanning.annotations DIR` prints them for a run that was written before.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from conformance.report.code_scanning.locations import Location, Locations
+from conformance.report.code_scanning.sarif import grouped, message
 from conformance.report.figures import VISIBLE
 from conformance.report.findings import Row
 from conformance.report.frames import light
-from conformance.report.locations import Location, Locations
-from conformance.report.sarif import grouped, message
 from conformance.report.summary import discrepancies
 from conformance.results.loading import load
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from conformance.adapters.layouts import Layout
 from conformance.cases.case import Case
 from conformance.cases.models import DTYPES
-from conformance.checking.value_features import of_values
+from conformance.checking.features.value_features import of_values
 from conformance.operations import JVP, OPERATIONS
 from conformance.operations.formula.operation import FormulaOperation
 

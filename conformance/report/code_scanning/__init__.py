@@ -1,0 +1,1 @@
+"""Code scanning: SARIF and annotations, and the lines that they point to."""
