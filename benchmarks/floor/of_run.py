@@ -4,7 +4,8 @@
     python benchmarks/floor/torch_eager.py FOLDER/torch --results R.npz
     python benchmarks/floor/of_run.py RUN FOLDER torch --compare R.npz
 
-What the run calls `unsupported` is no call, and neither is what ends a process: no floor outlives it.
+What the run calls `unsupported` is no call, and neither is what ends a process: no floor outlives it. Calls
+of which the floors know nothing are left out (`is_plain`): a floor is too low for a run that has them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 import conformance  # noqa: E402
 from conformance.adapters.bfloat16 import cast  # noqa: E402
+from conformance.cases.case import Case  # noqa: E402
 from conformance.cases.loader import load_cases  # noqa: E402
 from conformance.operations import OPERATIONS  # noqa: E402
 from conformance.plan import requests  # noqa: E402
@@ -34,6 +36,8 @@ from conformance.results.run import Run  # noqa: E402
 SCRIPTS = {"torch": "torch_eager.py", "tensorflow": "tensorflow_eager.py", "jax": "jax_jit.py"}
 #: The ignored label where a case states none.
 IGNORED = -100
+#: The layouts that the floors' scripts make.
+LAYOUTS = ("transposed", "strided", "reversed", "broadcast")
 NO_CALLS = ("unsupported", "crashed", "timed out", "not run")
 Asked = tuple[str, str]  # a case's id and a dtype
 
@@ -70,6 +74,7 @@ def of_run(run: Run, subject: str) -> Iterator[tuple[Asked, calls.Call]]:
     for case, dtype, formulation, quantity in zip(*columns, strict=True):
         asked.setdefault((case, dtype), {}).setdefault(formulation, []).append(quantity)
     cases = [case for case in load_cases() if any((case.id, dtype) in asked for dtype in case.dtypes)]
+    cases = [case for case in cases if is_plain(case)]
     for group in requests.make(cases, [subject]).groups:
         key = group.case.id, group.dtype
         if key in asked:
@@ -87,6 +92,13 @@ def of_run(run: Run, subject: str) -> Iterator[tuple[Asked, calls.Call]]:
                     asked[key],
                 ),
             )
+
+
+def is_plain(case: Case) -> bool:
+    """Whether a case is called once, as in training, its tensors of one dtype and in a layout of `LAYOUTS`."""
+    once = case.call == "once" and case.graph == "single" and case.tracked == "all"
+    laid_out = all(layout in LAYOUTS for layout in case.layout.values())
+    return once and laid_out and not case.dtype_of and "jvp" not in case.quantities
 
 
 def stated(scalars: dict[str, Any], operation: str, arrays: dict[str, Any]) -> dict[str, Any]:

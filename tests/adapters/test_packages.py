@@ -20,7 +20,7 @@ print(held, adapter.tf.__name__, pandas.__name__)
 TORCH = """
 import sys
 import torch
-from conformance.adapters.torch.adapter import flow
+from conformance.adapters.torch.eager import flow
 x = torch.ones(3, requires_grad=True)
 loss, one = (x * 2).sum(), torch.ones(())
 torch.autograd.grad(loss, x, flow(loss, one))

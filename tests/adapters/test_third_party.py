@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import csv
 import os
 import re
@@ -97,9 +98,9 @@ RUN = ("run", "--subject", "pocket", "--operation", "sigmoid", "--output", "out"
 
 
 def test_the_hint_of_a_missing_one_installs_it_and_it_is_judged(site: Site, tmp_path: Path) -> None:
-    listed = site.conformance(["list", "subjects"], tmp_path)
-    (row,) = [line for line in listed.stdout.splitlines() if "pocket" in line]
-    assert "missing: python -m pip install conformance-pocket" in row
+    listed = site.conformance(["list", "subjects", "--json"], tmp_path)
+    (pocket,) = [entry for entry in json.loads(listed.stdout) if entry["subject"] == "pocket"]
+    assert "missing: python -m pip install conformance-pocket" in str(pocket)
     refused = site.conformance(RUN, tmp_path)
     assert refused.returncode == 2
     said = "pocket is not installed here: its adapter needs pocket-calculator; install it with: "

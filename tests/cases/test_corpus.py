@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 
 import jsonschema
@@ -83,7 +84,8 @@ class TestCorpus:
 
     def test_most_cases_share_a_few_shapes(self, cases: list[Case]) -> None:
         """XLA compiles anew for each shape; where it is not the point, it is one of five."""
-        shapes = Counter(next(iter(case.inputs.values())).shape for case in cases if "extreme" in case.tags)
+        extreme = [next(iter(case.inputs.values())).shape for case in cases if "extreme" in case.tags]
+        shapes = Counter(shape for shape in extreme if math.prod(shape) < 10_000)  # of more, it is the point
         assert sum(count for shape, count in shapes.most_common(5)) >= 0.85 * shapes.total()
 
     def test_none_is_large_unless_tagged(self, cases: list[Case]) -> None:

@@ -22,7 +22,7 @@ def test_first_line(name: str, code: int, words: str, tmp_path: Path) -> None:
     where, cases = f"{HERE / 'mixed_losses.py'}:{name}", str(HERE / "mixed_cases.yaml")
     line = [sys.executable, "-m", "conformance", "check", where, "--operation", "cross_entropy"]
     ran = subprocess.run(
-        [*line, "--path", cases, "--output", str(tmp_path)],
+        [*line, "--path", cases, "--strict", "--output", str(tmp_path)],  # torch's own has the fault, too
         capture_output=True,
         text=True,
         cwd=HERE.parents[1],

@@ -173,7 +173,7 @@ def _tensors(
     if check.quantity != "value" and not check.quantity.startswith(JVP):
         operation = OPERATIONS[check.operation]
         taken = [item.name for item in operation.inputs] + [item.name for item in operation.parameters]
-        shape = operation.result_shape({name: arguments[name] for name in taken})
+        shape = operation.result_shape({name: arguments[name] for name in taken if name in arguments})
         raised = bool(check.message and not check.observed)  # perhaps on the flow, which runs always give
         if shape or by_hand or raised or flow is not None:
             tensors["upstream"] = upstream(shape) if flow is None else flow
