@@ -95,7 +95,7 @@ def of_run(run: Run, subject: str) -> Iterator[tuple[Asked, calls.Call]]:
 
 
 def is_plain(case: Case) -> bool:
-    """Whether a case is called once, as in training, its tensors of one dtype and in a layout of `LAYOUTS`."""
+    """Whether a case is called once, as in training, its tensors of one dtype and laid out by `LAYOUTS`."""
     once = case.call == "once" and case.graph == "single" and case.tracked == "all"
     laid_out = all(layout in LAYOUTS for layout in case.layout.values())
     return once and laid_out and not case.dtype_of and "jvp" not in case.quantities
