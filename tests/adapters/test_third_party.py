@@ -117,8 +117,8 @@ def test_the_hint_of_a_missing_one_installs_it_and_it_is_judged(site: Site, tmp_
     with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["formulation"] == "functional"]
     judged = [row for row in rows if row["quantity"] == "value" and row["dtype"] == "float64"]
-    assert judged
-    assert {row["conforms"] for row in judged} == {"True"}
+    assert sum(row["conforms"] == "True" for row in judged) > 50
+    assert {row["conforms"] for row in judged} <= {"True", ""}  # layouts, say, it does not have
     assert {row["framework_version"] for row in judged} == {"7.5"}
     rest = [row for row in rows if row not in judged]
     assert {row["verdict"] for row in rest} == {"unsupported"}
