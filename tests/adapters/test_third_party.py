@@ -122,7 +122,7 @@ def test_the_hint_of_a_missing_one_installs_it_and_it_is_judged(site: Site, tmp_
     assert {row["framework_version"] for row in judged} == {"7.5"}
     rest = [row for row in rows if row not in judged]
     assert {row["verdict"] for row in rest} == {"unsupported"}
-    assert {row["message"] for row in rest} == {"calculator has float64 alone", "pocket gives no gradients"}
+    assert {row["message"] for row in rest} >= {"calculator has float64 alone", "pocket gives no gradients"}
 
 
 def test_nobody_knows_what_installs_a_framework_without_an_adapter(site: Site, tmp_path: Path) -> None:
