@@ -1,6 +1,7 @@
-"""How fast a sweep of float32 is: inputs a second, beside the framework's kernel and NumPy's exp.
+"""How fast a sweep of 2^32 inputs is: inputs a second, beside the framework's kernel and NumPy's exp.
 
     python benchmarks/sweep.py [--subject torch] [--operation sigmoid] [--quantity value|all] [--every N]
+                               [--dtype float32|"float16 pairs"|"bfloat16 pairs"]
 
 One process carries out the sweep's tasks, binade by binade, each --every-th of them, and measures the
 processor's time of the whole, of the same kernel alone, and of NumPy's exp on the same inputs. Then says what
@@ -18,7 +19,7 @@ import numpy as np
 
 from conformance.sweeping.binade_sweep import BLOCK_INPUTS, sweep_binade
 from conformance.sweeping.functions import SWEPT_INPUT, SweptFunction, swept_functions
-from conformance.sweeping.inputs import Binade, binade_count
+from conformance.sweeping.inputs import PAIRS, Binade, binade_count, values
 from conformance.sweeping.subject_call import AdapterKey, Refusal, SubjectCall
 
 LAST = (1 << 32) - 1
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--subject", default="torch", help="a framework, or framework:mode")
     parser.add_argument("--operation", default="sigmoid", help="an operation, or all")
     parser.add_argument("--quantity", default="value", help="or all: a line for each function")
+    parser.add_argument("--dtype", default="float32", choices=("float32", *PAIRS))
     parser.add_argument("--every", type=int, default=1, help="of so many binades one")
     options = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -38,11 +40,12 @@ def main() -> None:
     framework, _, mode = options.subject.partition(":")
     key = AdapterKey(framework, mode or None, None, None, None)
     if options.quantity == "all":
-        table(key, options.subject, options.operation, options.every)
+        table(key, options)
         return
     function = next(iter(swept_functions(options.operation, (options.quantity,))))
-    inputs, whole, kernel, exponential = measured(key, function, options.every)
-    print(f"{function.name} {function.quantity}, {options.subject}, {inputs:,} inputs, ns of processor each:")
+    inputs, whole, kernel, exponential = measured(key, function, options.dtype, options.every)
+    about = f"{function.name} {function.quantity}, {options.subject}, {options.dtype}"
+    print(f"{about}, {inputs:,} inputs, ns of processor each:")
     print(
         f"  sweep {1e9 * whole / inputs:.2f}, kernel {1e9 * kernel / inputs:.2f}, "
         f"NumPy's exp {1e9 * exponential / inputs:.2f}"
@@ -53,19 +56,20 @@ def main() -> None:
     print(f"  peak memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def table(key: AdapterKey, subject: str, operation: str, every: int) -> None:
+def table(key: AdapterKey, options: argparse.Namespace) -> None:
     """A line for each function: what an input and all 2^32 cost; and the sum."""
     total = 0.0
-    print(f"| {subject} | ns an input | kernel alone | core seconds for all float32 |")
+    dtype, operation = options.dtype, options.operation
+    print(f"| {options.subject} | ns an input | kernel alone | core seconds for all {dtype} |")
     print("| --- | ---: | ---: | ---: |")
     for name in SWEPT_INPUT if operation == "all" else (operation,):
         for function in swept_functions(name):
             try:
-                inputs, whole, kernel, _ = measured(key, function, every)
+                inputs, whole, kernel, _ = measured(key, function, dtype, options.every)
             except Refusal as refusal:
                 print(f"| {function.name} {function.quantity} | {refusal.status} | | |")
                 continue
-            first, last = function.domain("float32")
+            first, last = function.domain(dtype)
             seconds = whole / inputs * (last - first + 1)
             total += seconds
             each = f"{1e9 * whole / inputs:.2f} | {1e9 * kernel / inputs:.2f} | {seconds:.0f}"
@@ -73,15 +77,17 @@ def table(key: AdapterKey, subject: str, operation: str, every: int) -> None:
     print(f"| all | | | {total:.0f} |")
 
 
-def measured(key: AdapterKey, function: SweptFunction, every: int) -> tuple[int, float, float, float]:
+def measured(
+    key: AdapterKey, function: SweptFunction, dtype: str, every: int
+) -> tuple[int, float, float, float]:
     """Inputs, and processor seconds of the sweep, of the kernel alone and of NumPy's exp."""
-    call = SubjectCall(key, function, "float32", BLOCK_INPUTS)
+    call = SubjectCall(key, function, dtype, BLOCK_INPUTS)
     call(0)
     whole = kernel = exponential = 0.0
     inputs = 0
-    first, last = function.domain("float32")
-    for index in range(every // 2, binade_count("float32"), every):
-        binade = Binade("float32", index)
+    first, last = function.domain(dtype)
+    for index in range(every // 2, binade_count(dtype), every):
+        binade = Binade(dtype, index)
         if not first <= binade.first <= last:
             continue
         begin = time.process_time()
@@ -107,9 +113,10 @@ def exponential_seconds(binade: Binade) -> float:
     seconds = 0.0
     with np.errstate(all="ignore"):
         for block in range(0, binade.size, BLOCK_INPUTS):
-            bits = np.arange(BLOCK_INPUTS, dtype=np.uint32) + np.uint32(binade.first + block)
+            bits = np.arange(BLOCK_INPUTS, dtype=np.int64) + (binade.first + block)
+            x = values(binade.dtype, bits).reshape(BLOCK_INPUTS, -1)[:, 0].astype(np.float32)
             begin = time.process_time()
-            np.exp(bits.view(np.float32), out=result)
+            np.exp(x, out=result)
             seconds += time.process_time() - begin
     return seconds
 

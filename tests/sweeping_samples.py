@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 
 from conformance.arithmetic.formats import from_storage, to_storage
+from conformance.judging.verdict import LEVELS
 from conformance.sweeping.ball_judge import BallJudge
 from conformance.sweeping.functions import SWEPT_INPUT, swept_functions
+from conformance.sweeping.tally import Tally
 
 ELEMENTS = [
     (function, element)
@@ -38,5 +41,23 @@ def observations(judge: BallJudge, bits: np.ndarray, rng: random.Random) -> np.n
     result = exact.rounded.copy()
     for kind, values in moved.items():
         result = np.where(kinds == kind, values, result)
-    stored = from_storage(to_storage(result, judge.dtype))
+    stored = from_storage(to_storage(result, judge.number_type))
     return stored.astype(np.float32)
+
+
+def by_the_corpus(judge: BallJudge, bits: np.ndarray, observed: np.ndarray) -> Tally:
+    """A tally of the levels that the corpus gives to each input by itself."""
+    tally = Tally()
+    level, error = judge.judge(bits, observed)
+    tally.add(judge.dtype, bits, level, error, observed)
+    return tally
+
+
+def assert_same(tally: Tally, expected: Tally) -> None:
+    """The same counts, histogram, worst input and regions."""
+    assert dict(zip(LEVELS, tally.counts, strict=True)) == dict(zip(LEVELS, expected.counts, strict=True))
+    assert tally.histogram.tolist() == expected.histogram.tolist()
+    assert (tally.worst.level, tally.worst.bits) == (expected.worst.level, expected.worst.bits)
+    assert tally.worst.error == pytest.approx(expected.worst.error, rel=1e-12, abs=2.0**-20)
+    spans = [(each.first, each.last, each.count, each.worst.bits) for each in tally.regions]
+    assert spans == [(each.first, each.last, each.count, each.worst.bits) for each in expected.regions]

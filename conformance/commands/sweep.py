@@ -37,6 +37,9 @@ class _Bits(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--dtype", "-d", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype.")
 @click.option("--quantity", "-q", "quantities", multiple=True, help="Only value, gradient or second.")
+@click.option(
+    "--pairs", is_flag=True, help="All rows [x, y] of two logits of a half type, in the place of [x, 0]."
+)
 @click.option("--first", type=_Bits(), default=0, help="The bits of the first input; default: 0.")
 @click.option("--last", type=_Bits(), default=None, help="Those of the last; default: the dtype's last.")
 @click.option("--scheduler", help="The address of a Dask scheduler; default: a cluster on this machine.")
@@ -53,6 +56,7 @@ def sweep(
     subjects: Sequence[str],
     dtypes: Sequence[str],
     quantities: Sequence[str],
+    pairs: bool,
     first: int,
     last: int | None,
     merged: Sequence[str],
@@ -69,6 +73,10 @@ def sweep(
 
     if only_merge and not merged:
         raise click.UsageError("--only-merge: name the stored sweeps with --merge")
+    if pairs:
+        if "float32" in dtypes:
+            raise click.UsageError("--pairs: a half type has 2^32 pairs, float32 2^64")
+        dtypes = [f"{name} pairs" for name in dtypes or DTYPES[:2]]
     request = Request(operation, tuple(subjects), tuple(dtypes), tuple(quantities), first, last)
     swept = Swept()
     if not only_merge:

@@ -14,11 +14,11 @@ from distributed import Client
 
 from conformance.cases.loader import load_cases
 from conformance.errors import CaseError, RunError
+from conformance.execution.cluster import KilledWorker, carried_out, connected, requirements
 from conformance.operations import OPERATIONS, no_operation
 from conformance.searching.candidate import Candidate, candidates
 from conformance.searching.climb import CLIMB_EVALUATIONS, Found, climb
 from conformance.subjects.subject import Subject
-from conformance.sweeping.cluster import KilledWorker, carried_out, connected, requirements
 from conformance.sweeping.subject_call import adapter_key
 from conformance.sweeping.subject_names import swept_subjects
 

@@ -10,7 +10,7 @@ from conformance.arithmetic.formats import FORMATS, FloatArray
 from conformance.judging.verdict import errors_in_ulps, levels
 from conformance.operations import Reference, along, operation_named, reference
 from conformance.sweeping.functions import SweptFunction
-from conformance.sweeping.inputs import Bits, values
+from conformance.sweeping.inputs import Bits, number_type, values
 from conformance.sweeping.tally import Levels
 
 #: Inputs whose exact values are computed together.
@@ -24,12 +24,17 @@ class BallJudge:
     Attributes:
         function: The function.
         element: Which of its numbers.
-        dtype: The dtype.
+        dtype: The dtype, or `PAIRS` of one.
     """
 
     function: SweptFunction
     element: int
     dtype: str
+
+    @property
+    def number_type(self) -> str:
+        """The dtype of its numbers."""
+        return number_type(self.dtype)
 
     def reference(self, bits: Bits) -> Reference:
         """The exact values and bounds at these inputs, of shape (inputs,)."""
@@ -37,7 +42,7 @@ class BallJudge:
         arguments = function.arguments(values(self.dtype, bits))
         with along(function.direction(count)):
             whole = reference(
-                function.operation, arguments, function.quantity, self.dtype, function.upstream(count)
+                function.operation, arguments, function.quantity, self.number_type, function.upstream(count)
             )
         if function.elements == 1:
             return whole
@@ -57,7 +62,7 @@ class BallJudge:
         arguments = operation.completed(function.arguments(values(self.dtype, bits)))
         with along(function.direction(count)):
             pair = operation.error_bounds(
-                arguments, function.quantity, function.upstream(count), FORMATS[self.dtype]
+                arguments, function.quantity, function.upstream(count), FORMATS[self.number_type]
             )
         if function.elements == 1:
             return pair

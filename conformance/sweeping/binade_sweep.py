@@ -9,7 +9,8 @@ import numpy as np
 from conformance.arithmetic.formats import FloatArray
 from conformance.sweeping.ball_judge import BallJudge
 from conformance.sweeping.functions import SweptFunction
-from conformance.sweeping.inputs import Binade, Bits, values
+from conformance.sweeping.inputs import PAIRS, Binade, Bits, values
+from conformance.sweeping.pair_judge import PairJudge
 from conformance.sweeping.polynomial_judge import PolynomialJudge
 from conformance.sweeping.subject_call import AdapterKey, Refusal, SubjectCall
 from conformance.sweeping.tally import Levels, Tally
@@ -69,7 +70,11 @@ def sweep_binade(
     return BinadeResult(tuple(judge.tally for judge in judges))
 
 
-def _judge(balls: BallJudge, binade: Binade, first: int, count: int) -> PolynomialJudge | ExactJudge:
+def _judge(
+    balls: BallJudge, binade: Binade, first: int, count: int
+) -> PolynomialJudge | PairJudge | ExactJudge:
+    if not binade.special and balls.dtype in PAIRS:
+        return PairJudge(balls, binade, first, count)
     if binade.special or balls.dtype != "float32":
         return ExactJudge(balls, binade, first, count)
     return PolynomialJudge(balls, binade, first, count)
@@ -104,7 +109,8 @@ class ExactJudge:
         self.tally.add(self._balls.dtype, bits, level, error, returned)
 
     def _judged(self, bits: Bits, observed: FloatArray) -> tuple[Levels, FloatArray]:
-        nan = np.isnan(values(self._balls.dtype, bits)) & self._nan_is_nan
+        inputs = values(self._balls.dtype, bits)
+        nan = np.isnan(inputs if inputs.ndim == 1 else inputs.max(axis=1)) & self._nan_is_nan
         right = np.isnan(observed)
         level = np.where(right, 0, 5).astype(np.int8)
         error = np.where(right, 0.0, np.inf)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from conformance.arithmetic.formats import FloatArray
 from conformance.errors import RunError
 from conformance.operations import OPERATIONS, Arguments, no_operation
-from conformance.sweeping.inputs import WIDTH_BITS, bits_of
+from conformance.sweeping.inputs import PAIRS, bits_of, input_bits
 
 #: The targets of the binary losses.
 TARGETS = (0.0, 1.0, 0.5)
@@ -40,7 +40,8 @@ _BINARY = frozenset({"binary_cross_entropy", "binary_cross_entropy_with_logits"}
 class SweptFunction:
     """Function of one number: a quantity of an operation with all but one input fixed.
 
-    Operations on rows take the row `[x, 0]`: x is the gap; cross-entropy's label is 0. No loss is reduced.
+    Operations on rows take the row `[x, 0]`: x is the gap; or, of inputs that are pairs, the row `[x, y]`.
+    Cross-entropy's label is 0. No loss is reduced.
 
     Attributes:
         operation: The operation.
@@ -76,7 +77,7 @@ class SweptFunction:
         """The first and last bits of its domain: all numbers, or for probabilities those from 0 to 1."""
         if self.operation == "binary_cross_entropy":
             return 0, bits_of(dtype, 1.0)
-        return 0, (1 << WIDTH_BITS[dtype]) - 1
+        return 0, (1 << input_bits(dtype)) - 1
 
     def parameters(self) -> dict[str, object]:
         """The scalar parameters of the call."""
@@ -92,10 +93,10 @@ class SweptFunction:
         return None if self.target is None else np.full(count, self.target)
 
     def arguments(self, x: FloatArray) -> Arguments:
-        """The arguments of a call on these inputs, in float64."""
-        swept = np.stack([x, np.zeros_like(x)], axis=-1) if self.of_rows else x
+        """The arguments of a call on these inputs, in float64: numbers, or rows [x, y]."""
+        swept = np.stack([x, np.zeros_like(x)], axis=-1) if self.of_rows and x.ndim == 1 else x
         arguments: Arguments = {self.swept: swept, **self.parameters()}
-        target = self.target_of(x.size)
+        target = self.target_of(len(x))
         if target is not None:
             arguments["target"] = target
         return arguments
@@ -109,6 +110,12 @@ class SweptFunction:
     def direction(self, count: int) -> FloatArray:
         """The direction of second derivatives at so many inputs."""
         return np.tile(np.array(ROW_DIRECTION), (count, 1)) if self.of_rows else np.full(count, DIRECTION)
+
+
+def check_rows(operation: str, dtype: str) -> None:
+    """Refuses pairs of numbers as inputs of an operation that takes one; RunError."""
+    if dtype in PAIRS and operation not in _ROWS:
+        raise RunError(f"sweep {operation}: --pairs are rows of two logits, of {', '.join(sorted(_ROWS))}")
 
 
 def swept_functions(operation: str, quantities: tuple[str, ...] = ()) -> Iterator[SweptFunction]:

@@ -19,6 +19,9 @@ Bits = npt.NDArray[np.int64]
 
 #: The dtypes whose every number a sweep can visit, and how many bits they have.
 WIDTH_BITS = {"float16": 16, "bfloat16": 16, "float32": 32}
+#: Pairs [x, y] of numbers of a half type as inputs: the bits of y above those of x. Their binades are those
+#: of y, each with every x.
+PAIRS = {"float16 pairs": "float16", "bfloat16 pairs": "bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Binade:
     """Binade of a dtype: numbers of one sign and exponent.
 
     Attributes:
-        dtype: The dtype.
+        dtype: The dtype, or `PAIRS` of one.
         index: Which one, by the bits above the fraction: 0 are the positive subnormals.
     """
 
@@ -35,8 +38,9 @@ class Binade:
 
     @property
     def size(self) -> int:
-        """How many numbers it has, a power of two."""
-        return int(1 << (FORMATS[self.dtype].precision - 1))
+        """How many inputs it has, a power of two."""
+        numbers = int(1 << (FORMATS[number_type(self.dtype)].precision - 1))
+        return numbers << WIDTH_BITS[PAIRS[self.dtype]] if self.dtype in PAIRS else numbers
 
     @property
     def first(self) -> int:
@@ -61,12 +65,12 @@ class Binade:
     @property
     def exponent(self) -> int:
         """The power of two that its numbers have; of the subnormals that of the smallest normal number."""
-        return FORMATS[self.dtype].emin + max(self.biased_exponent, 1) - 1
+        return FORMATS[number_type(self.dtype)].emin + max(self.biased_exponent, 1) - 1
 
     @property
     def spacing_exponent(self) -> int:
         """The power of two by which its numbers are apart."""
-        return self.exponent - FORMATS[self.dtype].precision + 1
+        return self.exponent - FORMATS[number_type(self.dtype)].precision + 1
 
     @property
     def significand(self) -> int:
@@ -74,9 +78,19 @@ class Binade:
         return self.size if self.biased_exponent else 0
 
 
+def number_type(dtype: str) -> str:
+    """The dtype of the numbers of an input."""
+    return PAIRS.get(dtype, dtype)
+
+
+def input_bits(dtype: str) -> int:
+    """How many bits an input has."""
+    return 2 * WIDTH_BITS[PAIRS[dtype]] if dtype in PAIRS else WIDTH_BITS[dtype]
+
+
 def binade_count(dtype: str) -> int:
     """How many binades a dtype has, those of infinities and nans among them."""
-    return int((1 << WIDTH_BITS[dtype]) // Binade(dtype, 0).size)
+    return (1 << input_bits(dtype)) // Binade(dtype, 0).size
 
 
 def binades(dtype: str, first: int, last: int) -> Iterator[Binade]:
@@ -101,7 +115,10 @@ def floats(dtype: str, stored: npt.NDArray[np.generic]) -> FloatArray:
 
 
 def values(dtype: str, bits: npt.ArrayLike) -> FloatArray:
-    """The numbers of these bits in float64."""
+    """The inputs of these bits in float64; pairs as rows [x, y]."""
+    if dtype in PAIRS:
+        both = np.asarray(bits).astype(np.uint32).reshape(-1, 1) >> np.array([0, 16], np.uint32)
+        return values(PAIRS[dtype], both & np.uint32(0xFFFF))
     return floats(dtype, storage(dtype, bits))
 
 

@@ -15,9 +15,9 @@ from conformance.report.files import write_whole
 from conformance.report.html import vega
 from conformance.report.pages import asset, render
 from conformance.report.table_data import carry
-from conformance.sweeping.inputs import Binade, binade_count
+from conformance.sweeping.inputs import PAIRS, Binade, binade_count, number_type
 from conformance.sweeping.result_files import Row
-from conformance.sweeping.summary import name_of, refusals, short_digits, worst_rows
+from conformance.sweeping.summary import input_text, name_of, refusals, short_digits, worst_rows
 from conformance.sweeping.swept import Swept
 
 PAGE = "sweep.html"
@@ -44,7 +44,14 @@ def page(rows: Sequence[Row], swept: Swept) -> str:
         swept: The result that they are of.
     """
     regions = [
-        {**row, "name": name_of(row), "digits": short_digits(row["exact"])}
+        {
+            **row,
+            "name": name_of(row),
+            "digits": short_digits(row["exact"]),
+            "from": input_text(row, "first"),
+            "to": input_text(row, "last"),
+            "at": input_text(row, "worst_input"),
+        }
         for row in rows
         if row["kind"] == "region"
     ]
@@ -64,7 +71,9 @@ def page(rows: Sequence[Row], swept: Swept) -> str:
         conforms=swept.conforms,
         decided=swept.decided(),
         levels=LEVELS,
-        lines=[{**row, "name": name_of(row)} for row in worst_rows(rows)],
+        lines=[
+            {**row, "name": name_of(row), "at": input_text(row, "worst_input")} for row in worst_rows(rows)
+        ],
         refused=[(*key, inputs) for key, inputs in refusals(swept).items()],
         regions=regions[:MAX_REGIONS],
         regions_total=len(regions),
@@ -89,7 +98,14 @@ def charts(rows: Sequence[Row]) -> list[dict[str, Any]]:
         reach = binade_count(dtype) // 2
         group = groups.setdefault(
             (name, dtype),
-            {"name": name, "dtype": dtype, "reach": reach, "least": FORMATS[dtype].emin - 1, "rows": []},
+            {
+                "name": name,
+                "dtype": dtype,
+                "pairs": dtype in PAIRS,
+                "reach": reach,
+                "least": FORMATS[number_type(dtype)].emin - 1,
+                "rows": [],
+            },
         )
         sign = -1 if binade.negative else 1
         group["rows"].append(
@@ -98,6 +114,7 @@ def charts(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 "sign": sign,
                 "subject": row["subject"],
                 "input": row["worst_input"],
+                "other": row.get("worst_other"),
                 "error": _number(row["ulp_error"]),
                 "bound": row["ulp_bound"],
                 "verdict": row["verdict"],

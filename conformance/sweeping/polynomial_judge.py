@@ -90,7 +90,7 @@ class PolynomialJudge:
                 stop = min(stop, begin - begin % ROW_INPUTS + ROW_INPUTS)
                 self._judge_part(block, piece, begin, observed[begin - first : stop - first])
             begin = stop
-        self._count(block)
+        count_block(self.tally, self._balls, block)
 
     def _piece_at(self, position: int) -> Piece:
         while True:
@@ -192,25 +192,10 @@ class PolynomialJudge:
     ) -> None:
         """Errors of about 1 ulp and more: the bounds decide, and how many bits are right."""
         bits = far + (self._binade.first + begin)
-        returned, error, exact = observed[far].astype(np.float64), errors[far], np.abs(reference[far])
-        finite = np.isfinite(returned)
-        error = np.where(finite, error, np.inf)
-        bound, attainable = (each * 2.0**-piece.ulp_exponent for each in self._balls.bounds(bits))
-        slack = np.where(finite, MARGIN_ULPS + error * _RELATIVE_SLACK, 0.0)
-        level = np.full(far.size, _WRONG, np.int8)
-        quarter = 2.0 ** -(PRECISION[self._balls.dtype] / 4)
-        near = finite & (returned != 0) & (error <= quarter * exact)
-        level[near] = _LOSSY
-        level[error <= bound] = _STABLE
-        level[error <= attainable] = _ACCURATE
-        beyond = error > bound
-        doubt = np.abs(error - 1.0) <= slack
-        for limit in (bound, attainable):
-            doubt |= np.abs(error - limit) <= slack
-        doubt |= beyond & (np.abs(error - quarter * exact) <= slack + MARGIN_ULPS)
-        with np.errstate(invalid="ignore"):
-            doubt |= np.floor(np.log2(error - slack)) != np.floor(np.log2(error + slack))
-        doubt &= finite
+        returned, exact = observed[far].astype(np.float64), np.abs(reference[far])
+        level, error, doubt = levels_of_far(
+            self._balls, bits, returned, errors[far], exact, 2.0**-piece.ulp_exponent, MARGIN_ULPS
+        )
         decided = ~doubt
         block.bits.append(bits[decided])
         block.levels.append(level[decided])
@@ -221,22 +206,66 @@ class PolynomialJudge:
             block.undecided.append(bits[doubt])
             block.undecided_observed.append(returned[doubt])
 
-    def _count(self, block: Block) -> None:
-        """Asks balls what no polynomial decided, and counts the block."""
-        if block.undecided:
-            bits, observed = np.concatenate(block.undecided), np.concatenate(block.undecided_observed)
-            level, error = self._balls.judge(bits, observed)
-            self.tally.by_balls += bits.size
-            block.bits.append(bits)
-            block.levels.append(level)
-            block.errors.append(error)
-            block.observed.append(observed)
-        if not block.bits:
-            return
-        bits = np.concatenate(block.bits)
-        order = np.argsort(bits, kind="stable")
-        level, error = np.concatenate(block.levels)[order], np.concatenate(block.errors)[order]
-        self.tally.add(self._balls.dtype, bits[order], level, error, np.concatenate(block.observed)[order])
+
+def levels_of_far(
+    balls: BallJudge,
+    bits: Bits,
+    returned: FloatArray,
+    error: FloatArray,
+    exact: FloatArray,
+    scale: float | FloatArray,
+    margin: float,
+) -> tuple[Levels, FloatArray, npt.NDArray[np.bool_]]:
+    """Levels of errors of about 1 ulp and more: the bounds decide, and how many bits are right.
+
+    Args:
+        balls: The judge by balls.
+        bits: The inputs.
+        returned: What was returned.
+        error: The errors in ulps, each known within the margin and a rounding.
+        exact: The magnitudes of the exact values in ulps.
+        scale: One over the result's ulp.
+        margin: The margin in ulps.
+
+    Returns:
+        The levels, the errors, and where neither is beyond doubt.
+    """
+    finite = np.isfinite(returned)
+    error = np.where(finite, error, np.inf)
+    bound, attainable = (each * scale for each in balls.bounds(bits))
+    slack = np.where(finite, margin + error * _RELATIVE_SLACK, 0.0)
+    level = np.full(bits.size, _WRONG, np.int8)
+    quarter = 2.0 ** -(PRECISION[balls.number_type] / 4)
+    near = finite & (returned != 0) & (error <= quarter * exact)
+    level[near] = _LOSSY
+    level[error <= bound] = _STABLE
+    level[error <= attainable] = _ACCURATE
+    beyond = error > bound
+    doubt = np.abs(error - 1.0) <= slack
+    for limit in (bound, attainable):
+        doubt |= np.abs(error - limit) <= slack
+    doubt |= beyond & (np.abs(error - quarter * exact) <= slack + margin)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        doubt |= np.floor(np.log2(error - slack)) != np.floor(np.log2(error + slack))
+    return level, error, doubt & finite
+
+
+def count_block(tally: Tally, balls: BallJudge, block: Block) -> None:
+    """Asks balls what no polynomial decided, and counts the block."""
+    if block.undecided:
+        bits, observed = np.concatenate(block.undecided), np.concatenate(block.undecided_observed)
+        level, error = balls.judge(bits, observed)
+        tally.by_balls += bits.size
+        block.bits.append(bits)
+        block.levels.append(level)
+        block.errors.append(error)
+        block.observed.append(observed)
+    if not block.bits:
+        return
+    bits = np.concatenate(block.bits)
+    order = np.argsort(bits, kind="stable")
+    level, error = np.concatenate(block.levels)[order], np.concatenate(block.errors)[order]
+    tally.add(balls.dtype, bits[order], level, error, np.concatenate(block.observed)[order])
 
 
 def _evaluate(coefficients: FloatArray, t: FloatArray, result: FloatArray) -> None:

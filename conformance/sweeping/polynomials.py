@@ -68,10 +68,21 @@ class Piece:
         return np.array([values * scale**power for power, values in enumerate(shifted)])
 
 
-def pieces(function: SweptFunction, element: int, binade: Binade, first: int, count: int) -> list[Piece]:
+def pieces(
+    function: SweptFunction, element: int, binade: Binade, first: int, count: int, dtype: str | None = None
+) -> list[Piece]:
     """The pieces that cover `count` inputs of a binade from `first` on, in order.
 
-    The same inputs always lie in the same piece, whatever else is asked for.
+    The same inputs always lie in the same piece, whatever else is asked for. What is proven of a piece holds
+    of all real numbers between its inputs.
+
+    Args:
+        function: The function.
+        element: Which of its numbers.
+        binade: The binade.
+        first: The first input, counted from the binade's first.
+        count: How many inputs.
+        dtype: The result's dtype; None: the inputs'.
     """
     covering: list[Piece] = []
     pending = [(0, binade.size)]
@@ -80,7 +91,7 @@ def pieces(function: SweptFunction, element: int, binade: Binade, first: int, co
             begin, size = pending.pop()
             if begin + size <= first or begin >= first + count:
                 continue
-            piece = _piece(function, element, binade, begin, size)
+            piece = _piece(function, element, binade, begin, size, FORMATS[dtype or binade.dtype])
             if piece is not None or size <= MIN_INPUTS:
                 covering.append(piece or Piece(begin, size))
             else:
@@ -88,7 +99,9 @@ def pieces(function: SweptFunction, element: int, binade: Binade, first: int, co
     return covering
 
 
-def _piece(function: SweptFunction, element: int, binade: Binade, first: int, size: int) -> Piece | None:
+def _piece(
+    function: SweptFunction, element: int, binade: Binade, first: int, size: int, fmt: Format
+) -> Piece | None:
     """The polynomial over these inputs; None where it is not within the margin, or the ulp changes."""
     sign = -1 if binade.negative else 1
     middle = 2 * (binade.significand + first) + size
@@ -105,7 +118,7 @@ def _piece(function: SweptFunction, element: int, binade: Binade, first: int, si
     if not all(each.is_finite() for each in (*here, *remainders)):
         return None
     limits = open_range(function, element, binade.negative) if binade.significand + first else (0.0, math.inf)
-    exponent = _ulp_exponent(FORMATS[binade.dtype], here, remainders[-1], limits)
+    exponent = _ulp_exponent(fmt, here, remainders[-1], limits)
     if exponent is None:
         return None
     unit = power_of_two(-exponent)

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
+from conformance.arithmetic.formats import FloatArray
 from conformance.errors import RunError
 from conformance.judging.verdict import LEVELS
 from conformance.sweeping.ball_judge import BallJudge
@@ -49,6 +50,7 @@ _SCHEMA = pyarrow.schema(
         ("exact", pyarrow.string()),
         ("rank_error", pyarrow.float64()),
         ("message", pyarrow.string()),
+        *((name, pyarrow.float64()) for name in ("first_other", "last_other", "worst_other")),
     ]
 )
 
@@ -133,19 +135,26 @@ def _add_figures(made: Sequence[Row]) -> None:
     for row in made:
         function = SweptFunction(row["operation"], row["quantity"], row["target"])
         judged[Column(row["subject"], function, row["element"], row["dtype"])].append(row)
-        row["first"], row["last"] = values(row["dtype"], [row["first_bits"], row["last_bits"]]).tolist()
+        _set_inputs(row, ("first", "last"), values(row["dtype"], [row["first_bits"], row["last_bits"]]))
     for column, of_column in judged.items():
         judge = BallJudge(column.function, column.element, column.dtype)
         bits = np.array([row["worst_bits"] for row in of_column])
         _, errors = judge.judge(bits, np.array([row["observed"] for row in of_column]))
         reference = judge.reference(bits)
-        inputs = values(column.dtype, bits).tolist()
+        inputs = values(column.dtype, bits)
         for index, row in enumerate(of_column):
-            row["worst_input"] = inputs[index]
+            _set_inputs(row, ("worst_input",), inputs[index : index + 1])
             row["ulp_error"] = float(errors[index])
             row["ulp_bound"] = float(reference.bound[index])
             row["ulp_attainable"] = float(reference.attainable[index])
             row["exact"] = reference.text((index,))
+
+
+def _set_inputs(row: Row, names: Sequence[str], inputs: FloatArray) -> None:
+    """Sets inputs of a row; of pairs [x, y] x is the input, and y the other."""
+    for name, each in zip(names, inputs.tolist(), strict=True):
+        row[name], other = each if isinstance(each, list) else (each, None)
+        row[f"{name.partition('_')[0]}_other"] = other
 
 
 def write(swept: Swept, directory: Path, about: dict[str, Any]) -> list[Row]:

@@ -17,7 +17,7 @@ from conformance.arithmetic.formats import to_storage
 from conformance.errors import SubjectError
 from conformance.subjects.subject import Subject
 from conformance.sweeping.functions import SweptFunction
-from conformance.sweeping.inputs import WIDTH_BITS, floats
+from conformance.sweeping.inputs import PAIRS, WIDTH_BITS, floats, input_bits, number_type
 
 Stored = npt.NDArray[Any]
 
@@ -92,19 +92,22 @@ class SubjectCall:
     Args:
         key: The subject's adapter.
         function: The swept function.
-        dtype: The dtype.
+        inputs: The dtype, or `PAIRS` of one.
         size: How many inputs each call has: compilers compile for one shape.
 
     Raises:
         Refusal: The subject lacks the formulation or a parameter.
     """
 
-    def __init__(self, key: AdapterKey, function: SweptFunction, dtype: str, size: int) -> None:
+    def __init__(self, key: AdapterKey, function: SweptFunction, inputs: str, size: int) -> None:
         self._adapter = adapter_of(key)
         self._function = function
-        self._dtype = dtype
-        self._first, self._last = function.domain(dtype)
-        self._rows = np.zeros((size, 2), self._bits_type) if function.of_rows else None
+        self._dtype = dtype = number_type(inputs)
+        self._first, self._last = function.domain(inputs)
+        self._paired = inputs in PAIRS
+        width = np.uint32 if WIDTH_BITS[dtype] == 32 else np.uint16
+        self._rows = np.zeros((size, 2), width) if function.of_rows else None
+        self._bits_type: Any = np.uint32 if input_bits(inputs) == 32 else np.uint16
         self._steps = np.arange(size, dtype=np.int64).astype(self._bits_type)
         self._fixed = self._fixed_tensors(size)
         request = {
@@ -119,10 +122,6 @@ class SubjectCall:
             self._call = self._adapter.call(request, arrays)
         except Exception as error:
             raise self._refusal(error) from None
-
-    @property
-    def _bits_type(self) -> Any:
-        return np.uint32 if WIDTH_BITS[self._dtype] == 32 else np.uint16
 
     def _fixed_tensors(self, size: int) -> dict[str, Stored]:
         """The target, the upstream gradient and the direction, as storage arrays."""
@@ -143,7 +142,9 @@ class SubjectCall:
 
     def _stored(self, bits: npt.NDArray[Any]) -> Stored:
         if self._rows is not None:
-            self._rows[:, 0] = bits
+            self._rows[:, 0] = bits  # of a pair the lower half
+            if self._paired:
+                self._rows[:, 1] = bits >> 16
             bits = self._rows
         return bits if self._dtype == "bfloat16" else bits.view(self._dtype)
 

@@ -48,6 +48,12 @@ def name_of(row: Row) -> str:
     return f"{row['operation']}{target} {row['quantity']}{element}"
 
 
+def input_text(row: Row, name: str) -> str:
+    """An input of a row, `first`, `last` or `worst_input`: a number, or a pair [x, y]."""
+    other = row.get(f"{name.partition('_')[0]}_other")
+    return f"{row[name]:.9g}" if other is None else f"[{row[name]:.9g}, {other:.9g}]"
+
+
 def show(rows: Sequence[Row], swept: Swept, console: Console) -> None:
     """Prints the summary."""
     table = Table(title=f"{sum(swept.counts().values()):,} numbers judged", title_justify="left")
@@ -66,7 +72,7 @@ def show(rows: Sequence[Row], swept: Swept, console: Console) -> None:
             f"{failing:,}",
             f"{row['ulp_error']:.4g}",
             f"{row['ulp_bound']:.4g}",
-            f"{row['worst_input']:.9g}",
+            input_text(row, "worst_input"),
             f"{row['by_balls']:,}",
         )
     console.print(table)
@@ -90,8 +96,9 @@ def region_text(row: Row) -> str:
     """A region in one line."""
     inputs = "1 input" if row["inputs"] == 1 else f"{row['inputs']:,} inputs"
     return (
-        f"{row['subject']} {name_of(row)} {row['dtype']}: {inputs} from {row['first']:.9g} to "
-        f"{row['last']:.9g} {row['verdict']}; at {row['worst_input']:.9g} ({row['worst_bits']:#x}) "
+        f"{row['subject']} {name_of(row)} {row['dtype']}: {inputs} from {input_text(row, 'first')} to "
+        f"{input_text(row, 'last')} {row['verdict']}; at {input_text(row, 'worst_input')} "
+        f"({row['worst_bits']:#x}) "
         f"{row['observed']:.9g}, exact {short_digits(row['exact'])}, {row['ulp_error']:.4g} ulps"
     )
 

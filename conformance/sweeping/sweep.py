@@ -10,11 +10,11 @@ from distributed import Client
 
 from conformance.adapters.hardware import processor
 from conformance.errors import RunError
+from conformance.execution.cluster import KilledWorker, carried_out, connected, requirements
 from conformance.subjects.subject import Subject
 from conformance.sweeping.binade_sweep import BinadeResult, sweep_binade
-from conformance.sweeping.cluster import KilledWorker, carried_out, connected, requirements
-from conformance.sweeping.functions import SweptFunction, swept_functions
-from conformance.sweeping.inputs import WIDTH_BITS, Binade, binades
+from conformance.sweeping.functions import SweptFunction, check_rows, swept_functions
+from conformance.sweeping.inputs import PAIRS, WIDTH_BITS, Binade, binades, input_bits
 from conformance.sweeping.subject_call import AdapterKey, adapter_key, adapter_of
 from conformance.sweeping.subject_names import swept_subjects
 from conformance.sweeping.swept import Part, Swept
@@ -27,7 +27,7 @@ class Request:
     Attributes:
         operation: The operation.
         subjects: Names of subjects; none: every installed framework.
-        dtypes: Dtypes; none: all that a sweep can visit.
+        dtypes: Dtypes, or `PAIRS` of one; none: all dtypes that a sweep can visit.
         quantities: `value`, `gradient`, `second`; none: all.
         first: The bits of the first input.
         last: Those of the last; None: the dtype's last.
@@ -97,7 +97,8 @@ def _tasks(request: Request, subjects: Sequence[Subject]) -> Iterator[Task]:
         key = adapter_key(subject)
         for function in swept_functions(request.operation, request.quantities):
             for dtype in request.dtypes or tuple(WIDTH_BITS):
-                if dtype not in WIDTH_BITS:
+                check_rows(request.operation, dtype)
+                if dtype not in (*WIDTH_BITS, *PAIRS):
                     raise RunError(f"--dtype {dtype}: a sweep visits every {', '.join(WIDTH_BITS)}")
                 first, last = _range(request, dtype)
                 begin, end = function.domain(dtype)
@@ -106,7 +107,7 @@ def _tasks(request: Request, subjects: Sequence[Subject]) -> Iterator[Task]:
 
 
 def _range(request: Request, dtype: str) -> tuple[int, int]:
-    greatest = (1 << WIDTH_BITS[dtype]) - 1
+    greatest = (1 << input_bits(dtype)) - 1
     last = greatest if request.last is None else request.last
     if not 0 <= request.first <= last <= greatest:
         raise RunError(

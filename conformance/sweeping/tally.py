@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from conformance.arithmetic.formats import FloatArray
 from conformance.judging.verdict import CONFORMING, LEVELS
-from conformance.sweeping.inputs import WIDTH_BITS, Bits
+from conformance.sweeping.inputs import PAIRS, Bits, input_bits
 
 Levels = npt.NDArray[np.int8]
 
@@ -22,8 +22,11 @@ BINS = 2 + EDGE_EXPONENTS + 1
 
 
 def region_gap(dtype: str) -> int:
-    """So many inputs apart, failures belong to one region: 1 of a half type's, a 128th of a binade else."""
-    return 1 << (WIDTH_BITS[dtype] - 16)
+    """So many inputs apart, failures belong to one region: 1 of a half type's, a 128th of a binade else.
+
+    Of pairs [x, y] two numbers y: failures at any x of neighbouring y.
+    """
+    return 1 << (17 if dtype in PAIRS else input_bits(dtype) - 16)
 
 
 def bin_of(errors: FloatArray, levels: Levels) -> npt.NDArray[np.int64]:
@@ -142,7 +145,7 @@ class Tally:
 
 def joined(dtype: str, regions: list[Region]) -> list[Region]:
     """The regions in order, those nearer than the gap joined; never across the sign."""
-    half, gap = 1 << (WIDTH_BITS[dtype] - 1), region_gap(dtype)
+    half, gap = 1 << (input_bits(dtype) - 1), region_gap(dtype)
     result: list[Region] = []
     for region in sorted(regions, key=lambda each: each.first):
         before = result[-1] if result else None

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from sweeping_samples import ELEMENTS, IDS, observations
+from sweeping_samples import ELEMENTS, IDS, assert_same, by_the_corpus, observations
 
 from conformance.judging.verdict import LEVELS
 from conformance.sweeping.ball_judge import BallJudge
@@ -19,24 +19,6 @@ from conformance.sweeping.tally import Tally, Worst, bin_of, joined
 
 #: Inputs of every dtype that are judged twice, over all functions.
 INPUTS = 100_000
-
-
-def by_the_corpus(judge: BallJudge, bits: np.ndarray, observed: np.ndarray) -> Tally:
-    """A tally of the levels that the corpus gives to each input by itself."""
-    tally = Tally()
-    level, error = judge.judge(bits, observed)
-    tally.add(judge.dtype, bits, level, error, observed)
-    return tally
-
-
-def assert_same(tally: Tally, expected: Tally) -> None:
-    """The same counts, histogram, worst input and regions."""
-    assert dict(zip(LEVELS, tally.counts, strict=True)) == dict(zip(LEVELS, expected.counts, strict=True))
-    assert tally.histogram.tolist() == expected.histogram.tolist()
-    assert (tally.worst.level, tally.worst.bits) == (expected.worst.level, expected.worst.bits)
-    assert tally.worst.error == pytest.approx(expected.worst.error, rel=1e-12, abs=2.0**-20)
-    spans = [(each.first, each.last, each.count, each.worst.bits) for each in tally.regions]
-    assert spans == [(each.first, each.last, each.count, each.worst.bits) for each in expected.regions]
 
 
 @pytest.mark.parametrize(("function", "element"), ELEMENTS, ids=IDS)

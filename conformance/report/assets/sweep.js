@@ -13,7 +13,7 @@ function sweepChart(group, width) {
   const subjects = [...new Set(rows.map((row) => row.subject))];
   const top = Math.max(4, ...rows.map((row) => Math.max(row.shown, row.limit)));
   const scale = { type: "log", domain: [EXACT, top * 1.3], nice: false };
-  const x = { field: "place", type: "quantitative", title: "input: sign and power of two",
+  const x = { field: "place", type: "quantitative", title: `${group.pairs ? "y of [x, y]" : "input"}: sign and power of two`,
     scale: { domain: [-group.reach, group.reach], nice: false },
     axis: { tickCount: 16, labelExpr: `datum.value == 0 ? '0' : (datum.value < 0 ? '−2^' : '2^') + (abs(datum.value) - 1 + ${group.least})` } };
   const y = (field, title) => ({ field, type: "quantitative", scale, title, axis: { format: "~g", tickCount: 6 } });
@@ -30,7 +30,8 @@ function sweepChart(group, width) {
       { mark: { type: "line", strokeWidth: 1.5, interpolate: "step", opacity: 0.9, point: { size: 14, filled: true } },
         encoding: { x, y: y("shown", "ulps"), detail: { field: "sign" },
           color: { field: "subject", type: "nominal", title: "subject", scale: { domain: subjects, range: INKS } },
-          tooltip: [{ field: "subject" }, { field: "input", format: ".9~g" }, { field: "error", title: "ulps", format: ".5~g" },
+          tooltip: [{ field: "subject" }, { field: "input", format: ".9~g" },
+            ...(group.pairs ? [{ field: "other", title: "y", format: ".9~g" }] : []), { field: "error", title: "ulps", format: ".5~g" },
             { field: "bound", format: ".4~g" }, { field: "verdict" }] } },
     ],
   };

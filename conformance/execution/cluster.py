@@ -1,4 +1,4 @@
-"""Cluster that sweeps and searches run on: Dask's, on this machine or wherever its scheduler is.
+"""Cluster that runs, sweeps and searches are carried out on: Dask's, here or wherever its scheduler is.
 
 Dask places tasks, moves what they need, and runs those of a worker that died elsewhere.
 """
