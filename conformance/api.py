@@ -35,6 +35,7 @@ def run(
     known: Sequence[str | Path] = (),
     python: str | None = None,
     subjects_file: str | Path | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
     on_overview: Callable[[Overview], object] | None = None,
     **hooks: Any,
@@ -61,6 +62,7 @@ def run(
         known: Files of deviations that the caller accepts, in the grammar of `known.yaml`.
         python: The interpreter of the subjects that name none; of a pinned one the Python to build on.
         subjects_file: A ``subjects.yaml``: names, pins, interpreters, commands.
+        scheduler: The address of a Dask scheduler: a subject a task; None: all run here.
         progress: Is told how far the run is; None: nobody is.
         on_overview: Gets what the report says, once it is written.
         **hooks: Further arguments of `conformance.execution.session.run`.
@@ -96,6 +98,10 @@ def run(
     drawing: dict[str, Any] = {"publish": _publisher(earlier, on_overview)}
     if output is not None:
         drawing["meanwhile"] = _prepare_report
+    if scheduler is not None:
+        from conformance.execution import cluster_run  # late: Dask takes long to import
+
+        return cluster_run.run(paths, scheduler=scheduler, **{**drawing, **options, **hooks})
     return session.run(paths, **{**drawing, **options, **hooks})
 
 

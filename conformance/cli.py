@@ -78,6 +78,7 @@ def cli(context: click.Context) -> None:
 @click.option(
     "--workers", type=click.IntRange(1), default=None, help="How many subjects run at a time; default: all."
 )
+@click.option("--scheduler", help="The address of a Dask scheduler: a subject a task; default: all run here.")
 @click.option(
     "--memory-limit",
     type=click.IntRange(1),

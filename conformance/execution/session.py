@@ -74,6 +74,7 @@ def run(
     under_test: Sequence[Subject] | None = None,
     publish: Callable[[Run, Path], None] | None = None,
     meanwhile: Callable[[], None] | None = None,
+    make_workers: Callable[[Limits, WorkerSlots], Any] | None = None,
 ) -> Run:
     """Runs cases through subjects and judges every check.
 
@@ -91,19 +92,17 @@ def run(
         python: The interpreter of the subjects that name none.
         subjects_file: A ``subjects.yaml``.
         large: Also the cases that run only on demand.
-        profile: ``default``, or ``full``: the large cases too and, where no subjects are named, every mode
-            and device of each framework.
-        repeat: How often each check is asked; where a subject's bits differ the worst verdict stands, and
-            its message says so.
+        profile: ``default``, ``full`` or ``kernels``: see `conformance.api.run`.
+        repeat: How often each check is asked; where a subject's bits differ the worst verdict stands.
         workers: How many subjects run at a time; None: all.
         known: The user's own files of known deviations.
         progress: Is told how far the run is; None: nobody is.
         wanted: Which checks belong to the run; None: those of the profile.
         cases: Cases in place of those of `paths`.
         under_test: Subjects in place of those of `subjects`.
-        publish: Draws further files of the run into a directory that takes its place in `output` before
-            another run may write there.
+        publish: Draws further files of the run into its directory, before another run may write there.
         meanwhile: Called while the frameworks are imported.
+        make_workers: Makes what answers the requests; None: processes of this machine.
 
     Returns:
         The run; interrupted (SIGINT, SIGTERM) it is what had been judged, marked incomplete.
@@ -130,7 +129,7 @@ def run(
         known=[str(path) for path in known],
     )
     slots, progress = WorkerSlots(workers), progress or Silent()
-    session = _Session(settings, progress, slots, wanted, cases, under_test, meanwhile)
+    session = _Session(settings, progress, slots, wanted, cases, under_test, meanwhile, make_workers)
     if output is None:
         if resume:
             raise RunError("--resume needs the --output of the run that was interrupted")
@@ -160,6 +159,7 @@ class _Session:
     cases: Sequence[Case] | None
     under_test: Sequence[Subject] | None
     meanwhile: Callable[[], None] | None
+    make_workers: Callable[[Limits, WorkerSlots], Any] | None
 
     def __post_init__(self) -> None:
         self.id = uuid.uuid4().hex[:12]
@@ -174,7 +174,7 @@ class _Session:
         note, under_test = self.progress.note, self.under_test
         subjects = selected_subjects(self.settings, note) if under_test is None else list(under_test)
         limits = Limits(self.settings.limit, self.settings.start, memory=self.settings.memory)
-        workers = WorkerGroups(limits, self.slots)
+        workers: WorkerGroups = (self.make_workers or WorkerGroups)(limits, self.slots)
         try:
             if any(subject.pins for subject in subjects):
                 self._pick_cases()  # A fault of the call is told before an environment is built.

@@ -148,6 +148,11 @@ class RunDirectory:
             self._empty = False
             self._write(frames)
 
+    def append(self, frames: bytes) -> None:
+        """Appends what another run's journal holds behind its header, byte for byte."""
+        self._empty = self._empty and not frames
+        self._write(frames)
+
     def _write(self, frame: bytes) -> None:
         assert self._journal is not None
         view = memoryview(frame)
