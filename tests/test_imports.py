@@ -174,3 +174,28 @@ def test_every_public_name_is_there() -> None:
     import conformance
 
     assert [name for name in conformance.__all__ if getattr(conformance, name, None) is None] == []
+
+
+def test_dask_alone_schedules_retries_and_moves_data() -> None:
+    """What a sweep, a search or a run does on a cluster is a function's call: none of it is a transport."""
+    transports = {
+        "asyncio", "concurrent", "http", "multiprocessing", "pickle", "queue", "selectors", "signal",
+        "socket", "ssl", "subprocess", "threading", "tornado", "urllib", "zmq",
+    }  # fmt: skip
+    cluster = PACKAGE / "execution" / "cluster.py"
+    rooms = (PACKAGE / "sweeping", PACKAGE / "searching")
+    files = [file for room in rooms for file in room.glob("*.py")]
+    for file in (*files, cluster, cluster.with_name("cluster_run.py")):
+        names = {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for name in (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            )
+        }
+        assert not names & transports, file
+        called = {
+            node.attr for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)
+        }
+        assert not called & {"sleep", "retry", "retries"}, file
