@@ -1,9 +1,10 @@
 """Sweeps of every operation, and the tables of docs/sweeps.md from them.
 
-    python docs/make_sweeps.py [--operation OP ...] [--dtype D ...] [--directory DIR] [--only-tables]
+    python docs/make_sweeps.py [--operation OP ...] [--dtype D ...] [--subject S ...] [--quantity Q ...]
+                               [--directory DIR] [--only-tables]
 
-A sweep of an operation in a dtype is stored in DIR/OPERATION-DTYPE and not made again while it is there.
-All of float32 takes minutes an operation and subject, half types seconds.
+Each sweep is stored in a directory of its own below DIR and not made again while it is there: of a half type
+an operation, of float32 an operation, subject and quantity.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
 
 from conformance.report.figures import count
-from conformance.sweeping.functions import SWEPT_INPUT
-from conformance.sweeping.inputs import Binade
+from conformance.sweeping.functions import SWEPT_INPUT, SweptFunction
+from conformance.sweeping.inputs import Binade, values
 from conformance.sweeping.summary import name_of, worst_rows
 
 PAGE = Path(__file__).parent / "sweeps.md"
@@ -30,19 +34,71 @@ DTYPES = ("float32", "float16", "bfloat16")
 MARKS = ("<!-- tables: docs/make_sweeps.py -->\n", "<!-- end of tables -->\n")
 
 
-def sweep(operation: str, dtype: str, directory: Path, workers: int | None) -> None:
-    """Sweeps an operation in a dtype through all subjects, unless that is stored."""
+QUANTITIES = ("value", "gradient", "second")
+#: What is swept of float32's rows [x, 0], whose kernels take minutes for all: 2**-4 <= |x| < 2**7, by bits.
+ROW_SPANS = ((0x3D800000, 0x42FFFFFF), (0xBD800000, 0xC2FFFFFF))
+ROWS = ("softmax", "log_softmax", "cross_entropy")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Sweep that is stored by itself.
+
+    Attributes:
+        operation: The operation.
+        dtype: The dtype.
+        subjects: The subjects.
+        quantities: The quantities.
+        spans: The first and last bits of its parts; none: all inputs.
+    """
+
+    operation: str
+    dtype: str
+    subjects: tuple[str, ...] = SUBJECTS
+    quantities: tuple[str, ...] = QUANTITIES
+    spans: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its directory."""
+        alone = () if self.subjects == SUBJECTS else (*self.subjects, *self.quantities)
+        return "-".join((self.operation, self.dtype, *alone))
+
+
+def all_sweeps() -> Iterator[Sweep]:
+    """Every sweep of the tables, the quick ones first."""
+    for dtype in ("float16", "bfloat16"):
+        for operation in SWEPT_INPUT:
+            yield Sweep(operation, dtype)
+    for quantity in QUANTITIES:
+        for operation in SWEPT_INPUT:
+            spans = ROW_SPANS if operation in ROWS else ()
+            for subject in SUBJECTS:
+                yield Sweep(operation, "float32", (subject,), (quantity,), spans)
+
+
+def make(sweep: Sweep, directory: Path, workers: int | None) -> None:
+    """Carries out a sweep, unless it is stored; of several parts each goes into the next."""
     if (directory / "sweep.parquet").exists():
         return
-    command = [sys.executable, "-m", "conformance", "sweep", operation, "--dtype", dtype, "--exit-zero"]
-    command += ["--output", str(directory), "--quiet"]
-    if dtype == "float32":  # second derivatives take ten times as long as the others together
-        command += ["--quantity", "value", "--quantity", "gradient"]
-    for subject in SUBJECTS:
-        command += ["--subject", subject]
+    command = [sys.executable, "-m", "conformance", "sweep", sweep.operation, "--dtype", sweep.dtype]
+    command += ["--exit-zero", "--quiet"]
+    for option, names in (("--quantity", sweep.quantities), ("--subject", sweep.subjects)):
+        for name in names:
+            command += [option, name]
     if workers:
         command += ["--workers", str(workers)]
-    subprocess.run(command, check=True)
+    parts: list[str] = []
+    for first, last in sweep.spans[:-1]:
+        part = f"{directory}.part"
+        subprocess.run(
+            [*command, *parts, "--first", hex(first), "--last", hex(last), "--output", part], check=True
+        )
+        parts = ["--merge", part]
+    for first, last in sweep.spans[-1:]:
+        parts += ["--first", hex(first), "--last", hex(last)]
+    subprocess.run([*command, *parts, "--output", str(directory)], check=True)
+    shutil.rmtree(f"{directory}.part", ignore_errors=True)
 
 
 def stored(directory: Path) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
@@ -53,15 +109,21 @@ def stored(directory: Path) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]
     ]
 
 
+def share(row: dict[str, Any]) -> float:
+    """The part of the function's domain that was swept."""
+    first, last = SweptFunction(row["operation"], row["quantity"], row["target"]).domain(row["dtype"])
+    return float(row["inputs"] / (last - first + 1))
+
+
 def figure(row: dict[str, Any] | None, refused: dict[str, Any] | None, infinite: str) -> str:
     """Worst ulps at the finite input that attains them, in bold where that does not conform."""
     if row is None:
-        return "–" if refused is None else str(refused["verdict"])
+        return "not swept" if refused is None else str(refused["verdict"])
     failing = row["count_lossy"] + row["count_wrong"]
     ulps = f"{row['ulp_error']:.4g}"
     shown = f"**{ulps}**" if failing else ulps
-    share = f", {failing:,} fail" if failing else ""
-    return f"{shown} at {row['worst_input']:.9g}{share}{infinite}"
+    fail = f", {failing:,} fail" if failing else ""
+    return f"{shown} at {row['worst_input']:.9g}{fail}{infinite}"
 
 
 def wrong_infinities(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], str]:
@@ -126,8 +188,25 @@ def tables(sweeps: Sequence[Any]) -> str:
     ]
     for dtype in DTYPES:
         if any(row["dtype"] == dtype for _, rows in sweeps for row in rows):
+            parts.append(coverage(sweeps, dtype) + "\n")
             parts.append("\n".join(table(sweeps, dtype)) + "\n")
     return "\n".join(parts)
+
+
+def coverage(sweeps: Sequence[Any], dtype: str) -> str:
+    """Which numbers of a dtype's table are of every input, which of a part, and which are left out."""
+    judged = worst_rows([row for _, rows in sweeps for row in rows if row["dtype"] == dtype])
+    whole = Counter(row["subject"] for row in judged if share(row) == 1)
+    text = f"**{dtype}.** Of every input: " + ", ".join(f"{whole[name]} of {name}" for name in SUBJECTS) + "."
+    partial = sorted({(share(row), row["operation"]) for row in judged if share(row) < 1})
+    if partial:
+        names = ", ".join(dict.fromkeys(f"`{operation}`" for _, operation in partial))
+        (first, last), *_ = ROW_SPANS
+        least, most = values(dtype, [first, last]).tolist()
+        text += (
+            f" Of a part, {least:g} <= |x| <= {most:.9g} ({100 * partial[0][0]:.2g} % of the line): {names}."
+        )
+    return text + " What was not swept says so."
 
 
 def main() -> None:
@@ -135,14 +214,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--operation", action="append", choices=list(SWEPT_INPUT))
     parser.add_argument("--dtype", action="append", choices=list(DTYPES))
+    parser.add_argument("--subject", action="append", choices=list(SUBJECTS))
+    parser.add_argument("--quantity", action="append", choices=list(QUANTITIES))
     parser.add_argument("--directory", type=Path, default=Path("reports/sweeps"))
     parser.add_argument("--workers", type=int)
     parser.add_argument("--only-tables", action="store_true")
     options = parser.parse_args()
-    if not options.only_tables:
-        for dtype in options.dtype or DTYPES:
-            for operation in options.operation or SWEPT_INPUT:
-                sweep(operation, dtype, options.directory / f"{operation}-{dtype}", options.workers)
+    for sweep in all_sweeps() if not options.only_tables else ():
+        chosen = (
+            (options.operation, (sweep.operation,)),
+            (options.dtype, (sweep.dtype,)),
+            (options.subject, sweep.subjects),
+            (options.quantity, sweep.quantities),
+        )
+        if all(not asked or set(asked) & set(has) for asked, has in chosen):
+            make(sweep, options.directory / sweep.name, options.workers)
     begin, end = map(re.escape, MARKS)
     text = PAGE.read_text("utf-8")
     made = tables(stored(options.directory))
