@@ -19,6 +19,20 @@ import numpy as np
 Results = dict[str, "np.ndarray[Any, Any]"]
 GRADIENT = "gradient:"
 SECOND = "second:"
+TANGENT = "jvp:"
+#: Operations that the scripts have; those by formula are the suite's own.
+OPERATIONS = (
+    "sigmoid",
+    "log_sigmoid",
+    "softmax",
+    "log_softmax",
+    "logsumexp",
+    "one_hot",
+    "nll_loss",
+    "cross_entropy",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+)
 #: Arrays of a call that are no arguments of a loss.
 FLOWS = ("upstream", "direction")
 
@@ -33,8 +47,9 @@ class Call(NamedTuple):
         scalars: The parameters that the case states and that are no arrays.
         arrays: The arrays by name; bfloat16 as its bits, in uint16.
         bits: The names of those that are bfloat16.
-        layouts: How an array is to lie in memory, by name.
-        quantities: What is asked of each formulation, as `value`, `gradient:x`, `second:x`.
+        layouts: How an array is to lie in memory, by name: a word, or the order of its axes.
+        quantities: What is asked of each formulation, as `value`, `gradient:x`, `second:x`, `jvp:x`.
+        tracked: Whether gradients may be asked for; where not, it is a call as in evaluation.
     """
 
     operation: str
@@ -43,8 +58,9 @@ class Call(NamedTuple):
     scalars: dict[str, Any]
     arrays: dict[str, np.ndarray[Any, Any]]
     bits: frozenset[str]
-    layouts: dict[str, str]
+    layouts: dict[str, Any]
     quantities: dict[str, list[str]]
+    tracked: bool = True
 
 
 def write(folder: Path, calls: Iterable[Call]) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from calls import GRADIENT, SECOND, Call, Results, clock, measure
+from calls import GRADIENT, SECOND, TANGENT, Call, Results, clock, measure
 
 START = clock()
 import jax  # noqa: E402
@@ -26,6 +26,8 @@ from jax.experimental.serialize_executable import deserialize_and_load, serializ
 IMPORTED = clock()
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_traceback_filtering", "off")  # errors are expected, and their tracebacks unread
+#: Programs in memory at a time: each has several maps, and a process may have 65,530.
+MAX_PROGRAMS = 1_000
 #: Numbers that a program takes as arguments: one program serves all their values.
 TRACED = ("ignore_index", "label_smoothing")
 
@@ -193,26 +195,30 @@ def program(call: Call, static: dict[str, Any]):
             # Behind a barrier each: XLA treats every formulation as if it were compiled alone.
             own = jax.lax.optimization_barrier(arrays)
             upstream, direction = own.pop("upstream", None), own.pop("direction", None)
-            wrt = tuple(dict.fromkeys(name.partition(":")[2] for name in quantities if name != "value"))
+            backward = [name for name in quantities if name.startswith((GRADIENT, SECOND))]
+            wrt = tuple(dict.fromkeys(name.partition(":")[2] for name in backward))
 
-            def loss(*sources, own=own, wrt=wrt, formulation=formulation):
-                tensors = {**own, **dict(zip(wrt, sources, strict=True))}
-                inputs = [tensors.pop(name) for name in call.inputs]
-                return FORMULATIONS[call.operation][formulation](*inputs, **tensors, **static, **traced)
+            def loss(tensors, own=own, formulation=formulation):
+                named = {**own, **tensors}
+                inputs = [named.pop(name) for name in call.inputs]
+                return FORMULATIONS[call.operation][formulation](*inputs, **named, **static, **traced)
 
-            def derivatives(*sources, loss=loss, upstream=upstream):
-                value, pullback = jax.vjp(loss, *sources)
-                return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
+            def derivatives(sources, loss=loss, upstream=upstream):
+                value, pullback = jax.vjp(loss, sources)
+                return value, pullback(jnp.ones_like(value) if upstream is None else upstream)[0]
 
-            sources = [own[name] for name in wrt]
+            sources = {name: own[name] for name in wrt}
             try:
-                value, gradients = derivatives(*sources) if wrt else (loss(), ())
-                found = {"value": value}
-                found.update({GRADIENT + name: g for name, g in zip(wrt, gradients, strict=True)})
-                for place, name in enumerate(wrt):
-                    if SECOND + name in quantities:
-                        first = partial(lambda at, *xs: derivatives(*xs)[1][at], place)
-                        found[SECOND + name] = jax.vjp(first, *sources)[1](direction)[place]
+                value, gradients = derivatives(sources) if wrt else (loss({}), {})
+                found = {"value": value, **{GRADIENT + name: g for name, g in gradients.items()}}
+                for name in quantities:
+                    kind, _, source = name.partition(":")
+                    if kind + ":" == SECOND:
+                        first = partial(lambda source, tensors: derivatives(tensors)[1][source], source)
+                        found[name] = jax.vjp(first, sources)[1](direction)[0][source]
+                    elif kind + ":" == TANGENT:
+                        along = {source: direction}
+                        found[name] = jax.jvp(loss, ({source: own[source]},), (along,))[1]
                 results.update({f"{formulation} {name}": found[name] for name in quantities})
             except Exception:
                 continue  # what this version refuses, it refuses while it is traced
@@ -243,13 +249,16 @@ class Programs:
 
     def carry_out(self, call: Call) -> Results:
         """Every formulation's value and gradients, out of one program."""
-        with jax.enable_x64(call.dtype == "float64"):  # float32 runs as its users run it
+        wide = any(array.dtype == "float64" for array in call.arrays.values())
+        with jax.enable_x64(wide or call.dtype == "float64"):  # float32 runs as its users run it
             arrays = {
                 name: array.view(jnp.bfloat16) if name in call.bits else array
                 for name, array in call.arrays.items()
             }
             name, static, traced = signature(call)
             if name not in self.held:
+                if len(self.held) == MAX_PROGRAMS:
+                    self.held.clear()
                 whole = call._replace(quantities=self.asked[name])
                 self.held[name] = self.made(name, program(whole, static), arrays, traced)
             try:
@@ -285,11 +294,8 @@ def signature(call: Call) -> tuple[str, dict[str, Any], dict[str, Any]]:
         traced.setdefault("ignore_index", -100)
     shapes = [(name, array.dtype.str, array.shape) for name, array in sorted(call.arrays.items())]
     asked = sorted({name for names in call.quantities.values() for name in names})
-    return (
-        repr((call.operation, call.dtype, sorted(static.items()), sorted(traced), shapes, asked)),
-        static,
-        traced,
-    )
+    options = sorted(static.items()), sorted(traced)
+    return repr((call.operation, call.dtype, *options, shapes, sorted(call.bits), asked)), static, traced
 
 
 def as_array(result):

@@ -36,8 +36,8 @@ from conformance.results.run import Run  # noqa: E402
 SCRIPTS = {"torch": "torch_eager.py", "tensorflow": "tensorflow_eager.py", "jax": "jax_jit.py"}
 #: The ignored label where a case states none.
 IGNORED = -100
-#: The layouts that the floors' scripts make.
-LAYOUTS = ("transposed", "strided", "reversed", "broadcast")
+#: The layout that no floor makes: memory that is not reserved.
+FAR = "far"
 NO_CALLS = ("unsupported", "crashed", "timed out", "not run")
 Asked = tuple[str, str]  # a case's id and a dtype
 
@@ -90,15 +90,15 @@ def of_run(run: Run, subject: str) -> Iterator[tuple[Asked, calls.Call]]:
                     frozenset(name for name, (dtype, _) in arrays.items() if dtype == "bfloat16"),
                     dict(group.case.layout),
                     asked[key],
+                    group.case.tracked != "none",
                 ),
             )
 
 
 def is_plain(case: Case) -> bool:
-    """Whether a case is called once, as in training, its tensors of one dtype and laid out by `LAYOUTS`."""
-    once = case.call == "once" and case.graph == "single" and case.tracked == "all"
-    laid_out = all(layout in LAYOUTS for layout in case.layout.values())
-    return once and laid_out and not case.dtype_of and "jvp" not in case.quantities
+    """Whether a case is called once and differentiated once, of an operation that the floors have."""
+    once = case.call == "once" and case.graph == "single"
+    return once and FAR not in case.layout.values() and case.operation in calls.OPERATIONS
 
 
 def stated(scalars: dict[str, Any], operation: str, arrays: dict[str, Any]) -> dict[str, Any]:

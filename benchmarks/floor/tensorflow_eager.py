@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from calls import GRADIENT, SECOND, Call, Results, clock, measure
+from calls import GRADIENT, SECOND, TANGENT, Call, Results, clock, measure
 
 START = clock()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -278,7 +278,7 @@ def carry_out(call: Call) -> Results:
         def loss(function=function):
             return function(*inputs, **tensors, **call.scalars)
 
-        wrt = [name for name in quantities if name != "value"]
+        wrt = [name for name in quantities if name.startswith((GRADIENT, SECOND))]
         sources = [named[name.partition(":")[2]] for name in wrt]
         try:
             value, tape = taped(loss, sources)
@@ -288,6 +288,10 @@ def carry_out(call: Call) -> Results:
             results.update(
                 {f"{formulation} {name}": as_array(g) for name, g in zip(wrt, gradients, strict=True)}
             )
+            for name in quantities:
+                if name.startswith(TANGENT):
+                    source = named[name.partition(":")[2]]
+                    results[f"{formulation} {name}"] = as_array(tangent(loss, source, direction))
         except Exception:
             continue  # a call that the case expects to be refused, or that this version refuses
     return results
@@ -316,6 +320,12 @@ def derivatives(loss, value, tape, wrt, sources, upstream, direction):
         else gradient
         for name, gradient, source in zip(wrt, gradients, sources, strict=True)
     ]
+
+
+def tangent(loss, source, direction):
+    with tf.autodiff.ForwardAccumulator(source, direction) as accumulator:
+        value = loss()
+    return accumulator.jvp(value, tf.UnconnectedGradients.ZERO)
 
 
 def as_array(tensor):

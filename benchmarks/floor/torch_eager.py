@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 
-from calls import GRADIENT, SECOND, Call, Results, clock, measure
+from calls import GRADIENT, SECOND, TANGENT, Call, Results, clock, measure
 
 START = clock()
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take the core of the others
@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take th
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
+from torch.autograd import forward_ad  # noqa: E402
 
 IMPORTED = clock()
 
@@ -178,18 +179,32 @@ FORMULATIONS["cross_entropy"] = {
 }
 
 
-def laid_out(tensor: Tensor, layout: str) -> Tensor:
-    axes = tuple(reversed(range(tensor.dim())))
+def order_of_axes(layout: str | list[int], axes: int) -> list[int] | None:
     if layout == "transposed":
-        return tensor.permute(axes).contiguous().permute(axes)
+        return list(reversed(range(axes)))
+    if layout == "channels_last":
+        return [0, *range(2, axes), 1]
+    return None if isinstance(layout, str) else layout
+
+
+def laid_out(tensor: Tensor, layout: str | list[int]) -> Tensor:
+    order = order_of_axes(layout, tensor.dim())
+    if order is not None:
+        back = sorted(range(tensor.dim()), key=order.__getitem__)
+        return tensor.permute(order).contiguous().permute(back)
     if layout == "broadcast":
         return tensor[:1].clone().expand_as(tensor)
-    between = torch.full_like(tensor, math.nan if tensor.is_floating_point() else -7)
-    return torch.stack((tensor, between), -1).flatten(-2)[..., ::2]
+    between = math.nan if tensor.is_floating_point() else 0
+    if layout == "padded":  # to a multiple of 64 columns
+        return F.pad(tensor, (0, 64 - tensor.shape[-1] % 64), value=between)[..., : tensor.shape[-1]]
+    if layout == "offset":  # three elements behind the start of its storage
+        longer = F.pad(tensor.flatten(), (3, 3), value=between)
+        return longer[3:-3].view(tensor.shape)
+    return torch.stack((tensor, torch.full_like(tensor, between)), -1).flatten(-2)[..., ::2]
 
 
 def carry_out(call: Call) -> Results:
-    """Every formulation's value and gradients, out of the same tensors."""
+    """Every formulation's value and derivatives, out of the same tensors."""
     tensors = {}
     for name, array in call.arrays.items():
         if name in call.bits:
@@ -199,23 +214,41 @@ def carry_out(call: Call) -> Results:
     for name, layout in call.layouts.items():
         tensors[name] = laid_out(tensors[name], layout)
     upstream, direction = tensors.pop("upstream", None), tensors.pop("direction", None)
-    inputs = [tensors.pop(name) for name in call.inputs]
-    named = {**dict(zip(call.inputs, inputs, strict=True)), **tensors}
     results: Results = {}
     for formulation, quantities in call.quantities.items():
-        wrt = [name for name in quantities if name != "value"]
-        sources = [named[name.partition(":")[2]].requires_grad_() for name in wrt]
+        function = FORMULATIONS[call.operation][formulation]
+
+        def loss(tensors, function=function):
+            named = dict(tensors)
+            inputs = [named.pop(name) for name in call.inputs]
+            return function(*inputs, **named, **call.scalars)
+
+        wrt = [name for name in quantities if name.startswith((GRADIENT, SECOND))]
+        sources = [tensors[name.partition(":")[2]].requires_grad_() for name in wrt]
         try:
-            value = FORMULATIONS[call.operation][formulation](*inputs, **tensors, **call.scalars)
+            with torch.set_grad_enabled(call.tracked):  # in evaluation nobody builds a graph
+                value = loss(tensors)
             if "value" in quantities:
                 results[f"{formulation} value"] = as_array(value)
             gradients = derivatives(value, wrt, sources, upstream, direction)
             results.update(
                 {f"{formulation} {name}": as_array(g) for name, g in zip(wrt, gradients, strict=True)}
             )
+            for name in quantities:
+                if name.startswith(TANGENT):
+                    of = {key: tensor.detach() for key, tensor in tensors.items()}
+                    results[f"{formulation} {name}"] = as_array(tangent(loss, of, name, direction))
         except Exception:
             continue  # a call that the case expects to be refused, or that this version refuses
     return results
+
+
+def tangent(loss, tensors, name, direction):
+    name = name.partition(":")[2]
+    with forward_ad.dual_level():
+        value = loss({**tensors, name: forward_ad.make_dual(tensors[name], direction)})
+        found = forward_ad.unpack_dual(value).tangent
+        return torch.zeros_like(value) if found is None else found
 
 
 def derivatives(value, wrt, sources, upstream, direction):
