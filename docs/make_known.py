@@ -1,6 +1,6 @@
-"""Writes what cases/known.yaml says of its checks from runs: which deviate, and what each of them returns.
+"""Writes what cases/*known.yaml say of their checks from runs: which deviate, and what each of them returns.
 
-    python docs/make_known.py RUN [RUN ...] [--check]
+    python docs/make_known.py RUN [RUN ...] [--only ID ...] [--check]
 
 An entry's `id`, `operation`, `reason`, `source` and the like are written by hand, and at first so are
 `cases`, `subject`, `dtype`, `formulation` and `quantity`: globs of what may deviate. This program replaces
@@ -12,7 +12,8 @@ deviates by some kernels and conforms by others, `conforming` says so. Textbook 
 they fail nothing.
 
 Entries of which no check ran stay as they are, and are listed; so are discrepancies that no entry names.
-`--check` writes nothing, and fails where the file would change.
+`--check` writes nothing, and fails where a file would change. `--only` writes these entries alone: one of
+several subjects needs the runs of all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pathlib import Path
 
 from conformance.cases.case import Case
 from conformance.cases.deviations import Check, case_named, kernel_words, matches
+from conformance.cases.discovery import known_files
 from conformance.cases.loader import load_cases
 from conformance.cases.models import DTYPES, Deviation
 from conformance.errors import SubjectError
@@ -39,7 +41,7 @@ from conformance.results.run import Run
 from conformance.subjects.subject import parse
 from conformance.yaml.writing import listed, quoted
 
-KNOWN = Path(__file__).parents[1] / "cases" / "known.yaml"
+CASES = Path(__file__).parents[1] / "cases"
 CLUSTER_FACTOR = 16.0
 #: Cases from which on a glob stands for them, where it is like no other case of the operation.
 MIN_GLOBBED_CASES = 3
@@ -127,17 +129,21 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--only", nargs="+", metavar="ID")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     measured = Measured({case.id: case for case in load_cases()})
     for folder in options.runs:
         measured.add(load(folder, ("results",)))
-    text = KNOWN.read_text(encoding="utf-8")
-    head, *entries = re.split(r"(?m)^(?=  - id: )", text)
-    written = head + "".join(_entry_text(entry, measured) for entry in entries)
-    if not options.check:
-        KNOWN.write_text(written, encoding="utf-8")
-    return int(options.check and written != text)
+    changed = False
+    for path in known_files(CASES):
+        text = path.read_text(encoding="utf-8")
+        head, *entries = re.split(r"(?m)^(?=  - id: )", text)
+        written = head + "".join(_entry_text(entry, measured, options.only) for entry in entries)
+        changed |= written != text
+        if not options.check:
+            path.write_text(written, encoding="utf-8")
+    return int(options.check and changed)
 
 
 def _names(subject: str) -> tuple[str, ...]:
@@ -152,9 +158,11 @@ def _plain(subject: str) -> str:
     return _names(subject)[-1]
 
 
-def _entry_text(text: str, measured: Measured) -> str:
+def _entry_text(text: str, measured: Measured, only: Sequence[str] | None) -> str:
     """An entry with the keys that were measured; as it is where none of its checks deviated."""
     name = text.split("\n", 1)[0].removeprefix("  - id: ").strip()
+    if only and name not in only:
+        return text
     checks = _informative(measured.assigned.get(name, {}))
     if not checks:
         print(f"not met: {name}", file=sys.stderr)

@@ -57,7 +57,7 @@ class Check:
         version: the framework's version; empty where unknown.
         processor: instruction sets of the processor.
         kernels: what the framework reports of its kernels, as `kernel_words`.
-        like: the subject whose formulas its mode computes; empty: none.
+        like: the subjects whose formulas its mode computes.
     """
 
     subjects: tuple[str, ...]
@@ -67,7 +67,7 @@ class Check:
     version: str = ""
     processor: frozenset[str] = frozenset()
     kernels: frozenset[str] = frozenset()
-    like: str = ""
+    like: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The check in words."""
@@ -82,7 +82,7 @@ def matches(known: Known, check: Check) -> bool:
             any(fnmatch.fnmatchcase(word, glob) for word in check.kernels) == wanted
             for glob, wanted in flags_of(known.kernels).items()
         )
-        and any(globbed(known.subject, name) for name in (*check.subjects, check.like))
+        and any(globbed(known.subject, name) for name in (*check.subjects, *check.like))
         and globbed(known.dtype, check.dtype)
         and globbed(known.formulation, check.formulation)
         and globbed(known.quantity, check.quantity)
@@ -124,7 +124,7 @@ def speaks_of(observed: Observed, case: str, check: Check) -> bool:
     return (
         (not observed.cases or case_named(tuple(observed.cases), case))
         and (
-            not observed.subjects or any(name in (*check.subjects, check.like) for name in observed.subjects)
+            not observed.subjects or any(name in (*check.subjects, *check.like) for name in observed.subjects)
         )
         and (not observed.dtypes or check.dtype in observed.dtypes)
         and (not observed.formulations or check.formulation in observed.formulations)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from conformance.errors import CaseError
 
-#: The file of a folder that lists deviations which many of its cases show; no case file itself.
+#: The file of a folder that lists deviations which many of its cases show; no case file itself. Further ones
+#: have names like `modes.known.yaml`.
 KNOWN = "known.yaml"
 
 
@@ -25,7 +26,7 @@ def files(paths: Iterable[Path]) -> list[Path]:
         path = Path(path)
         if path.is_dir():
             inside = [file for file in path.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file()]
-            inside = [file for file in inside if file.name != KNOWN]
+            inside = [file for file in inside if not lists_deviations(file)]
             # A link out of the folder is not part of it.
             below = [file for file in inside if file.resolve().is_relative_to(path.resolve())]
             if not below:
@@ -38,6 +39,17 @@ def files(paths: Iterable[Path]) -> list[Path]:
                 f"{shown_path(path)}: there is no such file or folder: a *.yaml file or a folder of them"
             )
     return sorted(by_resolved, key=label)
+
+
+def lists_deviations(path: Path) -> bool:
+    """Whether a file is one of known deviations, by its name."""
+    return path.name == KNOWN or path.name.endswith(f".{KNOWN}")
+
+
+def known_files(folder: Path) -> list[Path]:
+    """The files of known deviations in a folder, `known.yaml` first."""
+    files = [path for path in folder.glob(f"*{KNOWN}") if lists_deviations(path)]
+    return sorted(files, key=lambda path: (path.name != KNOWN, path.name))
 
 
 def label(path: Path) -> str:

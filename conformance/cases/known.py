@@ -1,4 +1,4 @@
-"""Files of known deviations: `known.yaml` beside the cases, and the user's own (`--known`).
+"""Files of known deviations: `known.yaml`, `*.known.yaml` beside the cases, and the user's own (`--known`).
 
 A deviation is described once, and belongs to every case that shows it. `known.yaml` lies in the folder of the
 case files or in one above it; a user's file may lie anywhere, and speaks of every case. Over the whole corpus
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from conformance.cases.case import Case
 from conformance.cases.deviations import case_named
-from conformance.cases.discovery import KNOWN, corpus, shown_path
+from conformance.cases.discovery import corpus, known_files, shown_path
 from conformance.cases.models import Accepted, Deviation, DeviationFile, Observed, flags_of, globbed
 from conformance.operations import OPERATIONS
 from conformance.subjects import subject
@@ -69,7 +69,7 @@ def with_deviations(
         limits: bounds on each file.
         faults: receives the faults of each file.
     """
-    files = [_read(folder / KNOWN, folder, limits) for folder in _folders(cases)]
+    files = [_read(path, folder, limits) for folder in _folders(cases) for path in known_files(folder)]
     files += [_read(path, None, limits) for path in accepted]
     faults += [file.faults for file in files]
     by_operation: dict[str, list[tuple[_KnownFile, Deviation]]] = {}  # few entries speak of a case
@@ -130,10 +130,10 @@ def _path(case: Case) -> Path:
 
 
 def _folders(cases: Sequence[Case]) -> list[Path]:
-    """The folders at and above the case files that hold a `known.yaml`: at most two levels up."""
+    """The folders at and above the case files that hold a file of deviations: at most two levels up."""
     files = {case.file: case for case in cases}.values()
     parents = {folder for case in files for folder in list(_path(case).parents)[:2]}
-    return sorted(folder for folder in parents if (folder / KNOWN).is_file())
+    return sorted(folder for folder in parents if known_files(folder))
 
 
 def _read(path: Path, folder: Path | None, limits: Limits) -> _KnownFile:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from pathlib import Path
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
 
 from conformance.cases.case import Case
-from conformance.cases.discovery import KNOWN, corpus, files
+from conformance.cases.discovery import KNOWN, corpus, files, known_files
 from conformance.cases.json_schema import known_schema, schema
 from conformance.cases.loader import load_cases
 from conformance.cases.tensors.values import size
@@ -113,8 +114,8 @@ class TestSchema:
         assert json.loads(printed.stdout) == made()
         jsonschema.Draft202012Validator.check_schema(made())
 
-    def test_known_deviations_follow_theirs_and_name_it(self) -> None:
-        path = corpus() / KNOWN
+    @pytest.mark.parametrize("path", known_files(corpus()), ids=lambda path: path.name)
+    def test_known_deviations_follow_theirs_and_name_it(self, path: Path) -> None:
         tree = parse(path.read_bytes(), Limits(), Faults(path.name))
         assert tree is not None
         jsonschema.Draft202012Validator(known_schema()).validate(plain(tree))

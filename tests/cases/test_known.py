@@ -68,6 +68,14 @@ def test_a_processor_has_and_lacks_what_is_named(folder: Path, processor: str, k
     assert matches(entry, Check(("torch",), "float32", "functional", "value", "2.13.0", flags)) is known
 
 
+def test_several_files_of_a_folder_are_read(folder: Path) -> None:
+    """`modes.known.yaml` stands beside `known.yaml`, and is no case file."""
+    (folder / "known.yaml").write_text(ENTRY)
+    (folder / "theme" / "modes.known.yaml").write_text(ENTRY.replace("something else", "something of a mode"))
+    known = {case.id: [entry.reason for entry in case.known] for case in load_cases([folder])}
+    assert known == {"one": ["returns something else", "returns something of a mode"], "other": []}
+
+
 def test_other_operations_are_not_meant(folder: Path) -> None:
     """An entry speaks of one operation only."""
     (folder / "known.yaml").write_text(ENTRY.replace("operation: softmax", "operation: sigmoid"))
