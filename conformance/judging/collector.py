@@ -38,6 +38,8 @@ from conformance.subjects.subject import Subject, parse
 REQUEST = "_request"
 #: Dtypes whose results a mode may widen to float32: the bound stays theirs.
 HALF_DTYPES = ("float16", "bfloat16")
+#: Kinds of quantities that have the dtype of the result.
+RESULTS = ("value", "jvp")
 #: The columns by which each frame is ordered: together they name a row.
 _ORDER = {
     "results": ("file", "line", "dtype", REQUEST, "quantity", "subject"),
@@ -182,7 +184,7 @@ class Collector:
     def _judge_in_dtype(self, group: Group, quantity: str, dtype: str, returned: list[Observation]) -> None:
         """The same of results that are judged in one dtype."""
         reference = self._references(group, quantity, dtype)
-        if quantity == "value" and group.dtype in HALF_DTYPES:
+        if quantity.partition(":")[0] in RESULTS and group.dtype in HALF_DTYPES:
             for each in returned:
                 if each.dtype == "float32" and self._subject(each.subject).widens(group.case.operation):
                     each.dtype = reference.dtype

@@ -92,14 +92,16 @@ class Subject:
         return tuple(dict.fromkeys((self.name, self.unpinned, plain)))
 
     @property
-    def like(self) -> str:
-        """The subject whose formulas its mode computes, whose known deviations it shares; empty: none."""
+    def like(self) -> tuple[str, ...]:
+        """The subjects whose formulas a mode computes, whose known deviations it shares: nearest first."""
         described = description(self.framework)
-        mode = described.mode(self.mode)
-        if self.function is not None or mode is None or not mode.like:
-            return ""
-        default = mode.like == described.mode_names[0]
-        return self.framework if default else f"{self.framework}:{mode.like}"
+        mode = None if self.function is not None else described.mode(self.mode)
+        names: list[str] = []
+        while mode is not None and mode.like:
+            default = mode.like == described.mode_names[0]
+            names.append(self.framework if default else f"{self.framework}:{mode.like}")
+            mode = described.mode(mode.like)
+        return tuple(names)
 
     def widens(self, operation: str) -> bool:
         """Whether its mode gives float32 results of half types in an operation, by that mode's own rule."""

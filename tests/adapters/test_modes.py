@@ -157,6 +157,22 @@ def test_autocast_widens_what_torch_registers_for_it(client: Get, operation: str
         assert response.header["arrays"][0]["dtype"] == ("float32" if widened else dtype)
 
 
+@pytest.mark.parametrize(
+    ("operation", "tensors"),
+    [
+        ("linear_cross_entropy", {"hidden": ROWS, "head": ROWS, "target": np.array([1, 0])}),
+        ("token_log_prob", {"logits": ROWS, "target": np.array([1, 2])}),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_autocast_widens_what_ends_in_a_cross_entropy(
+    client: Get, operation: str, tensors: dict[str, np.ndarray], dtype: str
+) -> None:
+    assert parse("torch:autocast").widens(operation)
+    response = client("torch", "--mode", "autocast").ask(operation, "functional", dtype=dtype, **tensors)
+    assert response.header["arrays"][0]["dtype"] == "float32"
+
+
 WIDE = """
 import torch.nn.functional as F
 
@@ -199,7 +215,11 @@ def test_float32_for_half_inputs_is_right_where_the_modes_rule_says_so(
 
 def test_what_is_known_of_a_mode_holds_for_those_that_run_its_kernels() -> None:
     likes = {
-        name: parse(name).like for name in ("torch:func", "jax:vmap_axes", "jax:checkpoint", "torch:vmap")
+        "torch:func": ("torch",),
+        "torch:vmap": ("torch",),
+        "jax:vmap_axes": ("jax:vmap", "jax"),
+        "jax:checkpoint": ("jax",),
+        "tensorflow:xla": ("tensorflow",),
+        "torch": (),
     }
-    expected = {"torch:func": "torch", "jax:vmap_axes": "jax:vmap", "jax:checkpoint": "jax", "torch:vmap": ""}
-    assert likes == expected
+    assert {name: parse(name).like for name in likes} == likes

@@ -13,8 +13,15 @@ DESCRIPTION = Description(
         Mode(
             "jit", "compiled by XLA, one program a shape and dtype", "jax.jit(call)(tensors)", compiles=True
         ),
-        Mode("eager", "operation by operation"),
-        Mode("vmap", "row by row, compiled", "jax.jit(jax.vmap(call))(rows)", ROWS_ALONE, compiles=True),
+        Mode("eager", "operation by operation", like="jit"),
+        Mode(
+            "vmap",
+            "row by row, compiled",
+            "jax.jit(jax.vmap(call))(rows)",
+            ROWS_ALONE,
+            compiles=True,
+            like="jit",
+        ),
         Mode(
             "vmap_axes",
             "row by row: over the first input's last axis, the others' first, none of the parameters",

@@ -13,6 +13,7 @@ DESCRIPTION = Description(
             "as a graph, traced once a shape and dtype",
             "tf.function(call)(tensors)",
             compiles=True,
+            like="eager",
         ),
         Mode(
             "xla",
@@ -20,6 +21,7 @@ DESCRIPTION = Description(
             "tf.function(call, jit_compile=True)(tensors)",
             ("errors for what depends on the data, as a label out of range: its programs raise none",),
             compiles=True,
+            like="eager",
         ),
     ),
     devices=("cpu", "gpu"),

@@ -2,12 +2,15 @@
 
 from ..description import EAGER, Description, Mode, Variant
 
-#: What CPU autocast computes in float32 whatever the inputs: their results of half inputs are float32.
+#: What CPU autocast computes in float32 whatever the inputs: their results of half inputs are float32. The
+#: last two are no operators of its own: they end in cross_entropy.
 AUTOCAST_TO_FLOAT32 = (
     "nll_loss",
     "cross_entropy",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "linear_cross_entropy",
+    "token_log_prob",
 )
 ROWS_ALONE = (
     "reductions: it keeps rows apart, so reduction none alone",
@@ -25,7 +28,7 @@ DESCRIPTION = Description(
             compiles=True,
             like="eager",
         ),
-        Mode("vmap", "row by row", "torch.func.vmap(call)(rows)", ROWS_ALONE),
+        Mode("vmap", "row by row", "torch.func.vmap(call)(rows)", ROWS_ALONE, like="eager"),
         Mode(
             "autocast",
             "under CPU autocast: to float16 for float16 inputs, else to bfloat16",
@@ -62,6 +65,7 @@ DESCRIPTION = Description(
             "by torch._refs, the definitions in Python that take the place of functions",
             "with TorchRefsMode(): call(tensors)",
             ("gradients: the primitives that they are made of have no derivatives",),
+            like="eager",
         ),
         Mode(
             "decomp",
