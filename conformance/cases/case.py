@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.layouts import Layout
-from conformance.cases.models import DTYPES, Equals, Known
+from conformance.cases.models import DTYPES, Equals, Known, Parts
 from conformance.cases.tensors.values import Tensor, rounded, size
 from conformance.errors import CaseError
 from conformance.operations import JVP, OPERATIONS, SECOND, upstream
@@ -50,6 +50,7 @@ class Case:
         warns: whether the framework warns; None: it may do either.
         layout: memory layout of each input and tensor parameter that is not contiguous, by name.
         equals: another case whose result this one's must equal.
+        parts: what it is split into, into cases of their own (`conformance.cases.parts`).
         call: how it is called: `once`, `twice`, `one_thread` or `at_once`.
         label_dtype: integers in which labels are handed over.
         dtype_of: dtypes of the tensors that have one of their own, by name: half logits, float32 weights.
@@ -80,6 +81,7 @@ class Case:
     warns: bool | None = None
     layout: Mapping[str, Layout] = field(default_factory=dict)
     equals: Equals | None = None
+    parts: Parts | None = None
     call: str = "once"
     label_dtype: str = "int64"
     dtype_of: Mapping[str, str] = field(default_factory=dict)
@@ -244,6 +246,7 @@ class Case:
             layout={},
             dtype_of={},
             equals=None,
+            parts=None,
             call="once",
             upstream=None,
             tracked="all",

@@ -10,6 +10,7 @@ import numpy as np
 from conformance.arithmetic import FORMATS, round_to
 from conformance.cases.case import Case
 from conformance.cases.models import Known, flags_of, globbed
+from conformance.cases.parts import misfit
 from conformance.cases.tensors.values import size
 from conformance.errors import ArgumentError
 from conformance.operations import Operation
@@ -78,6 +79,9 @@ class Consistency:
         self._check_graph(arguments)
         if self._check_upstream(shape):
             self._check_layout(arguments)
+        fault = None if case.parts is None else misfit(case)
+        if fault is not None:
+            self._fault("parts", *fault)
         printed_shape = _printed_shape(case.printed)
         if case.printed is not None and printed_shape != shape:
             what = "printed figures " + (

@@ -14,6 +14,7 @@ from rich.table import Table
 from conformance.adapters.registry import FRAMEWORKS, description
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
+from conformance.cases.parts import part_ids
 from conformance.errors import RunError
 from conformance.operations import OPERATIONS, no_operation
 from conformance.subjects.subject import frameworks, install_hint, installed, installed_version
@@ -143,5 +144,13 @@ def _relations(cases: Callable[[], list[Case]]) -> Iterator[Row]:
                 "relation": case.equals.relation,
                 "left": case.id,
                 "right": case.equals.case,
+                "claim": case.why,
+            }
+        if case.parts is not None:
+            yield {
+                "operation": case.operation,
+                "relation": case.parts.relation,
+                "left": case.id,
+                "right": " ".join(part_ids(case)),
                 "claim": case.why,
             }

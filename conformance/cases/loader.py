@@ -17,6 +17,7 @@ from conformance.cases.covering import expanded
 from conformance.cases.discovery import corpus, files, label, shown_path
 from conformance.cases.known import read_bytes, with_deviations
 from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
+from conformance.cases.parts import parts_of
 from conformance.cases.tensors.reading import Reader
 from conformance.cases.tensors.values import Tensor
 from conformance.errors import CaseError
@@ -101,9 +102,9 @@ class _FileReader:
                 continue
             options = expanded(node, self.limits.cases - varied, self.faults) or []
             varied += len(options) if {"vary", "cover"} & node.entries.keys() else 0
-            read += [
-                _CaseReader(self, varied_node, source, tags, suffix).case() for suffix, varied_node in options
-            ]
+            for suffix, varied_node in options:
+                case = _CaseReader(self, varied_node, source, tags, suffix).case()
+                read += [case] if case is None or case.parts is None else [case, *parts_of(case)]
         cases = [case for case in read if case is not None]
         if len(cases) == len(read):
             self._check_identities(cases)
@@ -206,6 +207,7 @@ class _CaseReader:
             layout=dict(entry.layout),
             call=entry.call,
             equals=entry.equals,
+            parts=entry.parts,
             label_dtype=entry.label_dtype,
             dtype_of=dict(entry.dtype_of),
         )

@@ -210,6 +210,26 @@ class Equals(Keys):
     ] = None
 
 
+class Parts(Keys):
+    """What a case is split into: a case for each part, whose results together must be this one's.
+
+    Either `rows` (micro-batches: a mean becomes sums, divided by `over`) or `classes` (shards) has the sizes.
+    """
+
+    relation: Annotated[Text, Field(description="the identity, as 'sum of micro-batches / rows = mean'")]
+    rows: Annotated[list[int] | None, Field(description="a list of the rows of each part")] = None
+    classes: Annotated[list[int] | None, Field(description="a list of the classes of each part")] = None
+    over: Annotated[
+        float | None, Field(gt=0, description="a positive number that the parts' sum is divided by")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_axis(self) -> Parts:
+        if not (self.rows or self.classes) or (self.rows and self.classes):
+            raise ValueError("parts of rows or of classes: a list of sizes, as rows: [1, 3]")
+        return self
+
+
 class CaseEntry(Keys):
     """One entry under `cases`; its tensors are read by the operation's signature (`tensors.reading`)."""
 
@@ -271,6 +291,7 @@ class CaseEntry(Keys):
     tags: Annotated[list[Name], Field(description="a list of names of letters, digits and - _ . +")] = []
     known: Annotated[list[Known], Field(description="a list of {subject, reason, source, ...}")] = []
     equals: Annotated[Equals | None, Field(description="a mapping {case, relation, ...}")] = None
+    parts: Annotated[Parts | None, Field(description="a mapping {rows or classes, relation}")] = None
     why: Annotated[Text, Field(description="one line: what only this case would catch")] = ""
     source: Annotated[
         Text, Field(description="where this example comes from, if not from the file's source")

@@ -96,4 +96,4 @@ def _decided(case: Case, conventions: Conventions) -> Case:
     applies = deciding(operation, case.arguments(case.dtypes[0]), conventions)
     if not applies:
         return case
-    return replace(case, conventions=applies, expect="value", printed=None, known=(), equals=None)
+    return replace(case, conventions=applies, expect="value", printed=None, known=(), equals=None, parts=None)

@@ -45,5 +45,6 @@ def cut_out(row: Row, case: Case) -> Case | None:
         decimals=None,
         upstream=None,
         equals=None,
+        parts=None,
         _built={},
     )

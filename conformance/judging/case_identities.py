@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from conformance.arithmetic import FORMATS, round_to
+from conformance.cases.parts import part_ids
 from conformance.judging.formulation_relations import Distance
+from conformance.judging.parts import Part, combined
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
@@ -79,20 +82,25 @@ class Identities:
 
     Attributes:
         of_case: By case: the cases that state an identity in which it is a side.
+        wholes: By case: those that are split, of which it is the whole or a part.
     """
 
     of_case: dict[str, list[Case]] = field(default_factory=dict)
+    wholes: dict[str, list[Case]] = field(default_factory=dict)
     _sides: dict[tuple[str, str, str], Side] = field(default_factory=dict)
 
     @classmethod
     def among(cls, cases: Iterable[Case]) -> Identities:
-        """Those whose two cases are both there."""
+        """Those whose cases are all there."""
         by_id = {case.id: case for case in cases}
         identities = cls()
         for case in by_id.values():
             if case.equals is not None and case.equals.case in by_id:
                 identities.of_case.setdefault(case.id, []).append(case)
                 identities.of_case.setdefault(case.equals.case, []).append(case)
+            if case.parts is not None and by_id.keys() >= set(part_ids(case)):
+                for name in (case.id, *part_ids(case)):
+                    identities.wholes.setdefault(name, []).append(case)
         return identities
 
     def add(
@@ -112,8 +120,8 @@ class Identities:
             observed: By (subject, formulation).
             reference: The quantity's exact value and bounds.
         """
-        stated = self.of_case.get(case.id, ())
-        if not stated or reference.rounded.size > MAX_COMPARED_ELEMENTS:
+        stated, wholes = self.of_case.get(case.id, ()), self.wholes.get(case.id, ())
+        if not (stated or wholes) or reference.rounded.size > MAX_COMPARED_ELEMENTS:
             return []
         error = reference.bound * reference.ulp
         self._sides[case.id, dtype, quantity] = Side(observed, reference.rounded, error, reference.ulp)
@@ -125,7 +133,45 @@ class Identities:
             )
             if left is not None and right is not None:
                 results += _compared(stating, stating.equals, quantity, left, right)
+        for whole in wholes:
+            results += self._whole(whole, dtype, quantity)
         return results
+
+    def _whole(self, whole: Case, dtype: str, quantity: str) -> Iterator[IdentityResult]:
+        """A case beside its parts, once all of them have been judged.
+
+        In shards of the classes a gradient is scaled by the values: all of these come first.
+        """
+        assert whole.parts is not None
+        sides, values = (
+            [self._sides.get((name, dtype, key)) for name in (whole.id, *part_ids(whole))]
+            for key in (quantity, quantity if whole.parts.classes is None else "value")
+        )
+        there, by_value = [each for each in sides if each], [each for each in values if each]
+        if len(there) == len(sides) and len(by_value) == len(values):
+            yield from _beside_parts(whole, dtype, quantity, there, by_value)
+
+
+def _beside_parts(
+    case: Case, dtype: str, quantity: str, sides: Sequence[Side], values: Sequence[Side]
+) -> Iterator[IdentityResult]:
+    """A case and the combination of its parts; the first of `sides` and of `values` is the whole's."""
+    assert case.parts is not None
+    whole, parts = sides[0], list(zip(sides[1:], values[1:], strict=True))
+    exact = [Part(side.exact, side.error, value.exact, value.error) for side, value in parts]
+    _, error = combined(case, dtype, quantity, exact)
+    for key, result in whole.observed.items():
+        if all(key in side.observed and key in value.observed for side, value in parts):
+            own = [
+                Part(side.observed[key], side.error, value.observed[key], value.error)
+                for side, value in parts
+            ]
+            other = round_to(FORMATS[dtype], combined(case, dtype, quantity, own)[0].astype(np.float64))
+            # Half an ulp is what rounding the combination loses.
+            allowed = whole.error + error.astype(np.float64) + whole.ulp / 2
+            names = ", ".join(part_ids(case))
+            apart = distance(result, other, allowed, whole.ulp)
+            yield IdentityResult(case, case.parts.relation, names, *key, apart)
 
 
 def _compared(case: Case, equals: Equals, quantity: str, left: Side, right: Side) -> Iterator[IdentityResult]:

@@ -9,7 +9,7 @@ import pytest
 from formula import proof
 from oracle.calls import MAKERS
 
-from conformance.operations import OPERATIONS
+from conformance.operations import OPERATIONS, Call, references
 
 CALLS = 48
 
@@ -35,6 +35,19 @@ def test_bits_are_the_same_and_bounds_alike(name: str) -> None:
             assert np.quantile(ratios, 0.9) <= (
                 1.05 if (name, kind) != ("sigmoid", "gradient") else np.inf
             ), kind
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+def test_the_upper_tail_of_sigmoid_s_slope_is_what_1_minus_s_loses(dtype: str) -> None:
+    """The derived bound grants the roundings of s (1 - s): (9 - 3 s) / (14 (1 - s)) of the one by hand."""
+    x = np.linspace(-6, 10, 65)
+    calls = [Call(name, {"x": x}, ("gradient:x",)) for name in ("sigmoid", f"{proof.PREFIX}sigmoid")]
+    by_hand, derived = (references([call], dtype)[0]["gradient:x"].bound for call in calls)
+    ratio, s = derived / by_hand, 1 / (1 + np.exp(-x))
+    upper = s >= 0.5
+    predicted = (9 - 3 * s) / (14 * (1 - s))
+    np.testing.assert_allclose(ratio[upper], predicted[upper], rtol=0.03)
+    assert ((ratio >= 0.9) & (ratio <= 1.09))[~upper].all()
 
 
 def test_another_formula_has_other_bits(monkeypatch: pytest.MonkeyPatch) -> None:
