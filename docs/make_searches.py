@@ -12,13 +12,16 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from conformance.cases.deviations import holds
 from conformance.cases.loader import load_cases
-from conformance.cases.models import globbed
+from conformance.cases.models import Known, globbed
+from conformance.report.figures import count
 
 PAGE = Path(__file__).parent / "search.md"
 MARKS = ("<!-- table: docs/make_searches.py -->\n", "<!-- end of table -->\n")
@@ -41,6 +44,7 @@ SEARCHES = (
     ("binary_cross_entropy_with_logits", "jax", "float32"),
 )
 LINE = re.compile(r"(\S+) (\S+) in (\w+): (.*)")
+FIGURES = re.compile(r"(\w+), (\S+) where \S+ is right, (\S+) ulps")
 
 
 def search(operation: str, subject: str, dtype: str, options: argparse.Namespace) -> None:
@@ -57,23 +61,59 @@ def search(operation: str, subject: str, dtype: str, options: argparse.Namespace
     (directory / "search.json").write_text(printed, "utf-8")
 
 
-def reasons() -> dict[tuple[str, str], list[tuple[str, str, str]]]:
-    """By operation and quantity: subjects, dtype and reason of each known deviation of the corpus."""
-    known: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+@dataclass(frozen=True)
+class Failure:
+    """Failure that a search found, as a known deviation may have it.
+
+    Attributes:
+        verdict: Its verdict.
+        message: Its message.
+        ulp_error: Its error in ulps; None where nothing was returned.
+        observed: What was returned.
+    """
+
+    verdict: str
+    message: str
+    ulp_error: float | None
+    observed: float | None
+
+    @classmethod
+    def of(cls, text: str) -> Failure:
+        """The failure that a case's `why` tells."""
+        figures = FIGURES.match(text)
+        if figures is None:
+            verdict, _, message = text.partition(": ")
+            return cls(verdict, message, None, None)
+        verdict, observed, ulps = figures.groups()
+        return cls(verdict, "", float(ulps), float(observed))
+
+
+def deviations() -> dict[tuple[str, str], list[Known]]:
+    """By operation and quantity: the known deviations of the corpus."""
+    known: dict[tuple[str, str], dict[Known, None]] = {}
     for case in load_cases():
         for entry in case.known:
             for quantity in case.quantity_names():
                 if globbed(entry.quantity, quantity):
-                    line = entry.subject, entry.dtype, entry.reason
-                    lines = known.setdefault((case.operation, quantity), [])
-                    if line not in lines:
-                        lines.append(line)
-    return known
+                    known.setdefault((case.operation, quantity), {})[entry] = None
+    return {key: list(entries) for key, entries in known.items()}
+
+
+def seen(there: Sequence[Known], quantity: str, dtype: str, failure: Failure) -> str:
+    """What the corpus knows: the deviation that has this figure, or how many others there are."""
+    names = {quantity, quantity.partition(":")[0]}
+    for entry in there:
+        for observed in entry.observed:
+            about = not observed.dtypes or dtype in observed.dtypes
+            about &= not observed.quantities or bool(names & set(observed.quantities))
+            if about and holds(observed, failure):
+                return entry.reason
+    return f"of {count(len(there), 'deviation')} none has this figure" if there else "nothing"
 
 
 def table(directory: Path) -> Iterator[str]:
     """The table's lines."""
-    known = reasons()
+    known = deviations()
     yield "| operation, subject | minutes | the smallest input | returned | the corpus knows there |"
     yield "| --- | ---: | --- | --- | --- |"
     for path in sorted(directory.glob("*/search.json")):
@@ -87,14 +127,19 @@ def table(directory: Path) -> Iterator[str]:
         for case in cases:
             _, quantity, dtype, result = LINE.match(case["why"]).groups()
             there = [
-                reason
-                for subjects, dtypes, reason in known.get((operation, quantity), ())
-                if globbed(subjects, subject) and globbed(dtypes, dtype)
+                entry
+                for entry in known.get((operation, quantity), ())
+                if globbed(entry.subject, subject) and globbed(entry.dtype, dtype)
             ]
             inputs = json.dumps({**case["inputs"], **case.get("parameters", {})}).replace("Infinity", "inf")
-            seen = f"{len(there)} deviations: {there[0]}" if len(there) > 1 else "".join(there) or "nothing"
             about_case = f"{operation}, {subject}, {quantity}, {dtype}"
-            cells = (about_case, minutes, f"`{inputs.strip('{}')}`", result, seen)
+            cells = (
+                about_case,
+                minutes,
+                f"`{inputs.strip('{}')}`",
+                result,
+                seen(there, quantity, dtype, Failure.of(result)),
+            )
             yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
