@@ -13,6 +13,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
 import platformdirs
 
 from conformance.errors import RunError
@@ -59,7 +60,7 @@ def page(overview: Overview) -> str:
     symbols = json.dumps({look.name: look.symbol for look in (*LOOKS, KNOWN)})
     data = [
         f'<script type="application/json" id="symbols">{symbols}</script>',
-        carry_columns("checks", overview.frame),
+        carry_columns("checks", _checks(overview)),
         carry("programs", _programs(overview)),
         table_script,
         # One module of several files: they share their names, and nothing else of the page sees them.
@@ -78,13 +79,18 @@ def page(overview: Overview) -> str:
     )
 
 
+def _checks(overview: Overview) -> pd.DataFrame:
+    """The frame of all checks, each with the number of its program's template where there are programs."""
+    templates = overview.programs.template_of
+    return overview.frame.assign(template=templates) if templates else overview.frame
+
+
 def _programs(overview: Overview) -> dict[str, object]:
     """What the page writes a check's program and issue with."""
     programs, summary = overview.programs, overview.summary
     return {
         "parts": programs.parts,
         "templates": programs.texts,
-        "template": programs.template_of,
         "arrays": programs.arrays,
         "inputs": programs.inputs,
         "circumstances": {

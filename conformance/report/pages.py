@@ -16,6 +16,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from conformance.report import figures
+from conformance.report.table_data import pack
 from conformance.report.verdicts import look
 
 
@@ -93,6 +94,7 @@ def _environment(html: bool) -> Environment:
         link=figures.link,
         look=look,
         source_name=figures.source_name,
+        packed=lambda html: pack(str(html).encode("utf-8", "backslashreplace")),
     )
     environment.globals.update(permalink=permalink, plural=figures.count)
     return environment

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
+from conformance.arithmetic.formats import FORMATS, round_to
 from conformance.cases.loader import load_cases
 from conformance.report.reproduction import literals
 from conformance.report.reproduction.program import check_of, reproduce
@@ -27,14 +29,14 @@ def _rows() -> list[dict[str, Any]]:
     for case in [*list(CASES.values())[:60], *list(CASES.values())[-20:]]:
         for subject in ("numpy", "torch", "torch:compile", "tensorflow", "jax", "jax:vmap"):
             for quantity in case.quantity_names():
-                for formulation in case.formulations[:3]:
+                for formulation, dtype in product(case.formulations[:3], (case.dtypes[0], case.dtypes[-1])):
                     rows.append(
                         {
                             "case": case.id,
                             "operation": case.operation,
                             "formulation": formulation,
                             "quantity": quantity,
-                            "dtype": case.dtypes[0],
+                            "dtype": dtype,
                             "subject": subject,
                             "verdict": "wrong",
                             "worst_index": "[0]" if quantity == "value" else "",
@@ -60,8 +62,14 @@ def _filled(templates: ProgramTemplates, number: int, row: dict[str, Any]) -> st
     def hole(match: re.Match[str]) -> str:
         if match[1] == "element":
             return str(row["worst_index"])
+        if match[1] == "dtype":
+            return str(row["dtype"])
         array = templates.arrays[tensors[match[1]]]
-        values = np.array([float(value) for value in array["values"]]).reshape(array["shape"])
+        listed = templates.arrays[array["of"]] if "of" in array else array
+        values = np.array([float(value) for value in listed["values"]])
+        if "of" in array:
+            values = round_to(FORMATS[array["dtype"]], values)
+        values = values.reshape(array["shape"])
         return literals.nested(values if array["float"] else values.astype(np.int64), row["dtype"])
 
     return re.sub("⟦(\\w+)⟧", hole, text)
@@ -83,6 +91,7 @@ def test_every_program_is_that_of_its_check() -> None:
         letters += len(written or "")
     assert programs > 500
     assert sum(map(len, templates.parts)) < letters / 3
+    assert any("of" in array for array in templates.arrays)
 
 
 @pytest.mark.parametrize("verdict", ["unsupported", "not run"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import io
 import json
 import re
@@ -13,12 +11,11 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from report.fabricate import BRACKETS, HOSTILE, SUBJECTS, fabricate, inputs_of
+from report.page_columns import cells, unpacked
 from rich.console import Console
 
 from conformance.comparison.difference import Difference, diff
@@ -29,27 +26,8 @@ from conformance.report.code_scanning.annotations import commands
 from conformance.report.files import write_whole
 from conformance.report.frames import light
 from conformance.report.overview import overview_of
-from conformance.report.table_data import carry, columns, pack
+from conformance.report.table_data import carry, pack
 from conformance.results.run import Run
-
-
-def unpacked(page: str, name: str) -> bytes:
-    """What an element of the page carries."""
-    found = re.search(rf'id="data-{name}">([^<]*)<', page)
-    assert found is not None
-    return gzip.decompress(base64.b64decode(found[1]))
-
-
-def cells(about: dict[str, Any], codes: bytes) -> dict[str, list[Any]]:
-    """The columns of a frame that a page carries, as the page reads them."""
-    found, start = {}, 0
-    for one in about["columns"]:
-        own = np.frombuffer(codes, f"<u{one['width']}", about["rows"], start)
-        found[one["name"]] = [one["values"][code] for code in own]
-        start += own.nbytes
-    assert start == len(codes)
-    return found
-
 
 FILES = {"report.html", "summary.md", "badge.svg", "results.sarif"}
 
@@ -121,6 +99,7 @@ class TestWrite:
         about = json.loads(data)
         assert about["rows"] == len(run.frame)
         carried = cells(about, codes)
+        assert len(carried.pop("template")) == len(run.frame)  # of programs, which no table shows
         assert list(carried) == list(run.frame.columns)
         assert carried["message"] == run.frame["message"].tolist()
         errors = [
@@ -191,32 +170,6 @@ class TestPayload:
     def test_lone_surrogates_do_not_stop_it(self) -> None:
         """Text that is no Unicode is written with escapes."""
         assert unpacked(carry("one", "a\ud800b"), "one") == b"a\\ud800b"
-
-    @pytest.mark.parametrize(("count", "width"), [(256, 1), (257, 2), (1 << 16, 2), ((1 << 16) + 1, 4)])
-    def test_codes_are_as_wide_as_they_must_be(self, count: int, width: int) -> None:
-        """The last code of a column is read back at every width, and so is the column behind it."""
-        numbers = np.arange(count, dtype=np.float64)
-        about, codes = columns(pd.DataFrame({"x": numbers, "y": -numbers}))
-        assert [one["width"] for one in about["columns"]] == [width, width]
-        assert {name: values[-1] for name, values in cells(about, codes).items()} == {
-            "x": count - 1,
-            "y": 1 - count,
-        }
-
-    def test_missing_values_are_told_apart(self) -> None:
-        """nan is null, infinities have names, a missing boolean is empty."""
-        frame = pd.DataFrame(
-            {
-                "x": pd.array([1.5, None, float("inf"), float("-inf")], dtype="Float64"),
-                "b": pd.array([True, None, False, True], dtype="boolean"),
-                "s": pd.array(["", None, "nan", "a"], dtype="string"),
-            }
-        )
-        assert cells(*columns(light(frame))) == {
-            "x": [1.5, None, "inf", "-inf"],
-            "b": ["True", "", "False", "True"],
-            "s": ["", "", "nan", "a"],
-        }
 
 
 class TestSummary:

@@ -17,7 +17,31 @@ function pythonNumber(value, isFloat) {
   return isFloat && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
-function nestedList({ shape, values, float: isFloat }) {
+// A number rounded to a dtype of 16 or 32 bits, ties to even: p bits, the smallest exponent, the largest number.
+const FORMATS = { float16: [11, -14, 65504], bfloat16: [8, -126, 3.3895313892515355e38] };
+
+function roundedTo(dtype, value) {
+  if (typeof value === "string") return value; // nan, an infinity, -0.0
+  if (dtype === "float32") return written(Math.fround(value));
+  const [bits, smallest, largest] = FORMATS[dtype];
+  const high = new Uint32Array(new Float64Array([value]).buffer)[1];
+  const ulp = 2 ** (Math.max(((high >>> 20) & 0x7ff) - 1023, smallest) - bits + 1);
+  const below = Math.floor(value / ulp);
+  const rest = value / ulp - below;
+  const rounded = ulp * (rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below);
+  return written(Math.abs(rounded) > largest ? Infinity * Math.sign(value) : rounded === 0 && value < 0 ? -0 : rounded);
+}
+
+// As numbers are carried: infinities and the negative zero as text.
+const written = (number) => (Number.isFinite(number) ? (Object.is(number, -0) ? "-0.0" : number) : number > 0 ? "inf" : "-inf");
+
+function valuesOf(array) {
+  return array.of === undefined ? array.values : valuesOf(programs.arrays[array.of]).map((value) => roundedTo(array.dtype, value));
+}
+
+function nestedList(array) {
+  const { shape, float: isFloat } = array;
+  const values = valuesOf(array);
   let next = 0;
   const part = (axis) => (axis === shape.length ? pythonNumber(values[next++], isFloat)
     : `[${Array.from({ length: shape[axis] }, () => part(axis + 1)).join(", ")}]`);
@@ -44,12 +68,12 @@ function programHeading(row) {
 
 // The program of a check, or null where the page has none (large inputs, a user's own function).
 function programOf(row) {
-  const number = programs.template[row] ?? -1;
+  const number = checks.template(row);
   if (number < 0) return null;
   const tensors = tensorsOf(row);
   const index = checks.text("worst_index", row);
   return programHeading(row) + programs.templates[number].map((part) => programs.parts[part]).join("\n\n").replace(HOLE, (hole, name) => (name === "element" ? index
-    : nestedList(programs.arrays[tensors[name]])));
+    : name === "dtype" ? checks.text("dtype", row) : nestedList(programs.arrays[tensors[name]])));
 }
 
 function commandOf(row) {

@@ -13,7 +13,9 @@ class Checks {
     this.count = data.rows;
     this.columns = new Map();
     for (const column of data.columns) this.columns.set(column.name, column);
-    this.names = data.columns.map((column) => column.name);
+    this.templates = this.columns.get("template")?.values ?? null; // of programs, which no table shows
+    this.columns.delete("template");
+    this.names = [...this.columns.keys()];
     this.columns.set("outcome", this.outcomes());
     this.columns.set("digits_right", this.digitsRight());
     this.columns.set("mark", this.marks());
@@ -32,6 +34,11 @@ class Checks {
 
   number(name, row) {
     return this.columns.get(name).values[row];
+  }
+
+  // The number of the template of a check's program; -1: it has none.
+  template(row) {
+    return this.templates === null ? -1 : this.templates[row];
   }
 
   // What a check means for the run: a discrepancy, or why it is none.

@@ -39,6 +39,7 @@ drawChips();
 // After the first paint, so that the verdict is on screen before the table is unpacked.
 requestAnimationFrame(() => setTimeout(async () => {
   try {
+    await unfold();
     await startChecks();
     watch(filterSections);
     filterSections();

@@ -15,9 +15,10 @@ from conformance.errors import ConformanceError
 from conformance.report.interfaces import InputsOf
 from conformance.report.reproduction import literals
 from conformance.report.reproduction.framework_syntax import Tensor
+from conformance.report.reproduction.listed_tensors import ListedTensors
 from conformance.report.reproduction.program import Check, check_of, reproduce, tensors_of
 
-#: What stands in a template for a tensor's numbers, and for the subscript of the element.
+#: What stands in a template for a tensor's numbers, for the subscript of the element, and for the dtype.
 HOLE = "⟦{}⟧"
 ELEMENT = (987_654_321,)  # no tensor that a page lists is so long
 Row = Mapping[Any, Any]
@@ -29,10 +30,10 @@ class ProgramTemplates:
     """Programs of a run's checks as templates and tensors.
 
     Attributes:
-        parts: The paragraphs of all templates; `HOLE` stands for a tensor's numbers and for the element.
+        parts: The paragraphs of all templates; `HOLE` stands for a tensor's numbers, the element, the dtype.
         texts: The templates, programs without heading: the numbers of their paragraphs.
         template_of: For each row of the run's frame the number of its template; -1: the page writes none.
-        arrays: The distinct tensors: their shapes and their numbers, `nan` and infinities as texts.
+        arrays: The distinct tensors, as `ListedTensors` has them.
         inputs: For each case and dtype, the number of each tensor by name.
     """
 
@@ -58,7 +59,7 @@ def program_templates(
     writer = _Writer(environment, inputs_of)
     for row in rows:
         writer.add(row)
-    return writer.result
+    return writer.whole()
 
 
 class _Writer:
@@ -71,12 +72,18 @@ class _Writer:
         self._by_text: dict[str, int] = {}
         self._by_part: dict[str, int] = {}
         self._noted: set[tuple[str, str, str]] = set()
-        self._by_array: dict[tuple[object, ...], int] = {}
+        self._tensors = ListedTensors()
         self._signatures: dict[tuple[str, str], tuple[object, ...] | None] = {}
 
     def add(self, row: Row) -> None:
         """Notes the template of one more row."""
         self.result.template_of.append(self._template(row))
+
+    def whole(self) -> ProgramTemplates:
+        """The templates of all rows."""
+        self._tensors.share()
+        self.result.arrays = self._tensors.arrays
+        return self.result
 
     def _template(self, row: Row) -> int:
         if row["verdict"] in ("unsupported", "not run"):
@@ -130,6 +137,7 @@ class _Writer:
         if text is None:
             return -1
         text = text.replace(f"[{ELEMENT[0]}]", HOLE.format("element"))
+        text = text.replace(check.dtype, HOLE.format("dtype"))  # most programs differ by it alone
         if text not in self._by_text:
             self._by_text[text] = len(self.result.texts)
             self.result.texts.append([self._part(part) for part in text.split("\n\n")])
@@ -151,24 +159,7 @@ class _Writer:
         noted = self.result.inputs.setdefault(f"{check.case}/{check.dtype}", {})
         for name, value in tensors_of(check, self._inputs_of(check.case, check.dtype)).items():
             if value.size <= literals.MAX_LISTED_ELEMENTS:
-                noted[name] = self._array(value)
-
-    def _array(self, value: literals.Array) -> int:
-        key = value.tobytes(), value.shape, value.dtype.char
-        if key not in self._by_array:
-            self._by_array[key] = len(self.result.arrays)
-            floating = value.dtype.kind == "f"
-            numbers = [_json(number, floating) for number in value.reshape(-1).tolist()]
-            self.result.arrays.append({"shape": list(value.shape), "float": floating, "values": numbers})
-        return self._by_array[key]
-
-
-def _json(number: float, floating: bool) -> float | str | int:
-    """A number as JSON holds it; what JSON lacks, and the zero whose sign it loses, as text."""
-    if not floating:
-        return int(number)
-    special = not np.isfinite(number) or (number == 0 and np.signbit(number))
-    return repr(number) if special else number
+                noted[name] = self._tensors.add(check.case, name, check.dtype, value)
 
 
 def _hole(name: str, value: literals.Array, dtype: str) -> Tensor:
