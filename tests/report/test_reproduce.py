@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.adapters.registry import description
 from conformance.arithmetic import FORMATS, from_storage, to_storage
 from conformance.operations import OPERATIONS, direction, upstream
 from conformance.report.reproduction import literals
@@ -116,7 +117,7 @@ def job(
 def jobs(framework: str, mode: str) -> list[dict[str, Any]]:
     """Every formulation that the framework has: value, first gradient (also of another upstream), second."""
     out = []
-    few = ("log_softmax", "cross_entropy") if mode == "xla" else tuple(ARGUMENTS)
+    few = ("log_softmax", "cross_entropy") if mode in ("xla", "export") else tuple(ARGUMENTS)
     for operation, arguments in ARGUMENTS.items():
         if operation not in few:
             continue
@@ -145,7 +146,16 @@ def same(printed: str, returned: str) -> bool:
 
 @pytest.mark.parametrize(
     ("framework", "mode"),
-    [("numpy", ""), ("torch", ""), ("tensorflow", ""), ("tensorflow", "xla"), ("jax", "jit")],
+    [
+        ("numpy", ""),
+        ("torch", ""),
+        *(("torch", mode) for mode in ("autocast", "func", "jacfwd", "export", "refs", "decomp")),
+        ("tensorflow", ""),
+        ("tensorflow", "xla"),
+        ("jax", "jit"),
+        ("jax", "vmap_axes"),
+        ("jax", "checkpoint"),
+    ],
 )
 def test_prints_what_the_adapter_returned(framework: str, mode: str) -> None:
     """Every formulation's program runs and prints the digits that the adapter's array has at that index."""
@@ -171,7 +181,48 @@ def test_prints_what_the_adapter_returned(framework: str, mode: str) -> None:
     ]
     assert not wrong, "\n".join(wrong)
     answered = [result for result in results if not result["returned"].startswith("unsupported")]
-    assert len(answered) > 10
+    assert len(answered) >= 10
+
+
+def test_every_mode_has_a_program_of_its_own() -> None:
+    """No mode's program is that of the framework's default."""
+    for framework, name in (("torch", "functional"), ("tensorflow", "composed"), ("jax", "composed")):
+        arguments = arguments_of("log_softmax", "float32")
+        programs = {
+            mode.name: "\n".join(
+                str(
+                    reproduce(
+                        Check("log_softmax", name, quantity, "float32", framework, mode.name), arguments
+                    )
+                )
+                for quantity in ("value", "gradient:x", "second:x")
+            )
+            for mode in description(framework).modes
+        }
+        assert len(set(programs.values())) == len(programs), framework
+
+
+@pytest.mark.parametrize(
+    ("framework", "mode", "words"),
+    [
+        ("torch", "autocast", 'with torch.autocast("cpu", dtype=torch.bfloat16):'),
+        ("torch", "func", "torch.func.grad(lambda logits: F.cross_entropy(logits, target))(logits)"),
+        ("torch", "jacfwd", "torch.func.jacfwd(lambda logits: F.cross_entropy(logits, target))(logits)"),
+        ("torch", "export", ".run_decompositions().module()(logits, target)"),
+        ("torch", "refs", "with torch.no_grad(), TorchRefsMode():"),
+        ("torch", "decomp", "with Decompositions():"),
+        ("torch", "compile", "torch.compile(lambda logits, target:"),
+        ("jax", "checkpoint", "jax.checkpoint(lambda logits, target:"),
+    ],
+)
+def test_program_is_that_of_the_mode(framework: str, mode: str, words: str) -> None:
+    """Every mode but the framework's own shows in its program."""
+    name = "functional" if framework == "torch" else "composed"
+    one = job(framework, "cross_entropy", name, "gradient:logits", "float32", mode)
+    check = Check("cross_entropy", name, "gradient:logits", "float32", framework, mode=mode)
+    arguments = {**arguments_of("cross_entropy", "float32"), "weight": None, "label_smoothing": 0.0}
+    assert one["program"]
+    assert words in str(reproduce(check, arguments))
 
 
 def environment() -> dict[str, str]:

@@ -3,86 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 
+from conformance.report.reproduction import torch_modes
+from conformance.report.reproduction.program_parts import Program, Tensor
 
-@dataclass(frozen=True)
-class Tensor:
-    """Tensor that a program defines.
-
-    Attributes:
-        name: Its name.
-        values: An expression for nested lists, or for a flat list where `shape` is given.
-        shape: The shape of a flat list.
-        integers: The dtype of labels, or a dtype of its own; empty for what has the check's dtype.
-        needs: The import that `values` needs; empty for none.
-        laid_out: Statements that lay it out in memory; none where it is contiguous.
-    """
-
-    name: str
-    values: str
-    shape: tuple[int, ...] | None
-    integers: str
-    needs: str
-    laid_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Program:
-    """Program in parts, before any framework's syntax.
-
-    Attributes:
-        imports: Statements that the definitions need.
-        tensors: The tensors that it defines.
-        inputs: The names of those that the operation takes.
-        definitions: Functions of the adapters.
-        call: The expression of the value.
-        wrt: The input of a derivative; empty for the value.
-        upstream: Whether a tensor `upstream` is defined.
-        dtype: The check's dtype.
-        mode: The subject's mode.
-        device: The subject's device; empty for the framework's own choice.
-        index: The worst element's; empty for the whole array.
-        function: The expression of the function that `call` calls.
-        second: Whether the derivative of <gradient, direction> is meant, not the gradient.
-        forward: Whether the derivative of the value along `direction` is meant.
-        cast: Whether integers are compared in the dtype, as one_hot's.
-        graph: What a gradient goes back through; empty for the call alone.
-        untracked: Whether the call is made as in inference, where nothing is recorded for gradients.
-        mixed: Whether tensors have dtypes of their own: the upstream gradient has the result's.
-    """
-
-    imports: list[str]
-    tensors: list[Tensor]
-    inputs: list[str]
-    definitions: list[str]
-    call: str
-    wrt: str
-    upstream: bool
-    dtype: str
-    mode: str
-    device: str
-    index: tuple[int, ...]
-    function: str
-    second: bool = False
-    forward: bool = False
-    cast: bool = False
-    untracked: bool = False
-    graph: str = ""
-    mixed: bool = False
-
-    @property
-    def names(self) -> str:
-        """What a function that computes the result takes."""
-        flows = (["upstream"] if self.upstream else []) + (
-            ["direction"] if self.second or self.forward else []
-        )
-        return ", ".join([*self.inputs, *flows])
-
-    @property
-    def subscript(self) -> str:
-        """The worst element's index as a subscript; the whole array where there is none."""
-        return f"[{', '.join(map(str, self.index))}]" if self.index else ""
+__all__ = ["Program", "Tensor", "write"]
 
 
 def write(framework: str, program: Program) -> str:
@@ -99,17 +24,31 @@ def _torch(program: Program) -> tuple[list[str], str]:
     for tensor in program.tensors:
         dtype = f"torch.{tensor.integers or program.dtype}"
         at_once = tensor.shape is None and not tensor.laid_out
-        grad = ", requires_grad=True" if tensor.name == program.wrt and at_once else ""
+        tracked = tensor.name == program.wrt and program.mode not in torch_modes.TRANSFORMS
+        grad = ", requires_grad=True" if tracked and at_once else ""
         lines.append(f"{tensor.name} = torch.tensor({tensor.values}, dtype={dtype}{device}{grad})")
         if tensor.shape is not None:
             lines[-1] += f".reshape({tensor.shape})"
         lines += tensor.laid_out
-        if tensor.name == program.wrt and not at_once:
+        if tracked and not at_once:
             lines.append(f"{tensor.name}.requires_grad_()")
-    call = program.call
-    if program.mode == "compile":
-        arguments = ", ".join(program.inputs)
-        call = f"torch.compile(lambda {arguments}: {program.call}, dynamic=False)({arguments})"
+    defined, call = torch_modes.called(program)
+    computed = torch_modes.within(program, _torch_computed(program, call))
+    wide = program.widened and not program.wrt
+    cpu = ".cpu()" if program.device else ""
+    # NumPy, whose digits the report shows, has no such type
+    if (program.dtype == "bfloat16" and not wide) or program.mixed:
+        shown = f"result{program.subscript}"
+        printed = f'print(f"{{{shown}.item():g}}")' if program.index else f"print({shown}.tolist())"
+    else:
+        printed = f"print(result.detach(){cpu}.numpy(){program.subscript})"
+    definition = [f"\n{defined}\n\n"] if defined else []
+    return ["import torch"], "\n".join([*definition, *lines, *computed, printed])
+
+
+def _torch_computed(program: Program, call: str) -> list[str]:
+    """The statements that make the result: the call, its derivative."""
+    lines = []
     if program.forward:
         lines += [
             "with torch.autograd.forward_ad.dual_level():",
@@ -121,19 +60,15 @@ def _torch(program: Program) -> tuple[list[str], str]:
         flow += ".to(value.dtype)" if program.upstream and program.mixed else ""
         if program.graph and not program.second:
             lines += _torch_through(program, call, flow)
+        elif program.mode in torch_modes.TRANSFORMS:
+            lines += torch_modes.transformed(program, flow)
         else:
             lines += [f"value = {call}", *_torch_gradient(program.wrt, flow, program.second)]
     else:
         lines += ["with torch.no_grad():"] if program.untracked else []
         indent = "    " if program.untracked else ""
         lines += [f"{indent}result = {call}" + (f".to(torch.{program.dtype})" if program.cast else "")]
-    cpu = ".cpu()" if program.device else ""
-    if program.dtype == "bfloat16" or program.mixed:  # NumPy, whose digits the report shows, has no such type
-        shown = f"result{program.subscript}"
-        lines += [f'print(f"{{{shown}.item():g}}")' if program.index else f"print({shown}.tolist())"]
-    else:
-        lines += [f"print(result.detach(){cpu}.numpy(){program.subscript})"]
-    return ["import torch"], "\n".join(lines)
+    return lines
 
 
 def _torch_gradient(wrt: str, flow: str, second: bool) -> list[str]:

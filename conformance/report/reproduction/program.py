@@ -22,8 +22,10 @@ DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "re
 FLOWS = ("upstream", "direction")
 #: What is said beside a call's arguments: how it is asked.
 MANNER = ("tracked", "graph")
-#: What the mode `vmap` maps a call over its inputs' rows with.
+#: What a mode maps a call over its inputs' rows with.
 VMAP = {"torch": "torch.func.vmap", "jax": "jax.vmap"}
+#: Modes whose call is on a row.
+BY_ROWS = ("vmap", "vmap_axes")
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,7 @@ def reproduce(
         return None
     keywords = _keywords(check, arguments, names, tensors)
     definitions, call = _call(source, [*(FLOWS if by_hand else ()), *names], keywords)
-    if check.mode == "vmap":
-        rows = ", ".join(names)
-        call = f"{VMAP[check.framework]}(lambda {rows}: {call})({rows})"
+    call = _in_mode(check, call, names, [name for name in tensors if name not in FLOWS])
     program = Program(
         imports=list(source.imports),
         tensors=[tensor for tensor in written.values() if tensor is not None],
@@ -153,6 +153,7 @@ def reproduce(
         mixed=bool(dtypes),
         untracked=manner.get("tracked") == "none",
         graph=manner.get("graph", ""),
+        widened=_is_widened(check),
     )
     text = _switches(check) + framework_syntax.write(check.framework, program)
     return _heading(check) + text if heading else text
@@ -182,6 +183,28 @@ def _tensors(
     return tensors
 
 
+def _in_mode(check: Check, call: str, names: list[str], tensors: list[str]) -> str:
+    """The call as the modes make it that wrap it alike in every framework: by rows, computed again."""
+    rows = ", ".join(names)
+    if check.mode == "vmap":
+        return f"{VMAP[check.framework]}(lambda {rows}: {call})({rows})"
+    if check.mode == "vmap_axes":  # the first input's rows lie along its last axis, and the result's
+        axes = ", ".join(["-1", *["0"] * (len(names) - 1)])
+        moved = ", ".join([f"jnp.moveaxis({names[0]}, 0, -1)", *names[1:]])
+        mapped = f"jax.vmap(lambda {rows}: {call}, in_axes=({axes},), out_axes=-1)({moved})"
+        return f"jnp.moveaxis({mapped}, -1, 0)"
+    if check.mode == "checkpoint":
+        taken = ", ".join(tensors)
+        return f"jax.checkpoint(lambda {taken}: {call})({taken})"
+    return call
+
+
+def _is_widened(check: Check) -> bool:
+    """Whether the check's mode returns the operation's value in float32."""
+    modes = description(check.framework).modes
+    return any(check.operation in mode.widened for mode in modes if mode.name == check.mode)
+
+
 def _keywords(
     check: Check, arguments: Arguments, names: list[str], tensors: Mapping[str, literals.Array]
 ) -> dict[str, ast.expr]:
@@ -195,7 +218,7 @@ def _keywords(
         name: ast.Name(name, ast.Load()) for name in tensors if name not in names and name not in FLOWS
     }
     axis = arguments.get("axis")
-    if check.mode == "vmap" and isinstance(axis, int) and axis > 0:
+    if check.mode in BY_ROWS and isinstance(axis, int) and axis > 0:
         keywords["axis"] = _literal(axis - 1)  # that of a row
     return keywords
 

@@ -1,0 +1,82 @@
+"""PyTorch's modes in a program: what each defines, how it calls, and how it differentiates."""
+
+from __future__ import annotations
+
+import textwrap
+
+from conformance.report.reproduction.program_parts import Program
+
+#: Modes whose gradients are function transforms'.
+TRANSFORMS = ("func", "jacfwd")
+REFERENCES = "from torch._prims.context import TorchRefsMode"
+#: What the mode `decomp` looks operators up with.
+DECOMPOSITIONS = """from torch._decomp import decomposition_table
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class Decompositions(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        decomposition = decomposition_table.get(function)
+        if decomposition is not None:
+            with self:  # what it is made of, too
+                result = decomposition(*arguments, **(keywords or {}))
+            if result is not NotImplemented:
+                return result
+        return function(*arguments, **(keywords or {}))
+"""
+
+
+def called(program: Program) -> tuple[str, str]:
+    """What has to be defined before the call in its mode, and the call as an expression."""
+    arguments = ", ".join(program.inputs)
+    if program.mode == "compile":
+        return "", f"torch.compile(lambda {arguments}: {program.call}, dynamic=False)({arguments})"
+    if program.mode == "export":
+        forward = f"    def forward(self, {arguments}):\n        return {program.call}"
+        module = f"class Call(torch.nn.Module):\n{forward}"
+        examples = ", ".join(f"{name}.detach()" for name in program.inputs)
+        exported = f"torch.export.export(Call(), ({examples},), strict=False)"
+        return module, f"{exported}.run_decompositions().module()({arguments})"
+    if program.mode == "autocast":
+        half = "float16" if program.dtype == "float16" else "bfloat16"
+        context = f'    with torch.autocast("cpu", dtype=torch.{half}):\n        return {program.call}'
+        return f"def compute({arguments}):\n{context}", f"compute({arguments})"
+    if program.mode == "refs":
+        return REFERENCES, program.call
+    if program.mode == "decomp" and not program.forward and not program.graph:
+        return DECOMPOSITIONS, program.call
+    return "", program.call
+
+
+def transformed(program: Program, flow: str) -> list[str]:
+    """The derivative by function transforms: of a number from the flow 1, of other results by vjp."""
+    wrt, number = program.wrt, not program.upstream
+    function = f"lambda {wrt}: {program.call}"
+    if program.mode == "jacfwd":
+        jacobian = f"torch.func.jacfwd({function})"
+        return [
+            f"result = torch.func.jvp({jacobian}, ({wrt},), (direction,))[1]"
+            if program.second
+            else f"result = {jacobian}({wrt})"
+        ]
+    if program.second:
+        return [
+            f"def gradient({wrt}):",
+            f"    value, pullback = torch.func.vjp({function}, {wrt})",
+            f"    return pullback({flow})[0]",
+            f"result = torch.func.jvp(gradient, ({wrt},), (direction,))[1]",
+        ]
+    if number:
+        return [f"result = torch.func.grad({function})({wrt})"]
+    return [f"value, pullback = torch.func.vjp({function}, {wrt})", f"(result,) = pullback({flow})"]
+
+
+def within(program: Program, lines: list[str]) -> list[str]:
+    """The statements of call and derivative in the context of the mode, where it is one."""
+    if program.mode == "refs":
+        context = "with torch.no_grad(), TorchRefsMode():"
+    elif program.mode == "decomp" and not program.forward and not program.graph:
+        context = "with Decompositions():"
+    else:
+        return lines
+    return [context, *(textwrap.indent(line, "    ") for line in lines)]
