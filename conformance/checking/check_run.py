@@ -11,7 +11,7 @@ from conformance.checking.root_cause import Diagnosis
 from conformance.results.run import Run
 
 
-@dataclass
+@dataclass(repr=False)
 class CheckRun(Run):
     """The run of a user's function and its control.
 

@@ -108,6 +108,9 @@ def _cells(data: pd.DataFrame, keys: list[str]) -> dict[tuple[str, str, str], Ce
     # The largest error of the worst verdict; where all conform, the largest of all is the news.
     top = shown.groupby(keys, sort=False)["severity"].transform("max")
     decisive = shown[shown["severity"].eq(top) | top.le(SEVERITY["stable"])]
+    # What is rounded correctly conforms whatever its bound, which may be 0.
+    conforms = decisive["severity"].le(SEVERITY["stable"])
+    decisive = decisive.assign(ratio=decisive["ratio"].mask(conforms, decisive["ratio"].clip(upper=1.0)))
     errors = decisive.groupby(keys, sort=False).agg(error=("ulp_error", "max"), ratio=("ratio", "max"))
     table = counts.join(errors).join(worst.set_index(keys)[["verdict", "case"]])
     rows: list[dict[Hashable, Any]] = table.reset_index().to_dict("records")

@@ -91,6 +91,8 @@ def print_overview(overview: Overview, console: Console) -> None:
         )
     for table in _maps(overview, console.width):
         console.print(table)
+    if any(cell is not None and cell.known for _, cells in overview.heatmap.rows for cell in cells):
+        console.print(Text("Figures: the worst errors in ulps; †: known deviations beside them", style="dim"))
     _claims(overview, console)
     for finding in overview.findings[:MAX_FINDINGS]:
         line = Text.assemble(
@@ -99,11 +101,13 @@ def print_overview(overview: Overview, console: Console) -> None:
             f"{finding.operation} {finding.formulation} {finding.quantity} {finding.dtype} in ",
             f"{', '.join(finding.subjects)}: {finding.ulps} ulps, {shorten(finding.case, 40)}, exact ",
             f"{shorten(finding.exact, 14)}, observed {shorten(finding.observed or '–', 14)}",
+            f" ({count(finding.checks, 'check')})" if finding.checks > 1 else "",
         )
         console.print(line, overflow="ellipsis", no_wrap=True)
     more = overview.findings_total - len(overview.findings[:MAX_FINDINGS])
     if more > 0:
-        console.print(Text(f"… and {count(more, 'check')} more with discrepancies", style="dim"))
+        cases = count(more, "case and quantity", "cases and quantities")
+        console.print(Text(f"… and {cases} more with discrepancies", style="dim"))
     _processors(overview, console)
     changed = [kept.subject for kept in overview.invariance.changes]
     for sentence in overview.invariance.sentences if changed else ():

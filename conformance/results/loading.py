@@ -46,7 +46,9 @@ class _Environment(BaseModel):
 
 
 def load(
-    directory: str | Path, names: Collection[str] = FRAMES, keep: Mapping[str, Keep] = MappingProxyType({})
+    directory: str | Path,
+    names: Collection[str] = tuple(FRAMES),
+    keep: Mapping[str, Keep] = MappingProxyType({}),
 ) -> Run:
     """The run that `directory` holds.
 

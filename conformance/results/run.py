@@ -160,7 +160,7 @@ FRAMES = {
 LOST_ULPS = 100.0
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """All verdicts of one execution; the methods give the frames that reports are drawn from.
 
@@ -180,6 +180,13 @@ class Run:
     arguments: Callable[[str, str], Mapping[str, object]] | None = field(
         default=None, repr=False, compare=False
     )
+
+    def __repr__(self) -> str:
+        """One line: how many checks of whom, what they say, and where the run lies."""
+        subjects = ", ".join(sorted(set(self.frame["subject"])))
+        place = f" in {self.directory}" if self.directory else ""
+        whole = f"{len(self.frame):,} checks of {subjects}, {len(self.discrepancies()):,} discrepancies"
+        return f"<{type(self).__name__}: {whole}{place}>"
 
     def relations(self) -> pd.DataFrame:
         """Every identity on every case: columns `RELATIONS`, distances in ulps of the dtype."""

@@ -45,6 +45,12 @@ def refused(folder: Path) -> str:
     return str(caught.value)
 
 
+def test_a_run_is_one_line(stored: Path) -> None:
+    """Its text names how many checks it has of whom, and where it lies; no frame is printed."""
+    (subject,) = set(load(stored).frame["subject"])
+    assert repr(load(stored)) == f"<Run: 1 checks of {subject}, 0 discrepancies in {stored}>"
+
+
 def test_a_run_of_an_earlier_version_has_no_invariance(stored: Path) -> None:
     (stored / "invariance.csv").unlink()
     assert load(stored).invariance().empty

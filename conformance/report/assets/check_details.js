@@ -33,7 +33,7 @@ function siblings(row) {
 function answerTable(row) {
   const head = make("tr", {}, ...ANSWERS.map((name) => make("th", { scope: "col" }, TITLES[name] ?? name)));
   const body = siblings(row).map((other) => make("tr", other === row ? { class: "self" } : {}, ...ANSWERS.map((name) => {
-    const cell = make("td", { class: "text" });
+    const cell = make("td", { class: name === "message" ? "text wide-text" : "text" });
     cell.append(name === "verdict" ? verdictCell(other)
       : checks.columns.get(name).kind === "number" ? figure(name, other) : checks.text(name, other).slice(0, MAX_LETTERS.message));
     return cell;

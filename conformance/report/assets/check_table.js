@@ -218,8 +218,14 @@ function download() {
   say(`${select().rows.length.toLocaleString("en")} checks written to checks.csv`);
 }
 
+// A popover opens to the right of its button, to the left where it would leave the page.
 function popover(name, title, extra = {}) {
-  const draw = () => (name === "columns" ? drawColumns() : drawFacets());
+  const draw = ({ currentTarget: holder }) => {
+    if (name === "columns") drawColumns();
+    else drawFacets();
+    const { right } = holder.querySelector(".choices").getBoundingClientRect();
+    if (holder.open && right > document.documentElement.clientWidth) holder.classList.add("end");
+  };
   return make("details", { class: "facet", id: `facet-${name}`, ontoggle: draw, ...extra }, make("summary", {}, title),
     make("div", { class: "choices", role: "group", "aria-label": title }));
 }
