@@ -22,8 +22,7 @@ class Decompositions(TorchDispatchMode):
                 result = decomposition(*arguments, **(keywords or {}))
             if result is not NotImplemented:
                 return result
-        return function(*arguments, **(keywords or {}))
-"""
+        return function(*arguments, **(keywords or {}))"""
 
 
 def called(program: Program) -> tuple[str, str]:
@@ -61,9 +60,9 @@ def transformed(program: Program, flow: str) -> list[str]:
         ]
     if program.second:
         return [
-            f"def gradient({wrt}):",
+            f"\n\ndef gradient({wrt}):",
             f"    value, pullback = torch.func.vjp({function}, {wrt})",
-            f"    return pullback({flow})[0]",
+            f"    return pullback({flow})[0]\n\n",
             f"result = torch.func.jvp(gradient, ({wrt},), (direction,))[1]",
         ]
     if number:
