@@ -6,10 +6,11 @@ checked by `conformance validate`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from conformance.cases.covering import MAX_STRENGTH
-from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile, Deviation, DeviationFile
+from conformance.cases.models import CaseEntry, CaseFile, Deviation, DeviationFile
 from conformance.cases.tensors.generators import GENERATORS
 from conformance.cases.tensors.landmarks import NAMES
 from conformance.cases.variations import FIXED, LABEL, MAX_AXES
@@ -19,18 +20,21 @@ from conformance.yaml.keys import json_schema
 _TEMPLATE = "#/$defs/{model}"
 _TENSOR = {"$ref": "#/$defs/tensor"}
 _LABELS = {"$ref": "#/$defs/labels"}
+#: The reductions that any operation has.
+_CHOICES = dict.fromkeys(
+    choice
+    for operation in OPERATIONS.values()
+    for parameter in operation.parameters
+    if parameter.kind == "reduction"
+    for choice in parameter.choices
+)
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "axis": {"type": ["integer", "null"]},
     "integer": {"type": "integer"},
     "real": {"type": ["number", "string"]},
-    "reduction": {"type": "string", "examples": list(REDUCTIONS)},
+    "reduction": {"type": "string", "examples": list(_CHOICES)},
     "tensor": {"anyOf": [_TENSOR, {"type": "null"}]},
     "flag": {"type": ["boolean", "null"]},
-}
-#: Only a case that expects an error may name a reduction that there is not.
-_REDUCTION = {
-    "if": {"properties": {"expect": {"const": "error"}}, "required": ["expect"]},
-    "else": {"properties": {"parameters": {"properties": {"reduction": {"enum": list(REDUCTIONS)}}}}},
 }
 
 
@@ -44,7 +48,7 @@ def schema() -> dict[str, Any]:
     case["properties"]["upstream"] = _TENSOR
     case["properties"]["vary"] = _axes(case)
     case["properties"]["cover"] = _cover(case)
-    case["allOf"] = [*(_of_operation(operation) for operation in OPERATIONS.values()), _REDUCTION]
+    case["allOf"] = [*(_of_operation(operation) for operation in OPERATIONS.values()), _reduction(_CHOICES)]
     file["properties"]["cases"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/case"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -83,6 +87,7 @@ def _of_operation(operation: Operation) -> dict[str, Any]:
     keys = {"$ref": f"#/$defs/keys_of_{operation.name}"}
     options = {"additionalProperties": {"additionalProperties": keys}}
     inputs = {"required": [item.name for item in operation.inputs]}
+    choices = [item.choices for item in operation.parameters if item.kind == "reduction"]
     return {
         "if": {
             "properties": {"operation": {"const": operation.name}},
@@ -92,10 +97,19 @@ def _of_operation(operation: Operation) -> dict[str, Any]:
         "then": {
             **keys,
             "properties": {"vary": options},
+            **({"allOf": [_reduction(*choices)]} if choices else {}),
             # Options may bring what the entry itself leaves out.
             "if": {"not": {"required": ["vary"]}},
             "then": {"properties": {"inputs": inputs}},
         },
+    }
+
+
+def _reduction(choices: Iterable[str]) -> dict[str, Any]:
+    """The reductions of a case: only one that expects an error may name a reduction that there is not."""
+    return {
+        "if": {"properties": {"expect": {"const": "error"}}, "required": ["expect"]},
+        "else": {"properties": {"parameters": {"properties": {"reduction": {"enum": list(choices)}}}}},
     }
 
 

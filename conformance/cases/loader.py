@@ -16,7 +16,7 @@ from conformance.cases.consistency import Consistency, signature
 from conformance.cases.covering import expanded
 from conformance.cases.discovery import corpus, files, label, shown_path
 from conformance.cases.known import read_bytes, with_deviations
-from conformance.cases.models import REDUCTIONS, CaseEntry, CaseFile
+from conformance.cases.models import CaseEntry, CaseFile
 from conformance.cases.parts import parts_of
 from conformance.cases.tensors.reading import Reader
 from conformance.cases.tensors.values import Tensor
@@ -343,9 +343,9 @@ class _CaseReader:
             if not isinstance(value, bool):
                 reader.fault(node, f"{name}: {kind(node)}", "true, false or null")
             return value
-        if value not in REDUCTIONS and (entry.expect != "error" or not isinstance(value, str)):
+        if value not in parameter.choices and (entry.expect != "error" or not isinstance(value, str)):
             written = node.text if isinstance(node, Scalar) else kind(node)
-            reader.fault(node, f"{name}: {shown(written)} is no reduction", meant(written, REDUCTIONS))
+            reader.fault(node, f"{name}: {shown(written)} is no reduction", meant(written, parameter.choices))
         return value
 
     def _printed(self, entry: CaseEntry) -> Any:

@@ -21,8 +21,6 @@ TRACKED = ("all", "first", "none")
 #: What gradients go back through: the call alone; the same graph a second time; two calls that share their
 #: inputs, the second with an upstream gradient of 0; a first input that is itself a result.
 GRAPHS = ("single", "retained", "shared", "result")
-#: The reductions of every operation that has the parameter; `elementwise_mean` is PyTorch's legacy name.
-REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 #: What a case may expect; the special values are checked against the exact value by `conformance validate`.
 EXPECTATIONS = ("value", "error", "nan", "inf", "-inf", "zero")
 

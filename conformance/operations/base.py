@@ -25,6 +25,7 @@ SECOND, JVP = "second:", "jvp:"
 
 FORMULATIONS = ("functional", "module", "chunked", "composed", "one_hot", "naive", "manual")
 TEXTBOOK = frozenset({"naive", "manual"})
+#: The reductions of most operations that have the parameter; `elementwise_mean` is PyTorch's legacy name.
 REDUCTIONS = ("none", "sum", "mean", "elementwise_mean")
 
 
@@ -49,11 +50,13 @@ class Parameter:
         name: The argument's name in the canonical signature.
         kind: What it holds; a `tensor` is a floating array or None.
         default: Its value where it is left out.
+        choices: What a `reduction` may be.
     """
 
     name: str
     kind: ParameterKind
     default: object
+    choices: tuple[str, ...] = REDUCTIONS
 
 
 @dataclass(frozen=True)
@@ -248,8 +251,9 @@ def _check_parameter(operation: str, parameter: Parameter, value: object) -> Non
     if value is None and kind in ("axis", "tensor", "flag"):
         return
     if kind == "reduction":
-        if value not in REDUCTIONS:
-            raise ArgumentError(f"{operation}: reduction must be none, sum or mean, not {value!r}")
+        if value not in parameter.choices:
+            *first, last = (name for name in parameter.choices if name != "elementwise_mean")
+            raise ArgumentError(f"{operation}: reduction must be {', '.join(first)} or {last}, not {value!r}")
     elif kind in ("axis", "integer"):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise ArgumentError(f"{operation}: {parameter.name} must be an integer, not {value!r}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from conformance.errors import ArgumentError
-from conformance.operations.base import Arguments, Relation
+from conformance.operations.base import REDUCTIONS, Arguments, Relation
 from conformance.operations.formula.graph import FormulaError
 from conformance.operations.formula.kinds import Kind
 from conformance.operations.formula.operation import FormulaOperation
@@ -22,6 +23,7 @@ class ShippedFormula(FormulaOperation):
         relations: See `Operation`.
         controls: See `Operation`.
         differentiated: The optional tensors that gradients are taken with respect to, where given.
+        rows: Whether the scores of a row are those of classes, though there are no labels.
     """
 
     def __init__(
@@ -32,12 +34,23 @@ class ShippedFormula(FormulaOperation):
         relations: tuple[Relation, ...] = (),
         differentiated: tuple[str, ...] = (),
         controls: tuple[str, ...] = ("functional", "composed"),
+        reductions: tuple[str, ...] = REDUCTIONS,
+        rows: bool = False,
     ) -> None:
         super().__init__(function, kinds)
+        self.parameters = tuple(  # type: ignore[misc]
+            replace(item, choices=reductions) if item.kind == "reduction" else item
+            for item in self.parameters
+        )
         self.formulations = formulations  # type: ignore[misc, assignment]  # of a formula each instance is an operation
         self.relations = relations  # type: ignore[misc]
         self.controls = controls  # type: ignore[misc]
-        self.differentiated = differentiated
+        self.differentiated, self.rows = differentiated, rows
+
+    @property
+    def by_class(self) -> bool:
+        """See `FormulaOperation`; scores alone are those of classes where the author says so."""
+        return self.rows or super().by_class
 
     def check_shapes(self, arguments: Arguments) -> None:
         """See `Operation`: the formula's own complaint, without the place in its text."""
@@ -59,6 +72,8 @@ def shipped(
     relations: tuple[Relation, ...] = (),
     differentiated: tuple[str, ...] = (),
     controls: tuple[str, ...] = ("functional", "composed"),
+    reductions: tuple[str, ...] = REDUCTIONS,
+    rows: bool = False,
     **kinds: Kind,
 ) -> Callable[[Formula], ShippedFormula]:
     """Decorator that makes an operation of the suite of a formula, in a module of `operations/by_formula`.
@@ -68,10 +83,14 @@ def shipped(
         relations: Identities between two of them.
         differentiated: The optional tensors that gradients are taken with respect to.
         controls: The formulations beside which a user's function is judged.
+        reductions: What the parameter `reduction` may be.
+        rows: Whether the scores of a row are those of classes, though there are no labels.
         **kinds: For each positional argument its kind; see `operation`.
     """
 
     def decorated(function: Formula) -> ShippedFormula:
-        return ShippedFormula(function, kinds, formulations, relations, differentiated, controls)
+        return ShippedFormula(
+            function, kinds, formulations, relations, differentiated, controls, reductions, rows
+        )
 
     return decorated
