@@ -73,7 +73,7 @@ def _loaded(where: str) -> FormulaOperation:
     source, _, name = where.rpartition(":")
     path = Path(source)
     if not source or not name:
-        raise RunError(f"--formula {where}: write FILE:NAME, as focal.py:sigmoid_focal_loss")
+        raise RunError(f"--formula {where}: write FILE:NAME, as focal.py:focal_loss")
     if not path.is_file():
         raise RunError(f"--formula {where}: there is no file {source}")
     file = str(path.resolve())

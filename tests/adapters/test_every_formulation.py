@@ -53,6 +53,25 @@ CALLS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"logits": X, "target": SOFT}, {}),
         ({"logits": X, "target": SOFT, "pos_weight": np.array([0.5, 2.0])}, {"reduction": "sum"}),
     ],
+    "entropy": [({"logits": X, "upstream": UPSTREAM[:, 0]}, {})],
+    "js_div": [
+        ({"logits": X, "target": UPSTREAM}, {}),
+        ({"logits": X, "target": UPSTREAM}, {"beta": 0.25, "reduction": "sum"}),
+        ({"logits": X, "target": UPSTREAM, "upstream": UPSTREAM[:, 0]}, {"reduction": "none"}),
+    ],
+    "sigmoid_focal_loss": [
+        ({"logits": X, "target": SOFT}, {}),
+        ({"logits": X, "target": SOFT}, {"alpha": -1.0, "gamma": 0.5, "reduction": "sum"}),
+        ({"logits": X, "target": SOFT, "upstream": UPSTREAM}, {"alpha": 0.75, "reduction": "none"}),
+    ],
+    "kl_div": [
+        ({"input": np.log(PROBABILITIES), "target": SOFT}, {}),
+        ({"input": np.log(PROBABILITIES), "target": SOFT}, {"reduction": "batchmean"}),
+        (
+            {"input": np.log(PROBABILITIES), "target": np.log(SOFT), "upstream": UPSTREAM},
+            {"log_target": True, "reduction": "none"},
+        ),
+    ],
     "token_log_prob": [
         ({"logits": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {}),
         ({"logits": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {"temperature": 0.75}),

@@ -28,7 +28,7 @@ def restored() -> Iterator[None]:
 def check(folder: Path, kernels: str) -> CheckRun:
     (folder / "focal.py").write_text(FILES["focal.py"], encoding="utf-8")
     (folder / "kernels.py").write_text(kernels, encoding="utf-8")
-    formula = f"{folder / 'focal.py'}:sigmoid_focal_loss"
+    formula = f"{folder / 'focal.py'}:focal_loss"
     return conformance.check(f"{folder / 'kernels.py'}:loss", formula=formula, dtypes=["float32"])
 
 

@@ -81,3 +81,58 @@ class TestLinearCrossEntropy:
             OPERATIONS["linear_cross_entropy"].check_arguments(arguments)
         assert str(error.value).startswith("linear_cross_entropy: ")
         assert ".py" not in str(error.value)
+
+
+class TestKlDiv:
+    def test_batchmean_is_its_own_and_no_other_operation_s(self) -> None:
+        arguments = {
+            "input": np.log([[0.5, 0.5], [0.25, 0.75]]),
+            "target": np.array([[1.0, 0.0], [0.5, 0.5]]),
+        }
+        by = {
+            name: float(reference("kl_div", arguments | {"reduction": name}, "value", "float64").high)
+            for name in ("sum", "mean", "batchmean")
+        }
+        assert by["batchmean"] == by["sum"] / 2
+        assert by["mean"] == by["sum"] / 4
+        with pytest.raises(ArgumentError, match="reduction must be none, sum, mean or batchmean, not 'avg'"):
+            OPERATIONS["kl_div"].check_arguments(arguments | {"reduction": "avg"})
+        logits = {"logits": np.zeros((2, 3)), "target": np.array([0, 1]), "reduction": "batchmean"}
+        with pytest.raises(ArgumentError, match="reduction must be none, sum or mean, not 'batchmean'"):
+            OPERATIONS["cross_entropy"].check_arguments(logits)
+
+    def test_a_target_of_zero_adds_nothing_and_has_the_derivative_of_the_limit(self) -> None:
+        arguments = {"input": np.array([-1.0, -np.inf]), "target": np.array([0.0, 0.0]), "reduction": "none"}
+        assert reference("kl_div", arguments, "value", "float32").rounded.tolist() == [0, 0]
+        slope = {name: array[:1] for name, array in arguments.items() if name != "reduction"}
+        by_target = reference("kl_div", slope | {"reduction": "sum"}, "gradient:target", "float32")
+        assert by_target.rounded.tolist() == [-np.inf]
+
+
+def test_equal_logits_have_the_largest_entropy_and_a_gradient_of_exactly_zero() -> None:
+    rows = {"logits": np.array([[3.0, 3.0, -np.inf, 3.0]])}
+    assert float(reference("entropy", rows, "value", "float64").high[0]) == pytest.approx(
+        np.log(3), abs=1e-15
+    )
+    assert reference("entropy", rows, "gradient:logits", "float64").high.tolist() == [[0, 0, 0, 0]]
+
+
+def test_js_div_refuses_a_share_that_makes_no_mixture() -> None:
+    rows = {"logits": np.zeros((1, 2)), "target": np.array([[0.0, -np.inf]]), "beta": 1.0}
+    with pytest.raises(ArgumentError, match="js_div: beta must lie between 0 and 1, not 1"):
+        OPERATIONS["js_div"].check_arguments(rows)
+
+
+def test_js_div_of_one_half_and_certainty_is_the_square_of_what_scipy_prints() -> None:
+    rows = {"logits": np.zeros((1, 2)), "target": np.array([[0.0, -np.inf]])}
+    distance = np.sqrt(float(reference("js_div", rows, "value", "float64").high))
+    assert distance == pytest.approx(0.46450140402245893, abs=1e-15)
+
+
+def test_an_alpha_below_zero_leaves_the_weights_of_a_focal_loss_out() -> None:
+    elements = {"logits": np.array([0.5, -1.0]), "target": np.array([1.0, 0.0]), "reduction": "none"}
+    by = [
+        reference("sigmoid_focal_loss", elements | {"alpha": alpha}, "value", "float64").high
+        for alpha in (-1.0, 0.5)
+    ]
+    np.testing.assert_allclose(by[0], 2 * by[1], rtol=1e-15)

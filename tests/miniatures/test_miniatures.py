@@ -23,10 +23,36 @@ ARGUMENTS = {
     "binary_cross_entropy": (X.sigmoid(), X.softmax(1)),
     "binary_cross_entropy_with_logits": (X, X.softmax(1)),
     "token_log_prob": (X, torch.tensor([1, 0])),
+    "js_div": (X, X.flip(0, 1)),
+    "sigmoid_focal_loss": (X, X.softmax(1)),
+    "kl_div": (X.log_softmax(1), X.flip(0, 1).softmax(1)),
     "linear_cross_entropy": (X, X.flip(0, 1), torch.tensor([1, 0])),
 }
+
+
+def js_div(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """By probabilities, mixed in halves."""
+    q, p = x.softmax(1), t.softmax(1)
+    m = (p + q) / 2
+    return ((p * (p / m).log() + q * (q / m).log()) / 2).sum(1).mean()
+
+
+def focal_loss(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """At alpha = 1/4 and gamma = 2, by probabilities."""
+    p = x.sigmoid()
+    agree = p * t + (1 - p) * (1 - t)
+    weight = t / 4 + 3 * (1 - t) / 4
+    return (
+        weight * (1 - agree) ** 2 * torch.nn.functional.binary_cross_entropy(p, t, reduction="none")
+    ).mean()
+
+
 THEIRS = {
     "sigmoid": torch.sigmoid,
+    "js_div": js_div,
+    "sigmoid_focal_loss": focal_loss,
+    "kl_div": lambda x, t: torch.nn.functional.kl_div(x, t, reduction="sum") / x.numel(),
+    "entropy": lambda x: torch.distributions.Categorical(logits=x).entropy(),
     "token_log_prob": lambda x, t: -torch.nn.functional.cross_entropy(x, t, reduction="none"),
     "log_sigmoid": torch.nn.functional.logsigmoid,
     "softmax": lambda x: torch.softmax(x, -1),

@@ -50,6 +50,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "pos_weight": [2.0, 1.0, 3.0],
         "reduction": "sum",
     },
+    "entropy": {"logits": LOGITS},
+    "js_div": {"logits": LOGITS, "target": [[0.0, 1.0, 2.0], [1.0, 0.0, 0.0]], "beta": 0.25},
+    "sigmoid_focal_loss": {"logits": [-2.0, 0.5, 3.0], "target": [0.0, 1.0, 0.5], "gamma": 1.5},
+    "kl_div": {"input": [-0.25, -2.0], "target": [0.75, 0.25], "reduction": "batchmean"},
     "token_log_prob": {"logits": LOGITS, "target": [1, 2], "temperature": 0.75},
     "linear_cross_entropy": {
         "hidden": [[1.0, 2.0], [0.0, -1.0]],
@@ -62,7 +66,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def arguments_of(operation: str, dtype: str) -> dict[str, Any]:
     """The operation's arguments as a case gives them: arrays rounded to the dtype, absent weights None."""
-    out: dict[str, Any] = {"weight": None} if "entropy" in operation else {}
+    out: dict[str, Any] = {"weight": None} if "cross_entropy" in operation else {}
     for name, value in ARGUMENTS[operation].items():
         if not isinstance(value, list):
             out[name] = value

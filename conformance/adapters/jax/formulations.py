@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base import Function, Table, Tensor, Unsupported, counted, signature_of
-from . import token_scores
+from . import divergences, entropies, focal_losses, mixtures, token_scores
 from .linear_losses import CHUNK_ROWS, linear_by
 
 Parameter = Optional[Tensor]
@@ -283,6 +283,20 @@ FUNCTIONS: Table = {
         "composed": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times)),
         "naive": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times), lambda array: array),
     },
+    "entropy": {
+        "composed": entropies.entropy_composed,
+        "naive": entropies.entropy_naive,
+        "manual": entropies.entropy_manual,
+    },
+    "js_div": {
+        "composed": mixtures.js_div_composed,
+        "naive": mixtures.js_div_naive,
+    },
+    "sigmoid_focal_loss": {
+        "composed": focal_losses.sigmoid_focal_loss_composed,
+        "naive": focal_losses.sigmoid_focal_loss_naive,
+    },
+    "kl_div": {"composed": divergences.kl_div_composed, "naive": divergences.kl_div_naive},
     "token_log_prob": {
         "composed": token_scores.token_log_prob,
         "naive": token_scores.token_log_prob_naive,

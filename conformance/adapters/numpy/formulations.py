@@ -7,7 +7,7 @@ from typing import Optional
 import numpy as np
 
 from ..base import Array, Function, Table, counted
-from . import linear_losses, reference, token_scores
+from . import divergences, entropies, focal_losses, linear_losses, mixtures, reference, token_scores
 from .reference import Terms, log_sigmoid, logsumexp, mean_of, sigmoid, times, with_rows
 
 
@@ -135,6 +135,20 @@ FUNCTIONS: Table = {
         "functional": linear_losses.linear_cross_entropy,
         "chunked": linear_losses.linear_cross_entropy_chunked,
     },
+    "entropy": {
+        "functional": entropies.entropy,
+        "naive": entropies.entropy_naive,
+        "manual": entropies.entropy_manual,
+    },
+    "js_div": {
+        "functional": mixtures.js_div,
+        "naive": mixtures.js_div_naive,
+    },
+    "sigmoid_focal_loss": {
+        "functional": focal_losses.sigmoid_focal_loss,
+        "naive": focal_losses.sigmoid_focal_loss_naive,
+    },
+    "kl_div": {"functional": divergences.kl_div, "naive": divergences.kl_div_naive},
     "token_log_prob": {
         "functional": token_scores.token_log_prob,
         "naive": token_scores.token_log_prob_naive,

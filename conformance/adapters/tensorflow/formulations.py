@@ -11,7 +11,7 @@ from typing import Any, Callable, Tuple
 import tensorflow as tf
 
 from ..base import Function, Table, Tensor, Unsupported, counted
-from . import keras_losses, token_scores
+from . import divergences, entropies, focal_losses, keras_losses, mixtures, token_scores
 from .keras_losses import Parameter, class_axis, classes_last
 from .linear_losses import CHUNK_ROWS, linear_by
 
@@ -305,6 +305,25 @@ FUNCTIONS: Table = {
         "chunked": linear_by(cross_entropy_by(log_softmax, picked, times), chunk_rows=CHUNK_ROWS),
         "composed": linear_by(cross_entropy_by(log_softmax, picked, times)),
         "naive": linear_by(cross_entropy_by(log_softmax, picked, times), lambda tensor: tensor),
+    },
+    "entropy": {
+        "composed": entropies.entropy_composed,
+        "naive": entropies.entropy_naive,
+        "manual": entropies.entropy_manual,
+    },
+    "js_div": {
+        "composed": mixtures.js_div_composed,
+        "naive": mixtures.js_div_naive,
+    },
+    "sigmoid_focal_loss": {
+        "module": focal_losses.sigmoid_focal_loss_module,
+        "composed": focal_losses.sigmoid_focal_loss_composed,
+        "naive": focal_losses.sigmoid_focal_loss_naive,
+    },
+    "kl_div": {
+        "module": divergences.kl_div_module,
+        "composed": divergences.kl_div_composed,
+        "naive": divergences.kl_div_naive,
     },
     "token_log_prob": {
         "functional": token_scores.token_log_prob,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..base import Function, Table, Tensor, Unsupported, counted, of_class, signature_of
-from . import linear_losses, token_scores
+from . import divergences, entropies, focal_losses, linear_losses, mixtures, token_scores
 
 Parameter = Optional[Tensor]
 
@@ -272,6 +272,27 @@ FUNCTIONS: Table = {
         "chunked": linear_losses.linear_cross_entropy_chunked,
         "composed": linear_losses.linear_cross_entropy_composed,
         "naive": linear_losses.linear_cross_entropy_naive,
+    },
+    "entropy": {
+        "functional": entropies.entropy,
+        "composed": entropies.entropy_composed,
+        "naive": entropies.entropy_naive,
+        "manual": entropies.entropy_manual,
+    },
+    "js_div": {
+        "functional": mixtures.js_div,
+        "composed": mixtures.js_div_composed,
+        "naive": mixtures.js_div_naive,
+    },
+    "sigmoid_focal_loss": {
+        "composed": focal_losses.sigmoid_focal_loss_composed,
+        "naive": focal_losses.sigmoid_focal_loss_naive,
+    },
+    "kl_div": {
+        "functional": F.kl_div,
+        "module": of_class(nn.KLDivLoss),
+        "composed": divergences.kl_div_composed,
+        "naive": divergences.kl_div_naive,
     },
     "token_log_prob": {
         "functional": token_scores.token_log_prob,

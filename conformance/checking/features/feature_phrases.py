@@ -136,6 +136,8 @@ PHRASES = {
     "none": "the reduction is none",
     "sum": "the reduction is sum",
     "mean": "the reduction is mean",
+    "batchmean": "the reduction is batchmean",
+    "log target": "the target holds logarithms (log_target)",
     "not none": "the reduction is not none",
     "upstream": "the upstream gradient is not all ones",
     "scalar upstream": "the loss is a scalar and the upstream gradient is not 1 (loss scaling)",

@@ -244,12 +244,14 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
             yield "smoothing whole"
         if not 0 <= arguments["label_smoothing"] <= 1:
             yield "smoothing outside"
-    if arguments.get("reduction") in ("none", "sum", "mean"):
+    if arguments.get("reduction") in ("none", "sum", "mean", "batchmean"):
         yield str(arguments["reduction"])
         if arguments["reduction"] != "none":
             yield "not none"
     elif arguments.get("reduction") not in (None, "elementwise_mean"):
         yield "odd reduction"
+    if arguments.get("log_target"):
+        yield "log target"
     if "axis" in arguments:
         yield from _of_axis(arguments["axis"], first)
 
