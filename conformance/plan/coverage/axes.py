@@ -21,7 +21,9 @@ _BY_ELEMENT: dict[str, tuple[tuple[str, ...], Callable[[Any, str], Iterator[str]
     "log_sigmoid": (value_classes.OF_ELEMENTS, value_classes.of_elements),
     "binary_cross_entropy": (value_classes.OF_PROBABILITIES, value_classes.of_probabilities),
     "binary_cross_entropy_with_logits": (value_classes.OF_ELEMENTS, value_classes.of_elements),
+    "sigmoid_focal_loss": (value_classes.OF_ELEMENTS, value_classes.of_elements),
     "nll_loss": (value_classes.OF_LOG_PROBABILITIES, value_classes.of_log_probabilities),
+    "kl_div": (value_classes.OF_LOG_PROBABILITIES, value_classes.of_log_probabilities),
 }
 SHAPES = ("0-d", "1-d", "2-d", "3-d", "4-d", "5-d", "empty", "one row", "many rows", "long")
 OF_CLASSES = ("one class", "two classes", "many classes")

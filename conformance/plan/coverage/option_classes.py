@@ -27,6 +27,10 @@ LACKING: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("nll_loss", "target"): (),
     ("one_hot", "target"): (),
     ("logsumexp", "axis"): AXES[:4],
+    ("js_div", "target"): (),
+    ("sigmoid_focal_loss", "target"): BINARY_TARGETS,
+    ("kl_div", "target"): TARGETS[1:],
+    ("kl_div", "reduction"): (*REDUCTIONS, "batchmean"),
 }
 #: Smoothing within this of 0 or 1 is next to it; weights of this ratio are huge and tiny.
 NEXT, HUGE_RATIO = 1e-3, 1e5
@@ -83,10 +87,10 @@ def ignored(arguments: Arguments, classes: int) -> Iterator[str]:
 
 def target(operation: str, arguments: Arguments) -> Iterator[str]:
     """What the targets are."""
-    given = arguments["target"]
+    given = np.exp(arguments["target"]) if arguments.get("log_target") else arguments["target"]
     if not given.size:
         return
-    if operation.startswith("binary"):
+    if operation.startswith(("binary", "sigmoid_focal")):
         hard = np.isin(given, (0, 1)).all()
         yield "hard" if hard else "outside" if (given < 0).any() or (given > 1).any() else "soft"
         if given.size > 1 and (given == given.flat[0]).all():
