@@ -26,11 +26,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pandas as pd
+
 from conformance.cases.case import Case
-from conformance.cases.deviations import Check, case_named, kernel_words, matches
+from conformance.cases.deviations import Check, case_named, excuse, kernel_words, matches
 from conformance.cases.discovery import known_files
 from conformance.cases.loader import load_cases
-from conformance.cases.models import DTYPES, Deviation
+from conformance.cases.models import DTYPES, Deviation, globbed
 from conformance.errors import SubjectError
 from conformance.judging.verdict import conforms
 from conformance.results import envelopes
@@ -80,7 +82,8 @@ class Measured:
             elif conforms(verdict):
                 self.conforming.add(tuple(key))
         versions = dict(zip(frame["subject"], frame["framework_version"], strict=True))
-        for row in envelopes.deviating(frame[frame["conforms"].eq(False).fillna(False)]):
+        deviates = frame["conforms"].eq(False).fillna(False)
+        for row in envelopes.deviating(frame[deviates & ~self.shared(frame)]):
             about = run.environment["subjects"][row.subject]
             flags = frozenset(about.get("hardware", {}).get("flags", ()))
             report = about.get("kernels")
@@ -94,6 +97,18 @@ class Measured:
             else:
                 plain = replace(row, subject=_plain(row.subject))
                 self.assigned.setdefault(entry.id, {})[plain] = None
+
+    def shared(self, frame: pd.DataFrame) -> pd.Series[bool]:
+        """The rows whose deviation is known of the mode that theirs is like: these need no entry."""
+        keys = list(zip(frame["case"], frame["subject"], frame["known"].fillna(""), strict=True))
+        shared = {key: key[2] != "" and not self._names_subject(*key) for key in set(keys)}
+        return pd.Series([shared[key] for key in keys], frame.index)
+
+    def _names_subject(self, case: str, subject: str, known: str) -> bool:
+        """Whether an entry of this text names the subject itself, or there is none."""
+        known_here = self.cases[case].known if case in self.cases else ()
+        entries = [each for each in known_here if excuse(each) == known]
+        return not entries or any(globbed(each.subject, name) for each in entries for name in _names(subject))
 
     def lacks(self, key: tuple[str, ...]) -> bool:
         """Whether there is no such check: the case asks none, or the subject has no answer."""

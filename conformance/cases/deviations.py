@@ -203,7 +203,7 @@ class Ledger:
             if conforms:
                 self.conforming[known] += 1
             elif not known.observed or any(holds(each, judged) for each in observed):
-                reason = _excuse(known)
+                reason = excuse(known)
                 if isinstance(known, Accepted):
                     self.accepted.add(reason)
                 return reason
@@ -243,7 +243,7 @@ class Ledger:
     def kernel_deviations(self, cases: Sequence[Case]) -> dict[str, str]:
         """The condition of each entry that deviates on certain kernels alone, by its reason and source."""
         return {
-            _excuse(known): _condition(known)
+            excuse(known): _condition(known)
             for known in _entries(cases)
             if self.deviates.get(known) and _condition(known)
         }
@@ -273,7 +273,7 @@ def _name(known: Known) -> str:
     return known.id if isinstance(known, Deviation) else known.reason
 
 
-def _excuse(known: Known) -> str:
+def excuse(known: Known) -> str:
     """The text of the column `known`."""
     return f"{known.reason} ({known.source})"
 
