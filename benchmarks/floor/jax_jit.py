@@ -205,7 +205,8 @@ def program(call: Call, static: dict[str, Any]):
 
             def derivatives(sources, loss=loss, upstream=upstream):
                 value, pullback = jax.vjp(loss, sources)
-                return value, pullback(jnp.ones_like(value) if upstream is None else upstream)[0]
+                flow = jnp.ones_like(value) if upstream is None else upstream.astype(value.dtype)
+                return value, pullback(flow)[0]
 
             sources = {name: own[name] for name in wrt}
             try:
