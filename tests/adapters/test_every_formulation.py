@@ -72,6 +72,13 @@ CALLS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"log_target": True, "reduction": "none"},
         ),
     ],
+    "capped_cross_entropy": [
+        ({"logits": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {"softcap": 2.0, "reduction": "none"}),
+        (
+            {"logits": X, "target": LABELS},
+            {"softcap": 2.0, "z_loss": 0.25, "logit_scale": 1.5, "label_smoothing": 0.125, "divisor": 7.0},
+        ),
+    ],
     "token_log_prob": [
         ({"logits": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {}),
         ({"logits": X, "target": LABELS, "upstream": UPSTREAM[:, 0]}, {"temperature": 0.75}),

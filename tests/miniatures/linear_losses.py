@@ -163,7 +163,7 @@ def fused_linear_takes_the_label_s_bias_twice(
     return loss(hidden, head, target, *options, "bias twice")
 
 
-@wrong("linear_cross_entropy", "gradients", "upstream")
+@wrong("linear_cross_entropy", "gradients", "upstream", "reduction is none")
 def fused_linear_takes_one_upstream_for_all(
     hidden: Tensor,
     head: Tensor,
@@ -180,7 +180,7 @@ def fused_linear_takes_one_upstream_for_all(
     return loss(hidden, head, target, *options, "row upstream")
 
 
-@wrong("linear_cross_entropy", "gradients", "upstream")
+@wrong("linear_cross_entropy", "gradients", "upstream", "gradient")
 def fused_linear_scales_the_head_alone(
     hidden: Tensor,
     head: Tensor,

@@ -21,6 +21,7 @@ KINDS = ("numerics", "semantics", "gradients", "error handling")
 MODULES = (
     "binary",
     "binary_logits",
+    "capped_losses",
     "cross_entropy_errors",
     "cross_entropy_gradients",
     "cross_entropy_numerics",

@@ -54,6 +54,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "js_div": {"logits": LOGITS, "target": [[0.0, 1.0, 2.0], [1.0, 0.0, 0.0]], "beta": 0.25},
     "sigmoid_focal_loss": {"logits": [-2.0, 0.5, 3.0], "target": [0.0, 1.0, 0.5], "gamma": 1.5},
     "kl_div": {"input": [-0.25, -2.0], "target": [0.75, 0.25], "reduction": "batchmean"},
+    "capped_cross_entropy": {"logits": LOGITS, "target": [1, 2], "softcap": 2.0, "z_loss": 0.25},
     "token_log_prob": {"logits": LOGITS, "target": [1, 2], "temperature": 0.75},
     "linear_cross_entropy": {
         "hidden": [[1.0, 2.0], [0.0, -1.0]],

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..base import Function, Table, Tensor, Unsupported, counted, signature_of
 from . import divergences, entropies, focal_losses, mixtures, token_scores
+from .capped_losses import capped_by
 from .linear_losses import CHUNK_ROWS, linear_by
 
 Parameter = Optional[Tensor]
@@ -297,6 +298,9 @@ FUNCTIONS: Table = {
         "naive": focal_losses.sigmoid_focal_loss_naive,
     },
     "kl_div": {"composed": divergences.kl_div_composed, "naive": divergences.kl_div_naive},
+    "capped_cross_entropy": {
+        "composed": capped_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times))
+    },
     "token_log_prob": {
         "composed": token_scores.token_log_prob,
         "naive": token_scores.token_log_prob_naive,

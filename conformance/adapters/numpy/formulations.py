@@ -7,7 +7,16 @@ from typing import Optional
 import numpy as np
 
 from ..base import Array, Function, Table, counted
-from . import divergences, entropies, focal_losses, linear_losses, mixtures, reference, token_scores
+from . import (
+    capped_losses,
+    divergences,
+    entropies,
+    focal_losses,
+    linear_losses,
+    mixtures,
+    reference,
+    token_scores,
+)
 from .reference import Terms, log_sigmoid, logsumexp, mean_of, sigmoid, times, with_rows
 
 
@@ -149,6 +158,7 @@ FUNCTIONS: Table = {
         "naive": focal_losses.sigmoid_focal_loss_naive,
     },
     "kl_div": {"functional": divergences.kl_div, "naive": divergences.kl_div_naive},
+    "capped_cross_entropy": {"functional": capped_losses.capped_cross_entropy},
     "token_log_prob": {
         "functional": token_scores.token_log_prob,
         "naive": token_scores.token_log_prob_naive,

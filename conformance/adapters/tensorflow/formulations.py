@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from ..base import Function, Table, Tensor, Unsupported, counted
 from . import divergences, entropies, focal_losses, keras_losses, mixtures, token_scores
+from .capped_losses import capped_by
 from .keras_losses import Parameter, class_axis, classes_last
 from .linear_losses import CHUNK_ROWS, linear_by
 
@@ -325,6 +326,7 @@ FUNCTIONS: Table = {
         "composed": divergences.kl_div_composed,
         "naive": divergences.kl_div_naive,
     },
+    "capped_cross_entropy": {"composed": capped_by(cross_entropy_by(log_softmax, picked, times))},
     "token_log_prob": {
         "functional": token_scores.token_log_prob,
         "composed": token_scores.token_log_prob_composed,

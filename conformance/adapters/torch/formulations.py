@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..base import Function, Table, Tensor, Unsupported, counted, of_class, signature_of
-from . import divergences, entropies, focal_losses, linear_losses, mixtures, token_scores
+from . import capped_losses, divergences, entropies, focal_losses, linear_losses, mixtures, token_scores
 
 Parameter = Optional[Tensor]
 
@@ -293,6 +293,10 @@ FUNCTIONS: Table = {
         "module": of_class(nn.KLDivLoss),
         "composed": divergences.kl_div_composed,
         "naive": divergences.kl_div_naive,
+    },
+    "capped_cross_entropy": {
+        "functional": capped_losses.capped_cross_entropy,
+        "composed": capped_losses.capped_cross_entropy_composed,
     },
     "token_log_prob": {
         "functional": token_scores.token_log_prob,

@@ -224,6 +224,10 @@ def _of_binary_target(target: Array) -> Iterator[str]:
         yield "negative"
 
 
+#: Numbers among the parameters whose names are the features where they are not the default.
+_OPTIONS = ("softcap", "z_loss", "logit_scale", "divisor", "temperature")
+
+
 def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
     weight = arguments.get("weight")
     first = arguments[OPERATIONS[case.operation].inputs[0].name]
@@ -252,6 +256,8 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
         yield "odd reduction"
     if arguments.get("log_target"):
         yield "log target"
+    defaults = {item.name: item.default for item in OPERATIONS[case.operation].parameters}
+    yield from (name for name in _OPTIONS if arguments.get(name) != defaults.get(name))
     if "axis" in arguments:
         yield from _of_axis(arguments["axis"], first)
 

@@ -37,6 +37,7 @@ __all__ = [
     "sqrt",
     "sum",
     "take",
+    "tanh",
     "transpose",
     "where",
 ]
@@ -151,6 +152,25 @@ def one_hot(labels: Node, num_classes: int, axis: int | None = None) -> Node:
 def sigmoid(x: object) -> Node:
     """1 / (1 + exp(-x))."""
     return graph.elementwise("sigmoid", x)
+
+
+def tanh(x: object) -> Node:
+    """(exp(2 x) - 1) / (exp(2 x) + 1)."""
+    node = graph.to_real(as_node(x))
+
+    def below(y: Node) -> Node:
+        """tanh y of a y that is not positive."""
+        grown = expm1(2.0 * y)
+        return grown / (2.0 + grown)
+
+    def adjoint(upstream: Node) -> list[Node]:
+        """Without cancellation, and 1 - tanh^2 as the frameworks' backward passes compute it."""
+        tail = exp(where(node < 0.0, 2.0 * node, -2.0 * node))
+        slope = 4.0 * tail / ((1.0 + tail) * (1.0 + tail))
+        return [upstream * graph.computed_as(slope, 1.0 - result * result)]
+
+    result = graph.with_adjoint(where(node < 0.0, below(node), -below(-node)), [node], adjoint)
+    return result
 
 
 def softplus(x: object) -> Node:
