@@ -14,6 +14,7 @@ from execution.run_many_ways import TABLES
 
 from conformance.errors import CaseError, RunError
 from conformance.execution import cluster_run, session
+from conformance.subjects.subject import SERVE
 
 CASES = Path(__file__).parents[1] / "few_cases.yaml"
 #: Gaps at which an identity breaks: there a run asks on, for the smallest.
@@ -64,6 +65,21 @@ def test_the_tables_are_those_of_a_run_on_this_machine(client: Client, tmp_path:
     for name in about[0]:
         assert about[0][name]["version"] == about[1][name]["version"]
         assert about[0][name]["hardware"] == about[1][name]["hardware"]
+
+
+def test_a_worker_that_dies_changes_no_byte(cluster: LocalCluster, client: Client, tmp_path: Path) -> None:
+    """The subject's start kills the worker of the cluster that it belongs to, once: SIGKILL."""
+    mark = tmp_path / "killed"
+    deadly = f'mkdir {mark} 2> /dev/null && echo $PPID > {mark}/pid && kill -9 $PPID; exec "$@"'
+    command = json.dumps(["sh", "-c", deadly, "sh", sys.executable, "-u", str(SERVE)])
+    listed = f"subjects:\n  - {{name: deadly, subject: numpy, command: {command}}}\n"
+    (tmp_path / "subjects.yaml").write_text(listed)
+    given = {"subjects_file": tmp_path / "subjects.yaml", "dtypes": ["float32"]}
+    before = {worker.pid for worker in cluster.workers.values()}
+    cluster_run.run([CASES], scheduler=None, client=client, output=tmp_path / "there", **given)
+    assert int((mark / "pid").read_text()) in before, "no worker died"
+    session.run([CASES], output=tmp_path / "here", **given)
+    assert tables(tmp_path / "there") == tables(tmp_path / "here")
 
 
 def test_the_command_line_runs_on_a_scheduler(cluster: LocalCluster, tmp_path: Path) -> None:
