@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from conformance.arithmetic.formats import FloatArray
+from conformance.execution import memory_tuning
 from conformance.sweeping.ball_judge import BallJudge
 from conformance.sweeping.functions import SweptFunction
 from conformance.sweeping.inputs import PAIRS, Binade, Bits, values
@@ -49,6 +50,7 @@ def sweep_binade(
     Returns:
         A tally for each element, the same whatever else is swept, here or elsewhere.
     """
+    memory_tuning.keep_freed_memory()
     domain = function.domain(binade.dtype)
     begin = max(first, domain[0], binade.first) - binade.first
     end = min(last, domain[1], binade.first + binade.size - 1) + 1 - binade.first
