@@ -142,6 +142,9 @@ OPERATORS = {
 }
 
 
+OPERATORS["kl_div"] = "aten::kl_div", {"log_probs": ROWS - 20, "target": ROWS * 0 + 0.5}
+
+
 @pytest.mark.parametrize("operation", OPERATORS)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_autocast_widens_what_torch_registers_for_it(client: Get, operation: str, dtype: str) -> None:
@@ -158,18 +161,21 @@ def test_autocast_widens_what_torch_registers_for_it(client: Get, operation: str
 
 
 @pytest.mark.parametrize(
-    ("operation", "tensors"),
+    ("operation", "formulation", "tensors"),
     [
-        ("linear_cross_entropy", {"hidden": ROWS, "head": ROWS, "target": np.array([1, 0])}),
-        ("token_log_prob", {"logits": ROWS, "target": np.array([1, 2])}),
+        ("linear_cross_entropy", "functional", {"hidden": ROWS, "head": ROWS, "target": np.array([1, 0])}),
+        ("token_log_prob", "functional", {"logits": ROWS, "target": np.array([1, 2])}),
+        ("capped_cross_entropy", "functional", {"logits": ROWS, "target": np.array([1, 2])}),
+        ("js_div", "functional", {"logits": ROWS, "target": ROWS}),
+        ("sigmoid_focal_loss", "composed", {"logits": ROWS, "target": ROWS * 0}),
     ],
 )
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_autocast_widens_what_ends_in_a_cross_entropy(
-    client: Get, operation: str, tensors: dict[str, np.ndarray], dtype: str
+    client: Get, operation: str, formulation: str, tensors: dict[str, np.ndarray], dtype: str
 ) -> None:
     assert parse("torch:autocast").widens(operation)
-    response = client("torch", "--mode", "autocast").ask(operation, "functional", dtype=dtype, **tensors)
+    response = client("torch", "--mode", "autocast").ask(operation, formulation, dtype=dtype, **tensors)
     assert response.header["arrays"][0]["dtype"] == "float32"
 
 

@@ -3,14 +3,18 @@
 from ..description import EAGER, Description, Mode, Variant
 
 #: What CPU autocast computes in float32 whatever the inputs: their results of half inputs are float32. The
-#: last two are no operators of its own: they end in cross_entropy.
+#: last five are no operators of its own: they end in one that is.
 AUTOCAST_TO_FLOAT32 = (
     "nll_loss",
     "cross_entropy",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "kl_div",
     "linear_cross_entropy",
     "token_log_prob",
+    "js_div",
+    "sigmoid_focal_loss",
+    "capped_cross_entropy",
 )
 ROWS_ALONE = (
     "reductions: it keeps rows apart, so reduction none alone",
