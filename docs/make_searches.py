@@ -37,11 +37,6 @@ SEARCHES = (
     ("sigmoid", "torch", "float16"),
     ("sigmoid", "tensorflow", "float32"),
     ("sigmoid", "jax", "float16"),
-    ("log_softmax", "jax", "float16"),
-    ("softmax", "torch", "float16"),
-    ("cross_entropy", "torch", "float16"),
-    ("logsumexp", "jax", "float32"),
-    ("binary_cross_entropy_with_logits", "jax", "float32"),
 )
 LINE = re.compile(r"(\S+) (\S+) in (\w+): (.*)")
 FIGURES = re.compile(r"(\w+), (\S+) where \S+ is right, (\S+) ulps")
