@@ -206,7 +206,16 @@ def coverage(sweeps: Sequence[Any], dtype: str) -> str:
         text += (
             f" Of a part, {least:g} <= |x| <= {most:.9g} ({100 * partial[0][0]:.2g} % of the line): {names}."
         )
-    return text + " What was not swept says so."
+    swept = {(row["operation"], row["quantity"].partition(":")[0]) for row in judged}
+    left = {
+        operation: [quantity for quantity in QUANTITIES if (operation, quantity) not in swept]
+        for operation in SWEPT_INPUT
+    }
+    names = [
+        f"`{operation}` ({', '.join(quantities)})" for operation, quantities in left.items() if quantities
+    ]
+    text += f" Not swept in any: {', '.join(names)}." if names else ""
+    return text + " What else was not swept says so."
 
 
 def main() -> None:
