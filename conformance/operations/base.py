@@ -90,7 +90,7 @@ class Reference:
         rounded: The exact value correctly rounded to `dtype`.
         high: The float64 nearest to it: infinite beyond float64's range, 0 below it (see `text`).
         low: What `high` lacks: high + low is exact to 2**-100 relative.
-        ulp: The dtype's ulp at the exact value.
+        ulp: The dtype's ulp at the exact value; where the bound is beyond 2**1024 of them, 2**-1000 of it.
         bound: Error that the standard algorithm may make, in those ulps; 0 where the value is not finite.
         attainable: The same for the best known algorithm in the same precision.
         outside: Digits of the elements that high + low cannot hold, by flat index, as

@@ -17,6 +17,9 @@ from conformance.operations.base import Arguments, Operation, Reference, upstrea
 from conformance.operations.conventions import Conventions
 from conformance.operations.registry import operation_named
 
+#: So many powers of two below the bound lies the unit of errors, where ulps are too many to be counted.
+MOST_ULPS_EXPONENT = 1000
+
 
 def reference(
     operation: str, arguments: Arguments, quantity: str, dtype: str, g: FloatArray | None = None
@@ -87,7 +90,8 @@ class _AcceptedCall:
             self.operation, self.arguments, quantity, self.g, FORMATS[dtype], self.conventions
         )
         shape = self.operation.quantity_shape(self.arguments, quantity)
-        high, ulp = settled.high.reshape(shape), settled.ulp.reshape(shape)
+        high = settled.high.reshape(shape)
+        ulp = _countable(settled.ulp.reshape(shape), bound)
         return Reference(
             dtype=dtype,
             rounded=settled.rounded.reshape(shape),
@@ -108,6 +112,16 @@ def references(calls: Sequence[Call], dtype: str) -> list[dict[str, Reference]]:
     return [
         {name: call.reference(name, dtype, next(settled)) for name in call.quantities} for call in accepted
     ]
+
+
+def _countable(ulp: FloatArray, bound: FloatArray) -> FloatArray:
+    """The ulps; in place of those of which float64 holds no number as large as the bound, larger units.
+
+    Beside an exact 0 of float64 an error of 8.9e-16 is beyond 2**1024 ulps of 2**-1074.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        beyond = np.isfinite(bound) & np.isinf(np.asarray(bound, np.float64) / ulp)
+    return np.where(beyond, np.ldexp(bound, -MOST_ULPS_EXPONENT), ulp) if np.any(beyond) else ulp
 
 
 def _in_ulps(error: FloatArray, ulp: FloatArray, exact: FloatArray) -> FloatArray:

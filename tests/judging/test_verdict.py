@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from conformance.arithmetic.formats import FORMATS
 from conformance.judging import verdict
-from conformance.operations import Reference
+from conformance.operations import Reference, reference
 
 ANY = st.floats(width=64, allow_nan=True, allow_infinity=True)
 
@@ -74,6 +74,20 @@ class TestLevels:
     def test_zero_within_the_bound_is_stable(self) -> None:
         """The bound decides first: a vanished loss that the standard algorithm may lose is stable."""
         assert judge([0.0], exact_at([1e-3], bound=1e9)).verdict == "stable"
+
+    @pytest.mark.parametrize(("gradient", "conforming"), [(5.2e-14, True), (1e-9, False)])
+    def test_bound_decides_beside_an_exact_zero(self, gradient: float, conforming: bool) -> None:
+        """float64 has more than 2^1024 of its least numbers below 5.2e-14, which the upstream allows."""
+        tied = {
+            "logits": np.ones((1, 5)),
+            "target": np.array([2]),
+            "label_smoothing": 1.0,
+            "reduction": "sum",
+        }
+        exact = reference("cross_entropy", tied, "gradient:logits", "float64", np.array(2640.0))
+        assert exact.rounded.tolist() == [[0.0] * 5]
+        (judgement,) = verdict.judge(np.array([[[gradient, 0.0, 0.0, 0.0, 0.0]]]), exact)
+        assert verdict.conforms(judgement.verdict) is conforming
 
     @pytest.mark.parametrize("observed", [math.nan, math.inf, -math.inf])
     def test_special_for_finite_is_wrong(self, observed: float) -> None:
