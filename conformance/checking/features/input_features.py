@@ -199,13 +199,14 @@ def _of_integers(case: Case, arguments: Arguments, target: Array, first: Array) 
     inside = counted.size and ((counted >= 0) & (counted < classes)).all()
     if isinstance(weight, np.ndarray) and weight.shape == (classes,) and inside and not weight[counted].any():
         yield "weight all zero"
+    within = ignore_index is not None and 0 <= ignore_index < classes
+    if within:
+        yield "ignored class"
     if ignored.any():
         yield "ignored"
         if ignored.all():
             yield "all ignored"
-        if 0 <= arguments["ignore_index"] < classes:
-            yield "ignored class"
-        elif arguments["ignore_index"] != -100:
+        if not within and ignore_index != -100:
             yield "ignored negative"
         if not np.isfinite(rows[ignored]).all():
             yield "ignored special"
