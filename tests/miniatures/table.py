@@ -47,6 +47,7 @@ MODULES = (
     "paths.layouts",
     "paths.right",
     "paths.shapes",
+    "paths.shiftless",
     "paths.tracking",
     "paths.upstreams",
     "right_by_hand",
