@@ -97,6 +97,7 @@ PHRASES = {
     "no axes": "the input has no axis",
     "one axis": "the input has one axis (shape)",
     "further axes": "the input has more than two axes (shape)",
+    "three axes": "the input has three axes (shape)",
     "middle axis": "the axis is neither the first nor the last",
     "first axis": "the axis is the first of several",
     "negative axis": "the axis is negative and not -1 (counted from the end)",

@@ -289,6 +289,8 @@ def _of_shape(case: Case, arguments: Arguments) -> Iterator[str]:
         yield "one axis"
     if first.ndim > 2:
         yield "further axes"
+    if first.ndim == 3:
+        yield "three axes"
     if case.operation == "one_hot":
         if first.size > 1:
             yield "several labels"
