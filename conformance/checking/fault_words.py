@@ -91,7 +91,7 @@ _MAX_BITS_APART = 4.0
 #: How many bits are right where a dtype's precision is all there is, some of them lost to cancellation.
 _PRECISIONS = {"bfloat16": (3.0, 9.0), "float16": (9.0, 12.0), "float32": (19.0, 25.0)}
 #: Features beside which the precision is a cause of its own.
-_DTYPES = {"float64", "narrow", "half", "float16", "bfloat16", "beyond bfloat16"}
+PRECISIONS_ALONE = frozenset({"float64", "narrow", "half", "float16", "bfloat16", "beyond bfloat16"})
 _NAMES = {"gradient": "gradient", "second": "second derivative", "jvp": "forward derivative (jvp)"}
 
 
@@ -134,6 +134,11 @@ def words(
     return f"its {_NAMES[kind]}{respect} {fault.gradient}{size}"
 
 
+def tells_bits(explained: Sequence[Row], features: Sequence[str]) -> bool:
+    """Whether the checks are right to about as many bits as a narrower dtype has."""
+    return "bits are right" in _size(explained, features)
+
+
 def _size(explained: Sequence[Row], features: Sequence[str]) -> str:
     """How wrong the worst elements are, where all are so alike: by one factor, or right to as many bits."""
     pairs = [
@@ -150,7 +155,7 @@ def _size(explained: Sequence[Row], features: Sequence[str]) -> str:
         return (
             " (it has the wrong sign)" if round(factor, 3) == -1 else f" ({factor:.3g} times what is right)"
         )
-    if not _DTYPES.issuperset(features):
+    if not PRECISIONS_ALONE.issuperset(features):
         return ""
     wide = np.array([dtype in ("float32", "float64") for _, _, dtype in pairs])
     errors = np.abs(ratios[wide] - 1)

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from conformance.cases.case import Case
-from conformance.checking.fault_words import Fault, fault_of, harm_of, words
+from conformance.checking.fault_words import (
+    PRECISIONS_ALONE,
+    Fault,
+    fault_of,
+    harm_of,
+    tells_bits,
+    words,
+)
 from conformance.checking.features.feature_phrases import PHRASES
 from conformance.checking.features.feature_search import Explanation, FeatureTable, Mask, explain
 from conformance.checking.features.input_features import of_case
@@ -161,9 +168,29 @@ class _Search:
                 alone = explain(self.table, of_fault, conforming)
                 if alone.score > best.score:
                     best = alone
+        best = self._plainer(best, failing, conforming)
         if not best.features and already and best.score < 1:
             return None
         return self._cause(kind, best, failing)
+
+    def _plainer(self, best: Explanation, failing: Mask, conforming: Mask) -> Explanation:
+        """What explains the plainly wrong checks, where the dtype alone explains them and the lossy ones.
+
+        An error of one absolute size, as an epsilon, is plain where the result is small, and shows as lost
+        digits in every check of a precise dtype. Where the checks are right to so many bits, it is these.
+        """
+        assert self.table is not None
+        if not best.features or not PRECISIONS_ALONE.issuperset(best.features):
+            return best
+        explained = failing & self.table.having(best.features)
+        rows = [row for row, at in zip(self.rows, explained, strict=True) if at]
+        lossy = np.array([fault is not None and fault.lossy for fault in self.faults], dtype=bool)
+        plain = failing & ~lossy
+        if not plain.any() or not (failing & lossy).any() or tells_bits(rows, best.features):
+            return best
+        alone = explain(self.table, plain, conforming)
+        telling = alone.features and not PRECISIONS_ALONE.issuperset(alone.features)
+        return alone if telling and alone.score >= _WELL_EXPLAINED else best
 
     def _conforming(self, kind: str) -> Mask:
         """The conforming checks of a kind, but those whose case fails in a quantity that comes before it."""
@@ -188,7 +215,8 @@ class _Search:
         faults = Counter(self._faults_of(here))
         ((fault, _),) = faults.most_common(1)
         harm = min(harm_of(fault, kind) for fault in faults)
-        follows = self._following(kind, holds, explained, fault)
+        imprecise = fault.lossy and bool(best.features) and PRECISIONS_ALONE.issuperset(best.features)
+        follows = self._following(kind, holds, explained, fault, imprecise)
         self.remaining &= ~(here | follows)
         without_upstream = kind == "gradient" and leaves_out_upstream(explained, self.cases)
         does = words(fault, kind, explained, best.features, without_upstream)
@@ -207,15 +235,25 @@ class _Search:
             harm_in_words=harm_of(fault, kind),
         )
 
-    def _following(self, kind: str, holds: Mask, explained: Sequence[Row], first: Fault) -> Mask:
-        """Failing checks of later kinds that are no news: of the same cases, or no more harmful."""
+    def _following(
+        self, kind: str, holds: Mask, explained: Sequence[Row], first: Fault, imprecise: bool
+    ) -> Mask:
+        """Failing checks of later kinds that are no news: of the same cases, or no more harmful.
+
+        Where a dtype alone loses digits (`imprecise`), inaccurate derivatives of the same cases are no news.
+        """
         same = {(row["case"], row["dtype"]) for row in explained}
         later = np.array([_KINDS.index(other) > _KINDS.index(kind) for other in self.kinds], dtype=bool)
         mild = np.array(
             [
                 fault is not None
-                and fault.harm >= first.harm
-                and (bool(here) or (row["case"], row["dtype"]) in same)
+                and (
+                    (fault.harm >= first.harm and bool(here))
+                    or (
+                        (fault.harm >= first.harm or (imprecise and fault.alike == first.alike))
+                        and (row["case"], row["dtype"]) in same
+                    )
+                )
                 for row, fault, here in zip(self.rows, self.faults, holds, strict=True)
             ],
             dtype=bool,

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
 from conformance.checking.fault_words import LOSSY, WRONG
+from conformance.checking.features.feature_phrases import PHRASES
+from conformance.checking.features.input_features import of_case
 from conformance.checking.root_cause import Cause, diagnose
 from conformance.checking.untried import untried
 
@@ -64,6 +67,42 @@ def test_of_two_causes_as_harmful_the_words_decide() -> None:
     wrong = Cause("its value is wrong", "there is a weight", 75, 100, WRONG)
     mild = Cause("it loses accuracy", "", 300, 300, LOSSY)
     assert sorted([mild, lossy, wrong], key=lambda cause: cause.rank) == [wrong, lossy, mild]
+
+
+def in_both_dtypes(operation: str) -> dict[str, Case]:
+    """An operation's cases that are asked in float32 and in float64."""
+    asked = [case for case in load_cases() if case.operation == operation and case.expect != "error"]
+    return {case.id: case for case in asked if {"float32", "float64"} <= set(case.dtypes)}
+
+
+def test_an_error_of_one_size_is_named_by_where_it_is_plain() -> None:
+    """As an epsilon's: digits are lost all over float64, all of them where probabilities are small."""
+    cases = in_both_dtypes("softmax")
+    rows = []
+    for name, case in cases.items():
+        for dtype in ("float32", "float64"):
+            small = "gap above 30" in of_case(case, dtype)
+            verdict = "wrong" if small else "lossy"
+            conforms = dtype == "float32" and not small
+            rows.append(judged(name, "value", conforms, verdict) | {"dtype": dtype})
+    diagnosis = diagnose(rows, cases)
+    assert diagnosis is not None
+    assert diagnosis.sentence == f"its value is wrong where {PHRASES['gap above 30']}"
+    assert diagnosis.causes[1].sentence == "it loses accuracy where the dtype is float64"
+
+
+def test_a_dtype_s_lost_digits_are_one_cause_with_its_gradient() -> None:
+    """Where values lose digits in float64 alone, gradients that are wrong there are no other news."""
+    cases = in_both_dtypes("softmax")
+    rows = [
+        judged(name, quantity, dtype == "float32", verdict) | {"dtype": dtype}
+        for name in cases
+        for dtype in ("float32", "float64")
+        for quantity, verdict in (("value", "lossy"), ("gradient:x", "wrong"))
+    ]
+    diagnosis = diagnose(rows, cases)
+    assert diagnosis is not None
+    assert [cause.sentence for cause in diagnosis.causes] == ["it loses accuracy where the dtype is float64"]
 
 
 def test_what_was_never_tried_begins_with_what_matters() -> None:

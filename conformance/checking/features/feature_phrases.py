@@ -88,6 +88,9 @@ PHRASES = {
     "odd elements": "the number of elements is no multiple of 8 (a vector's tail)",
     "full vector": "there are at least 8 elements (a full vector)",
     "above 65,535 rows": "there are more than 65,535 rows (one each in a grid of 16 bits)",
+    "above 256 rows": "there are more than 256 rows (a batch)",
+    "above 32 rows": "there are more than 32 rows (a batch)",
+    "above 4 rows": "there are more than 4 rows (a batch)",
     "many rows": "there are more than 1,024 rows",
     "one row": "there is one row",
     "axis of one": "an axis beside that of the classes has length one",
@@ -102,6 +105,7 @@ PHRASES = {
     "first axis": "the axis is the first of several",
     "negative axis": "the axis is negative and not -1 (counted from the end)",
     "axis": "the axis is not the last",
+    "axis not 1": "the axis is another than 1",
     "last axis": "the axis is the last",
     "nan": "the input holds nan",
     "infinity": "the input holds plus infinity",
@@ -111,6 +115,7 @@ PHRASES = {
     "all infinite": "every score of a row is infinite",
     "overflow": "exp of a score overflows unless the maximum is subtracted",
     "exp overflows": "exp of a score overflows",
+    "rows below -10,000": "every score of a row lies below -10,000 (under a finite start of the maximum)",
     "rows far below": "exp of every score of a row underflows unless the maximum is subtracted",
     "rows apart": "the maxima of rows lie far apart, so that each row needs its own maximum",
     "offset": "the scores of a row share a large common offset",
@@ -161,7 +166,10 @@ PHRASES = {
 #: Features that many checks share by accident: they are named only where no other tells nearly as much.
 ACCIDENTAL = frozenset(
     {
+        "above 256 rows",
+        "above 32 rows",
         "above 4 classes",
+        "above 4 rows",
         "above 8 classes",
         "above 32 classes",
         "beyond bfloat16",

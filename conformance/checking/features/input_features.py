@@ -21,6 +21,8 @@ Arguments = Mapping[str, Any]
 
 #: Numbers of classes above which kernels take another way: a vector, a warp, a block, several blocks.
 _CLASS_THRESHOLDS = (4, 8, 32, 128, 256, 1024, 2048, 10_000, 65_536)
+#: Numbers of rows above which kernels take blocks of them.
+_ROW_THRESHOLDS = (4, 32, 256)
 #: Labels above these do not fit into narrower integers.
 _LABEL_THRESHOLDS = (127, 255, 32_767)
 #: Layouts of an upstream gradient that have a phrase of their own.
@@ -270,6 +272,8 @@ def _of_axis(axis: int | None, first: Array) -> Iterator[str]:
     if axis is not None and axis < -1:
         yield "negative axis"
     place = None if axis is None or not first.ndim else int(axis) % first.ndim
+    if place != 1 and first.ndim > 1:
+        yield "axis not 1"
     if place is not None and place == first.ndim - 1:
         yield "last axis"
         return
@@ -320,6 +324,9 @@ def _of_classes(first: Array, classes: int) -> Iterator[str]:
     if classes % 4:
         yield "odd classes of 4"
     rows = first.size // max(1, classes)
+    for threshold in _ROW_THRESHOLDS:
+        if rows > threshold:
+            yield f"above {threshold} rows"
     if rows > 1024:
         yield "many rows"
     if rows > 65_535:

@@ -19,6 +19,8 @@ OVERFLOWING_SCORE = {"float16": 88.0, "bfloat16": 88.0, "float32": 88.0, "float6
 _SMALLEST_NORMAL = {"float16": 2.0**-10, "bfloat16": 2.0**-122, "float32": 2.0**-122, "float64": 2.0**-1018}
 #: Of inputs with more elements the values are not read.
 _MAX_READ_ELEMENTS = 1 << 20
+#: A running maximum that starts at a finite number, as -30,000, is wrong for rows below it.
+_FINITE_START = 10_000.0
 #: A sigmoid of a score beyond this is within the rounding of a half type of 0 or 1.
 _TAIL_SCORE = 12.0
 #: The probabilities of a row sum to one but for this, in bfloat16.
@@ -130,6 +132,8 @@ def _of_rows(rows: Array, dtype: str) -> Iterator[str]:
         yield "offset"
     if highest[some].min() < -OVERFLOWING_SCORE[dtype]:
         yield "rows far below"
+    if highest[some].min() < -_FINITE_START:
+        yield "rows below -10,000"
     for threshold, name in ((12, "gap"), (30, "gap above 30"), (80, "gap above 80")):
         if spread.max() > threshold:
             yield name
