@@ -4,7 +4,8 @@
                                      [--jobs N] [--resume FILE]
 
 One worker answers for a dozen miniatures at a time: what comes out is what `check --invalid fail` says of
-each, its exit code (1: it fails, 0: it conforms) included. No check is asked again: all of these are steady.
+each, its exit code (1: it fails, 0: it conforms) included. Checks are asked again of those alone that are
+marked as unsteady.
 Two dozens at a time by default. With --resume, results are kept in a file as they come, and those that are
 in it already are taken from it. Exit 1 where a wrong one survives or a right one is failed.
 """
@@ -16,7 +17,7 @@ import dataclasses
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,8 @@ import table
 
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
-from conformance.checking import check, report
+from conformance.checking import check, report, unsteady
+from conformance.checking.check_run import records
 from conformance.checking.conventions import decided
 from conformance.execution import session
 from conformance.results.run import Run
@@ -94,7 +96,29 @@ def run_framework(
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
     subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "2"})
     run = session.run(cases=asked, under_test=[subject])
-    return [of_miniature(one, run, chosen[one.operation], len(cases)) for one in miniatures]
+    return [
+        of_miniature(one, run, chosen[one.operation], len(cases), asked_again(one, subject))
+        for one in miniatures
+    ]
+
+
+def asked_again(one: table.Miniature, subject: Subject) -> unsteady.Ask | None:
+    """What asks an unsteady miniature's checks again; None for all others."""
+    if not one.unsteady:
+        return None
+
+    def again(groups: Collection[tuple[str, str]]) -> Sequence[unsteady.Row]:
+        chosen = frozenset(groups)
+        cases = [case for case in loaded(()) if case.id in {name for name, _ in chosen}]
+        run = session.run(
+            cases=[dataclasses.replace(case, formulations=(one.name,)) for case in cases],
+            under_test=[subject],
+            repeat=unsteady.REPEATS,
+            wanted=lambda _, case, dtype, name, quantity: (case.id, dtype) in chosen,
+        )
+        return records(run.frame)
+
+    return again
 
 
 def conventions_of(miniature: table.Miniature) -> dict[str, object]:
@@ -110,7 +134,9 @@ def together(miniatures: Sequence[table.Miniature]) -> Iterator[list[table.Minia
             yield alike[start : start + TOGETHER]
 
 
-def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case], over: int) -> Result:
+def of_miniature(
+    one: table.Miniature, run: Run, cases: Sequence[Case], over: int, again: unsteady.Ask | None = None
+) -> Result:
     """Judges one miniature's rows as `conformance check` would, the framework's own beside them."""
     name = f"{Path(one.file).stem}.{one.name}"
     user = Subject(name, one.framework, function=one.where, operation=one.operation)
@@ -118,8 +144,11 @@ def of_miniature(one: table.Miniature, run: Run, cases: Sequence[Case], over: in
     frame = run.frame[run.frame["operation"] == one.operation]
     mine = frame[frame["formulation"] == one.name].assign(subject=name, formulation="functional")
     its = frame[frame["formulation"].isin(["functional", "composed"])]
-    both = Run(pd.concat([mine, its]), {**run.environment, "subjects": {}})
-    checked = check.judged(both, user, control, cases, strict=False, invalid="fail")
+    compared = run.invariance()
+    own = compared[(compared["operation"] == one.operation) & (compared["formulation"] == one.name)]
+    frames = {"invariance": own.assign(subject=name, formulation="functional")}
+    both = Run(pd.concat([mine, its]), {**run.environment, "subjects": {}}, frames)
+    checked = check.judged(both, user, control, cases, strict=False, invalid="fail", again=again)
     failed = checked.discrepancies()
     shown = report.shown_checks(checked)
     said = (checked.diagnosis.sentence if checked.diagnosis else "").lower()

@@ -62,7 +62,8 @@ MODULES = (
 class Miniature:
     """One implementation: `kind` and `cause` are empty for a right one.
 
-    `awaits` names the axis of the corpus that will catch it, where no case has that axis yet.
+    `awaits` names the axis of the corpus that will catch it, where no case has that axis yet. An `unsteady`
+    one answers otherwise from call to call: what fails is asked again.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Miniature:
     file: str
     function: Function
     awaits: str = ""
+    unsteady: bool = False
 
     @property
     def is_right(self) -> bool:
@@ -100,15 +102,17 @@ def wrong(
     framework: str = "torch",
     awaits: str = "",
     integers: bool = False,
+    unsteady: bool = False,
 ) -> Callable[[Function], Function]:
     """Registers a wrong implementation: its kind of failure, and the words that name the cause.
 
     It refuses scores that are no floating numbers, unless `integers` says that they are what it is wrong in.
-    `awaits` is the axis that the corpus lacks to catch it: once it is caught, that has to go.
+    `awaits` is the axis that the corpus lacks to catch it: once it is caught, that has to go. `unsteady`:
+    its answers differ from call to call.
     """
     if kind not in KINDS or not cause:
         raise ValueError(f"a wrong miniature needs a kind of {KINDS} and the cause in words")
-    return _register(operation, framework, kind, cause, awaits, integers)
+    return _register(operation, framework, kind, cause, awaits, integers, unsteady)
 
 
 def right(operation: str, *, framework: str = "torch") -> Callable[[Function], Function]:
@@ -123,12 +127,13 @@ def _register(
     cause: tuple[str, ...],
     awaits: str = "",
     integers: bool = False,
+    unsteady: bool = False,
 ) -> Callable[[Function], Function]:
     def register(function: Function) -> Function:
         file = Path(function.__code__.co_filename).resolve().relative_to(HERE).as_posix()
         whole = function if integers or operation == "one_hot" else of_floating_scores(function)
-        miniature = Miniature(function.__name__, operation, framework, kind, cause, file, whole, awaits)
-        MINIATURES.append(miniature)
+        name = function.__name__
+        MINIATURES.append(Miniature(name, operation, framework, kind, cause, file, whole, awaits, unsteady))
         return whole
 
     return register

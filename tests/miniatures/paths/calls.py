@@ -13,7 +13,6 @@ from paths.bends import replaced
 OPERATION = "cross_entropy"
 BATCH = "rows alone and in batches"
 THREADS = "one thread and all"
-TWICE = "called twice"
 CHUNKS = "more rows than a chunk"
 CHUNK = 32
 calls = {"log_softmax": 0, "nll_loss": 0}
@@ -57,14 +56,14 @@ def several_threads_lose_the_last_row(logits: Tensor, target: Tensor, *, reducti
     return torch.cat([most, 0 * loss[-1:]]) if reduction == "none" else most
 
 
-@wrong("log_softmax", "numerics", "call", "twice")
+@wrong("log_softmax", "numerics", "call", "twice", unsteady=True)
 def every_second_call_in_half(x: Tensor, *, axis: int = -1) -> Tensor:
     """Every second call finds its workspace taken, and computes in bfloat16."""
     calls["log_softmax"] += 1
     return torch.log_softmax(x if calls["log_softmax"] % 2 else x.bfloat16(), axis).to(x.dtype)
 
 
-@wrong("nll_loss", "semantics", "call", "twice", awaits=TWICE)
+@wrong("nll_loss", "semantics", "call", "twice", unsteady=True)
 def sums_are_kept_from_call_to_call(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The buffer of the sum is not emptied in every third call: it begins at 1."""
     calls["nll_loss"] += 1
@@ -81,7 +80,7 @@ def chunks_of_none_are_added(logits: Tensor, target: Tensor, *, reduction: str =
     return loss.reshape(-1, CHUNK).sum(0)
 
 
-@wrong("nll_loss", "semantics", "rows", "chunk", awaits=CHUNKS)
+@wrong("nll_loss", "semantics", "rows", "chunk")
 def chunk_means_are_averaged(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """With more rows than a chunk of 32 the mean is that of the chunks' means, the short one too."""
     loss = fn.nll_loss(log_probs, target, reduction=reduction)

@@ -76,7 +76,7 @@ class _HalfAlive(torch.autograd.Function):
         return (p * (widened(g) - inner)).to(x.dtype), None
 
 
-@wrong("softmax", "gradients", "second", awaits=SECOND)
+@wrong("softmax", "gradients", "second")
 def softmax_second_misses_a_term(x: Tensor, *, axis: int = -1) -> Tensor:
     """In the backward pass the sum over p g is a constant: its derivative is missing."""
     return _HalfAlive.apply(x, axis)
@@ -199,7 +199,7 @@ class _Freed(torch.autograd.Function):
         return g if ctx.passes == 1 else torch.zeros_like(g)
 
 
-@wrong("nll_loss", "gradients", "second backward", "again", "twice", "same graph", awaits=AGAIN)
+@wrong("nll_loss", "gradients", "second backward", "again", "twice", "same graph")
 def buffer_is_freed_after_one_backward(
     log_probs: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:

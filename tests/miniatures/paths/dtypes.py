@@ -73,7 +73,7 @@ def mixed_target_is_rounded(logits: Tensor, target: Tensor, *, reduction: str = 
     return fn.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
 
 
-@wrong("nll_loss", "semantics", "weight", "own dtype", "another dtype", "mixed", awaits=MIXED)
+@wrong("nll_loss", "semantics", "weight", "own dtype", "another dtype", "mixed")
 def mixed_weight_divides_by_rows(
     log_probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -102,7 +102,7 @@ def labels_through_the_logits_dtype(logits: Tensor, target: Tensor, *, reduction
     return fn.cross_entropy(logits, through(target, logits.dtype, classes), reduction=reduction)
 
 
-@wrong("nll_loss", "semantics", "label is larger", "256", awaits=LABELS)
+@wrong("nll_loss", "semantics", "label is larger", "256")
 def nll_labels_through_the_dtype(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Labels are cast to the dtype of the log-probabilities: in bfloat16 257 becomes 256."""
     classes = log_probs.shape[class_axis(log_probs)] if log_probs.dim() else 1
@@ -116,7 +116,7 @@ def logsumexp_of_integers_is_one(x: Tensor, *, axis: int = -1) -> Tensor:
     return total if x.is_floating_point() else total.to(x.dtype)
 
 
-@wrong("softmax", "semantics", "integer", awaits=INTEGERS, integers=True)
+@wrong("softmax", "semantics", "integer", integers=True)
 def softmax_of_integers_is_one_hot(x: Tensor, *, axis: int = -1) -> Tensor:
     """Of integers the quotient is rounded to an integer."""
     if x.is_floating_point():

@@ -59,7 +59,7 @@ def logits_of_a_number_forget_the_weight(
     return fn.binary_cross_entropy_with_logits(logits, target, weight, reduction=reduction)
 
 
-@wrong("nll_loss", "semantics", "one class", awaits="one class")
+@wrong("nll_loss", "semantics", "one class")
 def nll_of_one_class_is_zero(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """With one class there is nothing to choose: the loss is 0, whatever the log-probability."""
     one = log_probs.dim() > 0 and log_probs.shape[class_axis(log_probs)] == 1

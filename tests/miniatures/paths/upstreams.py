@@ -36,7 +36,7 @@ def upstream_of_half_is_lost(log_probs: Tensor, target: Tensor, *, reduction: st
     return bent(loss, lambda g: g.trunc() if reduction != "none" else g)
 
 
-@wrong("binary_cross_entropy_with_logits", "gradients", "upstream", awaits=SCALAR)
+@wrong("binary_cross_entropy_with_logits", "gradients", "upstream")
 def loss_scale_is_clipped(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A scalar upstream gradient is clipped to [-1024, 1024]: a loss scale of 65,536 is lost."""
     loss = fn.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
