@@ -12,7 +12,6 @@ from paths.bends import replaced
 
 OPERATION = "cross_entropy"
 BATCH = "rows alone and in batches"
-THREADS = "one thread and all"
 CHUNKS = "more rows than a chunk"
 CHUNK = 32
 calls = {"log_softmax": 0, "nll_loss": 0}
@@ -91,7 +90,7 @@ def chunk_means_are_averaged(log_probs: Tensor, target: Tensor, *, reduction: st
     return torch.stack(means).mean() if means else loss
 
 
-@wrong("logsumexp", "numerics", "row", "batch", "position", awaits=BATCH)
+@wrong("logsumexp", "numerics", "row", "batch", "position")
 def middle_row_of_a_batch_twice(x: Tensor, *, axis: int = -1) -> Tensor:
     """In 64 rows and more the row in the middle, where two blocks meet, gets its neighbour's sum."""
     total = torch.logsumexp(x, axis)

@@ -50,7 +50,7 @@ def dead_double_backward(
     return _Dead.apply(logits, value, lambda g: p.gradient(g, reduction))
 
 
-@wrong("logsumexp", "gradients", "second", awaits=SECOND)
+@wrong("logsumexp", "gradients", "second")
 def logsumexp_second_is_dead(x: Tensor, *, axis: int = -1) -> Tensor:
     """The gradient is a softmax that was made going forward, a constant: second derivatives are 0."""
     p = torch.softmax(widened(x.detach()), axis)
@@ -112,7 +112,7 @@ class _Sigmoid(torch.autograd.Function):
         return g * _Slope.apply(ctx.saved_tensors[0])
 
 
-@wrong("sigmoid", "gradients", "second", awaits=SECOND)
+@wrong("sigmoid", "gradients", "second")
 def sigmoid_second_of_the_wrong_sign(x: Tensor) -> Tensor:
     """The second derivative has the wrong sign."""
     return _Sigmoid.apply(x)
@@ -142,7 +142,7 @@ class _Epsilon(torch.autograd.Function):
         return g * factor.to(g.dtype), None, None, None
 
 
-@wrong("log_softmax", "gradients", "jvp", "forward mode", "tangent", awaits=JVP)
+@wrong("log_softmax", "gradients", "jvp", "forward mode", "tangent")
 def log_softmax_tangent_without_the_sum(x: Tensor, *, axis: int = -1) -> Tensor:
     """Forward mode leaves out the sum over p times the tangent: it goes through unchanged, less its mean."""
     y = torch.log_softmax(x, axis)
@@ -157,7 +157,7 @@ def tangent_of_the_mean_is_the_sum_s(logits: Tensor, target: Tensor, *, reductio
     return bent(loss, same, lambda t: t * rows if reduction == "mean" else t)
 
 
-@wrong("sigmoid", "gradients", "jvp", "forward mode", "tangent", awaits=JVP)
+@wrong("sigmoid", "gradients", "jvp", "forward mode", "tangent")
 def sigmoid_tangent_twice(x: Tensor) -> Tensor:
     """Forward mode multiplies by the slope of tanh(x / 2): twice that of sigmoid."""
     return bent(torch.sigmoid(x), same, lambda t: 2 * t)

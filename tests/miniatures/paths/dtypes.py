@@ -10,8 +10,6 @@ from torch.nn import functional as fn
 
 OPERATION = "cross_entropy"
 MIXED = "tensors of a dtype of their own"
-LABELS = "labels beyond 256 in the half types"
-INTEGERS = "integer scores"
 
 
 def reinterpreted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -109,7 +107,7 @@ def nll_labels_through_the_dtype(log_probs: Tensor, target: Tensor, *, reduction
     return fn.nll_loss(log_probs, through(target, log_probs.dtype, classes), reduction=reduction)
 
 
-@wrong("logsumexp", "semantics", "integer", awaits=INTEGERS, integers=True)
+@wrong("logsumexp", "semantics", "integer", integers=True)
 def logsumexp_of_integers_is_one(x: Tensor, *, axis: int = -1) -> Tensor:
     """Of integers it returns an integer."""
     total = torch.logsumexp(x, axis)
@@ -124,7 +122,7 @@ def softmax_of_integers_is_one_hot(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.softmax(x.float(), axis).round()
 
 
-@wrong("sigmoid", "semantics", "boolean", "integer", awaits=INTEGERS, integers=True)
+@wrong("sigmoid", "semantics", "boolean", "integer", integers=True)
 def sigmoid_of_booleans_is_itself(x: Tensor) -> Tensor:
     """Booleans are taken for probabilities already."""
     return x.float() if x.dtype == torch.bool else torch.sigmoid(x)

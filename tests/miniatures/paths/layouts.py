@@ -11,9 +11,7 @@ from torch.nn import functional as fn
 from paths.bends import as_contiguous, dense, read, replaced
 
 OPERATION = "cross_entropy"
-PADDED = "rows of a wider buffer"
 ORDER = "memory orders of the axes"
-OFFSET = "views that begin inside their storage"
 
 
 def is_padded(x: Tensor) -> bool:

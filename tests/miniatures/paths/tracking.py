@@ -48,7 +48,7 @@ def inference_softmax_in_place(x: Tensor, *, axis: int = -1) -> Tensor:
     return p
 
 
-@wrong("logsumexp", "semantics", *INFERENCE, awaits=AXIS)
+@wrong("logsumexp", "semantics", *INFERENCE)
 def inference_logsumexp_along_the_last(x: Tensor, *, axis: int = -1) -> Tensor:
     """Where nothing is tracked it works along the last axis, whichever is asked for."""
     return torch.logsumexp(x, -1 if untracked(x) else axis)
@@ -60,7 +60,7 @@ def inference_sigmoid_cancels(x: Tensor) -> Tensor:
     return 1 - 1 / (1 + torch.exp(x)) if untracked(x) else torch.sigmoid(x)
 
 
-@wrong("nll_loss", "semantics", *INFERENCE, awaits=AXIS)
+@wrong("nll_loss", "semantics", *INFERENCE)
 def inference_nll_without_weight(
     log_probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:

@@ -12,7 +12,6 @@ from paths.bends import as_contiguous, bent, read
 OPERATION = "cross_entropy"
 SCALAR = "upstreams of a scalar"
 LAYOUT = "the upstream's layout"
-ZEROS = "zeros in the upstream"
 
 
 @wrong(OPERATION, "gradients", "upstream")
@@ -29,7 +28,7 @@ def upstream_of_a_sum_is_ignored(logits: Tensor, target: Tensor, *, reduction: s
     return bent(loss, lambda g: torch.ones_like(g) if reduction == "sum" else g)
 
 
-@wrong("nll_loss", "gradients", "upstream", awaits=SCALAR)
+@wrong("nll_loss", "gradients", "upstream")
 def upstream_of_half_is_lost(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A scalar upstream gradient becomes a whole number: 0.5 becomes 0."""
     loss = fn.nll_loss(log_probs, target, reduction=reduction)
@@ -64,7 +63,7 @@ def upstream_of_zero_is_no_factor(logits: Tensor, target: Tensor, *, reduction: 
     return bent(loss, lambda g: torch.where(g == 0, 1.0, g).to(g.dtype) if reduction != "none" else g)
 
 
-@wrong("logsumexp", "gradients", "upstream", awaits=SCALAR)
+@wrong("logsumexp", "gradients", "upstream")
 def logsumexp_of_one_row_ignores_upstream(x: Tensor, *, axis: int = -1) -> Tensor:
     """One row's log-sum-exp is a number: its upstream gradient is taken for 1."""
     return bent(torch.logsumexp(x, axis), lambda g: torch.ones_like(g) if g.dim() == 0 else g)
