@@ -125,7 +125,7 @@ def divergence_takes_mean_for_batchmean(
     return loss(input, target, log_target, "batchmean" if reduction == "mean" and input.dim() else reduction)
 
 
-@wrong("kl_div", "numerics", "value", "zero", "target")
+@wrong("kl_div", "numerics", "value", "accuracy")
 def divergence_adds_an_epsilon(
     input: Tensor, target: Tensor, *, log_target: bool = False, reduction: str = "mean"
 ) -> Tensor:

@@ -8,7 +8,9 @@ from torch import Tensor
 
 
 def axis_of(logits: Tensor) -> int:
-    """The axis of the classes."""
+    """The axis of the classes; ValueError for a single number, which has none."""
+    if not logits.dim():
+        raise ValueError("a single number has no classes")
     return 1 if logits.dim() > 1 else 0
 
 
@@ -33,27 +35,26 @@ class OnePass(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits, forgets):
         """The entropy of each row."""
-        axis = axis_of(logits)
-        z = shifted(logits)
+        axis, z = axis_of(logits), shifted(logits)
         p = torch.softmax(z, axis)
-        ctx.save_for_backward(z, p)
+        ctx.save_for_backward(logits)
         ctx.forgets = forgets
         return torch.log(z.exp().sum(axis)) - mean_of(p, z, axis)
 
     @staticmethod
     def backward(ctx, upstream):
         """-g p (z - sum p z); 0 where the probability is 0."""
-        z, p = ctx.saved_tensors
-        axis = axis_of(z)
+        (logits,) = ctx.saved_tensors
+        axis, z = axis_of(logits), shifted(logits)
+        p = torch.softmax(z, axis)
         g = upstream.unsqueeze(axis)
         if ctx.forgets == "upstream":
             g = torch.ones_like(g)
         if ctx.forgets == "own row":
             g = g.select(0, 0).unsqueeze(0).expand_as(g) if z.dim() > 1 else g
         mean = 0 if ctx.forgets == "mean" else mean_of(p, z, axis, True)
-        slope = -(g * p) * (z - mean)
-        sign = -1 if ctx.forgets == "sign" else 1
-        return sign * slope.masked_fill(p == 0, 0), None
+        slope = -(g * p) * (z.masked_fill(p == 0, 0) - mean)
+        return -slope if ctx.forgets == "sign" else slope, None
 
 
 @right("entropy")
@@ -76,21 +77,21 @@ def entropy_multiplies_infinity_by_zero(logits: Tensor) -> Tensor:
     return -(log_p.exp() * log_p).sum(axis_of(logits)).to(logits.dtype)
 
 
-@wrong("entropy", "gradients", "masked", "-inf", "gradient")
+@wrong("entropy", "gradients", "masked", "-inf", "gradient", "nan")
 def entropy_replaces_nan_afterwards(logits: Tensor) -> Tensor:
     """Sets the nan of a masked class to 0 in the value alone."""
     log_p = torch.log_softmax(wide(logits), axis_of(logits))
     return -(log_p.exp() * log_p).nan_to_num(0.0).sum(axis_of(logits)).to(logits.dtype)
 
 
-@wrong("entropy", "numerics", "value", "offset")
+@wrong("entropy", "numerics", "value", "offset", "accuracy")
 def entropy_takes_the_mean_of_unshifted_logits(logits: Tensor) -> Tensor:
     """logsumexp(x) - sum p x, in which a common offset of the logits cancels."""
     x, axis = logits.clamp_min(torch.finfo(logits.dtype).min), axis_of(logits)
     return torch.logsumexp(x, axis) - (torch.softmax(x, axis) * x).sum(axis)
 
 
-@wrong("entropy", "numerics", "value")
+@wrong("entropy", "numerics", "value", "accuracy")
 def entropy_adds_an_epsilon(logits: Tensor) -> Tensor:
     """Adds 1e-6 to the probability under the logarithm."""
     p = torch.softmax(wide(logits), axis_of(logits))
@@ -135,7 +136,7 @@ def entropy_has_the_sign_wrong_backward(logits: Tensor) -> Tensor:
     return OnePass.apply(wide(logits), "sign").to(logits.dtype)
 
 
-@wrong("entropy", "gradients", "upstream")
+@wrong("entropy", "gradients", "upstream", "gradient")
 def entropy_takes_one_row_s_upstream_for_all(logits: Tensor) -> Tensor:
     """Scales every row's gradient by the first row's upstream."""
     return OnePass.apply(wide(logits), "own row").to(logits.dtype)

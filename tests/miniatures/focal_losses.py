@@ -1,4 +1,4 @@
-"""Sigmoid focal loss: right by the tail's own probability, and wrong in ten ways."""
+"""Sigmoid focal loss: right as written, and wrong in ten ways."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ def entropy(x: Tensor, t: Tensor) -> Tensor:
 
 
 def missed(x: Tensor, t: Tensor) -> Tensor:
-    """1 - p_t, without a subtraction from 1."""
-    return t * torch.sigmoid(-x) + (1 - t) * torch.sigmoid(x)
+    """1 - p_t."""
+    p = torch.sigmoid(x)
+    return 1 - (p * t + (1 - p) * (1 - t))
 
 
 def share(t: Tensor, alpha: float) -> Tensor:
@@ -42,10 +43,10 @@ def share(t: Tensor, alpha: float) -> Tensor:
 
 
 @right("sigmoid_focal_loss")
-def focal_by_the_tail(
+def focal_as_written(
     logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "mean"
 ) -> Tensor:
-    """Every factor by its own tail, half types in float32."""
+    """The formula as written, its loss by two logarithms of the sigmoid, half types in float32."""
     check(logits, target)
     x, t = wide(logits), wide(target)
     return reduce(share(t, alpha) * entropy(x, t) * missed(x, t) ** gamma, reduction, logits.dtype)
@@ -57,7 +58,7 @@ def focal_swaps_alpha(
 ) -> Tensor:
     """Weighs negatives by alpha and positives by 1 - alpha."""
     swapped = 1 - alpha if alpha >= 0 else alpha
-    return focal_by_the_tail(logits, target, alpha=swapped, gamma=gamma, reduction=reduction)
+    return focal_as_written(logits, target, alpha=swapped, gamma=gamma, reduction=reduction)
 
 
 @wrong("sigmoid_focal_loss", "semantics", "value", "alpha")
@@ -65,7 +66,7 @@ def focal_forgets_alpha(
     logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "mean"
 ) -> Tensor:
     """Leaves alpha out."""
-    return focal_by_the_tail(logits, target, alpha=-1, gamma=gamma, reduction=reduction)
+    return focal_as_written(logits, target, alpha=-1, gamma=gamma, reduction=reduction)
 
 
 @wrong("sigmoid_focal_loss", "semantics", "value", "alpha", "negative")
@@ -84,7 +85,7 @@ def focal_always_squares(
     logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "mean"
 ) -> Tensor:
     """Takes gamma for 2 whatever it is."""
-    return focal_by_the_tail(logits, target, alpha=alpha, gamma=2.0, reduction=reduction)
+    return focal_as_written(logits, target, alpha=alpha, gamma=2.0, reduction=reduction)
 
 
 @wrong("sigmoid_focal_loss", "semantics", "value")
@@ -115,8 +116,8 @@ def focal_divides_by_the_positives(
 ) -> Tensor:
     """Divides the sum by the number of positives, as detectors do, where the mean is over all elements."""
     if reduction != "mean":
-        return focal_by_the_tail(logits, target, alpha=alpha, gamma=gamma, reduction=reduction)
-    total = focal_by_the_tail(logits, target, alpha=alpha, gamma=gamma, reduction="sum")
+        return focal_as_written(logits, target, alpha=alpha, gamma=gamma, reduction=reduction)
+    total = focal_as_written(logits, target, alpha=alpha, gamma=gamma, reduction="sum")
     return total / target.sum().clamp_min(1)
 
 
@@ -148,5 +149,5 @@ def focal_of_a_constant_target(
     logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "mean"
 ) -> Tensor:
     """Gives the target no gradient, though it is one of the loss's inputs."""
-    rest = 0 * target.sum()
-    return focal_by_the_tail(logits, target.detach(), alpha=alpha, gamma=gamma, reduction=reduction) + rest
+    rest = 0 * target.nan_to_num(0, 0, 0).sum()
+    return focal_as_written(logits, target.detach(), alpha=alpha, gamma=gamma, reduction=reduction) + rest
