@@ -118,7 +118,7 @@ def sigmoid_second_of_the_wrong_sign(x: Tensor) -> Tensor:
     return _Sigmoid.apply(x)
 
 
-@wrong("binary_cross_entropy", "gradients", "second", awaits=SECOND)
+@wrong("binary_cross_entropy", "gradients", "second")
 def binary_second_with_epsilon(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Under double backward 1e-3 is added to p and to 1 - p, as torch adds 1e-12."""
     loss = fn.binary_cross_entropy(probs, target, reduction=reduction)

@@ -45,7 +45,7 @@ def mixed_weight_is_reinterpreted(
     return fn.cross_entropy(wide, target, misread, reduction=reduction).to(logits.dtype)
 
 
-@wrong("binary_cross_entropy", "semantics", "weight", "own dtype", "another dtype", "mixed", awaits=MIXED)
+@wrong("binary_cross_entropy", "semantics", "weight", "own dtype", "another dtype", "mixed")
 def mixed_weight_is_forgotten(
     probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -62,7 +62,6 @@ def mixed_weight_is_forgotten(
     "own dtype",
     "another dtype",
     "mixed",
-    awaits=MIXED,
 )
 def mixed_target_is_rounded(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A target of another dtype than the logits' goes through integers: soft targets become 0."""

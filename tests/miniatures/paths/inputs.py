@@ -72,7 +72,7 @@ def label_gradient_of_rounded_p(logits: Tensor, target: Tensor, *, reduction: st
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 
 
-@wrong("binary_cross_entropy_with_logits", "gradients", "confident", "saturated", "small loss", awaits=LABEL)
+@wrong("binary_cross_entropy_with_logits", "gradients", "confident", "saturated", "small loss")
 def logits_gradient_of_rounded_s(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """In the half types the sigmoid is rounded before the target is taken off."""
     loss = fn.binary_cross_entropy_with_logits(logits, target, reduction=reduction)

@@ -68,7 +68,7 @@ def inference_nll_without_weight(
     return fn.nll_loss(log_probs, target, None if untracked(log_probs) else weight, reduction=reduction)
 
 
-@wrong("binary_cross_entropy", "numerics", *INFERENCE, awaits=AXIS)
+@wrong("binary_cross_entropy", "numerics", *INFERENCE)
 def inference_binary_clipped(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Where nothing is tracked probabilities are clipped to 1e-3 and 1 - 1e-3."""
     loss = fn.binary_cross_entropy(probs, target, reduction=reduction)
@@ -96,7 +96,7 @@ def logits_alone_take_the_target_for_normalised(
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 
 
-@wrong("binary_cross_entropy_with_logits", "gradients", "alone is tracked", "logits alone", awaits=AXIS)
+@wrong("binary_cross_entropy_with_logits", "gradients", "alone is tracked", "logits alone")
 def logits_alone_forget_pos_weight(
     logits: Tensor, target: Tensor, *, pos_weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:

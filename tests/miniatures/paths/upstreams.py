@@ -10,7 +10,6 @@ from torch.nn import functional as fn
 from paths.bends import as_contiguous, bent, read
 
 OPERATION = "cross_entropy"
-SCALAR = "upstreams of a scalar"
 LAYOUT = "the upstream's layout"
 
 
@@ -42,7 +41,7 @@ def loss_scale_is_clipped(logits: Tensor, target: Tensor, *, reduction: str = "m
     return bent(loss, lambda g: g.clamp(-1024, 1024) if reduction != "none" else g)
 
 
-@wrong("binary_cross_entropy", "gradients", "upstream", awaits=SCALAR)
+@wrong("binary_cross_entropy", "gradients", "upstream")
 def loss_scale_through_half(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The upstream gradient goes through float16, which 65,536 overflows."""
     loss = fn.binary_cross_entropy(probs, target, reduction=reduction)
