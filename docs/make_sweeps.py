@@ -180,8 +180,10 @@ def tables(sweeps: Sequence[Any]) -> str:
     flags = " ".join(hardware["flags"])
     judged = sum(sum(about["counts"].values()) for about, _ in sweeps)
     balls = sum(about["decided"]["balls"] for about, _ in sweeps)
+    dates = " to ".join(sorted({min(days := [about["finished"][:10] for about, _ in sweeps]), max(days)}))
     parts = [
-        f"{versions}; {hardware['cpu']} ({flags}). {count(judged, 'number')} judged, {balls:,} by balls. "
+        f"{versions}; {hardware['cpu']} ({flags}); {dates}. "
+        f"{count(judged, 'number')} judged, {balls:,} by balls. "
         "Each cell: the worst error in ulps among the finite inputs of the worst verdict, and the first that "
         "attains it; bold where inputs leave the bound, with their number. `inf` is a nan or infinity where "
         "a number is right, or the reverse.\n"
