@@ -17,7 +17,7 @@ REFUSALS: Dict[str, Pattern[str]] = {
         r"expected scalar type \w+ but found|[Ff]ound dtype \w+ but expected"
         r"|not implemented for '(Long|Int|Short|Char|Byte|Bool)'|expected target dtype to be Long"
         r"|operator, (on|with) a bool tensor|Expected dtype int32/int64 for index"
-        r"|only applicable to index tensor|must have the same dtype"
+        r"|only applicable to index tensor|must have the same dtype|m1 and m2 to have the same dtype"
     ),
     "jax": re.compile(r"does not accept dtype|must be of integer type"),
     "tensorflow": re.compile(
@@ -26,7 +26,10 @@ REFUSALS: Dict[str, Pattern[str]] = {
         r"|that does not match( type|expected type)|must have the same type|not in list of allowed values"
         r"|don't all match|but expected one of|conflicting types|has type \w+ that does not match"
     ),
-    "numpy": re.compile(r"ufunc .* not supported|numpy boolean (negative|subtract)|a target of shape .* for"),
+    "numpy": re.compile(
+        r"ufunc .* not supported|numpy boolean (negative|subtract)|a target of shape .* for"
+        r"|must be an integer array"
+    ),
 }
 
 
@@ -64,8 +67,14 @@ def result_dtypes(framework: str, request: Dict[str, Any], users: bool) -> List[
     return [dtypes.get(decides, DEFAULT) if decides else everything]
 
 
-#: PyTorch multiplies in place here, which keeps the dtype of what is multiplied.
+#: PyTorch multiplies in place here, which keeps the dtype of what is multiplied; a linear layer's loss in
+#: chunks, and those that are composed, have the dtype of the hidden states.
 DECIDES = {
+    **{("torch", "linear_cross_entropy", name): "hidden" for name in ("chunked", "composed")},
+    **{
+        ("jax", "linear_cross_entropy", name): "hidden"
+        for name in ("functional", "chunked", "composed", "naive")
+    },
     ("torch", "binary_cross_entropy", "functional"): "probs",
     ("torch", "binary_cross_entropy", "module"): "probs",
     ("torch", "binary_cross_entropy_with_logits", "functional"): "target",

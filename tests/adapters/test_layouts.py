@@ -15,7 +15,7 @@ import torch
 from adapters.driving import Client
 
 from conformance.adapters.base import Adapter, Unsupported
-from conformance.adapters.layouts import LAYOUTS, Layout
+from conformance.adapters.layouts import LAYOUTS, Layout, memory_order
 from conformance.adapters.loop import make_adapter
 from conformance.adapters.response import answer
 from conformance.adapters.user_function import load_function
@@ -54,6 +54,10 @@ def test_a_layout_changes_strides_and_no_value(framework: str, layout: str) -> N
     strides = laid_out.stride() if framework == "torch" else tuple(s // 4 for s in laid_out.strides)
     assert strides == STRIDES[layout]
     np.testing.assert_array_equal(adapter.store(laid_out)[0], values)
+
+
+def test_a_matrix_with_its_classes_innermost_is_contiguous() -> None:
+    assert memory_order("channels_last", 2) == (0, 1)
 
 
 @pytest.mark.parametrize("framework", ["numpy", "torch"])

@@ -22,6 +22,10 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "probabilities": ("cross_entropy", {"logits": LOGITS, "target": SOFT}),
     "weighted labels": ("cross_entropy", {"logits": LOGITS, "target": LABELS, "weight": WEIGHT}),
     "log-probabilities": ("nll_loss", {"log_probs": LOGITS, "target": LABELS, "weight": WEIGHT}),
+    "linear": (
+        "linear_cross_entropy",
+        {"hidden": [NUMBERS, NUMBERS], "head": LOGITS + [NUMBERS], "target": LABELS, "weight": WEIGHT},
+    ),
     "binary": ("binary_cross_entropy", {"probs": NUMBERS, "target": NUMBERS, "weight": WEIGHT}),
     "logits": (
         "binary_cross_entropy_with_logits",

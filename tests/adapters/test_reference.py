@@ -116,6 +116,17 @@ def test_a_coefficient_of_0_removes_an_infinite_term() -> None:
     assert reference.binary_cross_entropy_with_logits(np.array([np.inf]), np.array([1.0])) == 0
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_the_gradient_of_a_mean_over_weights_of_0_is_0_over_0(smoothing: float) -> None:
+    """Of the rows that count; of nll_loss at the labels alone, for it does not look at other classes."""
+    scores, labels, options = -np.arange(1.0, 7.0).reshape(2, 3), np.array([1, -100]), {"weight": np.zeros(3)}
+    of_nll = reference.nll_loss.gradient(1.0, scores, labels, **options)["log_probs"]  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(of_nll, [[0, np.nan, 0], [0, 0, 0]])
+    options |= {"label_smoothing": smoothing}
+    gradients = reference.cross_entropy.gradient(1.0, scores, labels, **options)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(gradients["logits"], [[np.nan] * 3, [0] * 3])
+
+
 def test_the_binary_gradient_at_targets_0_and_1() -> None:
     probs, target = np.array([0.0, 0.25, 0.25, 1.0]), np.array([0.0, 0.0, 1.0, 1.0])
     gradients = reference.binary_cross_entropy.gradient(np.ones(4), probs, target, reduction="none")  # type: ignore[attr-defined]

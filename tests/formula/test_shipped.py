@@ -9,6 +9,7 @@ from oracle.definition import MAKERS
 from conformance.arithmetic import FORMATS, round_to
 from conformance.errors import ArgumentError
 from conformance.operations import OPERATIONS, reference, upstream
+from conformance.operations.formula.operation import NoLimitError
 from conformance.operations.formula.shipped import ShippedFormula
 
 SHIPPED = [name for name, operation in OPERATIONS.items() if isinstance(operation, ShippedFormula)]
@@ -47,6 +48,18 @@ def _rounded(value: object, dtype: str) -> object:
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return round_to(FORMATS[dtype], value.astype(np.float64))
     return value
+
+
+@pytest.mark.parametrize("score", [np.inf, -np.inf])
+def test_scores_without_a_softmax_have_no_value(score: float) -> None:
+    """Where all scores are -inf, or one is inf, the formula is inf - inf: no case can ask for it."""
+    rows = [np.full(3, score)] + ([np.array([0.0, score, 0.0])] if score > 0 else [])
+    for row in rows:
+        layer = {"hidden": np.zeros((1, 2)), "head": np.zeros((3, 2)), "bias": row}
+        for name, scores in (("token_log_prob", {"logits": row[None]}), ("linear_cross_entropy", layer)):
+            arguments = OPERATIONS[name].completed({**scores, "target": np.array([0])})
+            with pytest.raises(NoLimitError, match="inf - inf"):
+                reference(name, arguments, "value", "float64")
 
 
 class TestLinearCrossEntropy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from conformance.cli import cli
 from conformance.errors import CaseError
 from conformance.operations import OPERATIONS
 from conformance.plan import requests
-from conformance.plan.coverage import page, reasons
+from conformance.plan.coverage import page, reasons, unmet_pairs
 from conformance.plan.coverage import table as tables
 from conformance.plan.coverage.axes import Question
 from conformance.plan.coverage.cells import coverage_of
@@ -68,8 +69,26 @@ class TestEmptyCells:
         path = tmp_path / "reasons.yaml"
         entry = "  - operation: softmax\n    cells: {dtype: float32}\n    reason: nobody computes in it\n"
         path.write_text(reasons.REASONS.read_text() + entry)
-        with pytest.raises(CaseError, match=r"reasons.yaml:\d+:5: this reason explains no empty cell"):
+        what = r"reasons.yaml:\d+:5: this reason explains no empty cell: softmax: dtype float32"
+        with pytest.raises(CaseError, match=what):
             tables.table(reasons=path)
+
+    @pytest.mark.parametrize(
+        ("operation", "cells"), [("'*'", "shape: 17-d"), ("softmax", "layout: '*'"), ("soft*", "layout: far")]
+    )
+    def test_a_wildcard_is_a_fault(self, tmp_path: Path, operation: str, cells: str) -> None:
+        """It would excuse the cells of tomorrow's operations and classes."""
+        path = tmp_path / "reasons.yaml"
+        entry = f"  - operation: {operation}\n    cells: {{{cells}}}\n    reason: nobody has looked at it\n"
+        path.write_text(reasons.REASONS.read_text() + entry)
+        with pytest.raises(
+            CaseError, match="holds a wildcard, which excuses cells that nobody has looked at"
+        ):
+            tables.table(reasons=path)
+
+    def test_no_reason_is_a_task(self) -> None:
+        """That no case asks for a cell yet is no reason why none does."""
+        assert [each for each in reasons.read()[0] if re.search(r"\byet\b", each.reason)] == []
 
     def test_what_covers_another_cell_is_there(self, tmp_path: Path) -> None:
         path = tmp_path / "reasons.yaml"
@@ -109,6 +128,20 @@ class TestCounts:
         missing = make_coverage.fewer(make_coverage.counted(tables.table()), make_coverage.read_least())
         assert any(line.startswith("softmax float32 gradient:x functional") for line in missing)
 
+    def test_no_operation_meets_fewer_pairs_of_classes_than_before(
+        self, default: tables.Table, make_coverage: ModuleType
+    ) -> None:
+        least = make_coverage.read_least(make_coverage.PAIRS)
+        assert make_coverage.fewer(make_coverage.pairs_met(default), least) == []
+
+    def test_a_pair_that_is_met_no_more_is_missed(
+        self, monkeypatch: pytest.MonkeyPatch, make_coverage: ModuleType
+    ) -> None:
+        _without(monkeypatch, "one-hot-views[turned]")
+        least = make_coverage.read_least(make_coverage.PAIRS)
+        (missing,) = make_coverage.fewer(make_coverage.pairs_met(tables.table()), least)
+        assert re.fullmatch(r"one_hot: \d+ pairs, \d+ before", missing)
+
     def test_they_are_the_checks_of_a_plan(self, default: tables.Table) -> None:
         cases = requests.pick(load_cases(), Settings())
         assert sum(len(each.checks) for each in default.operations) == requests.make(cases, ["numpy"]).checks
@@ -123,6 +156,11 @@ class TestCounts:
         ]
         for first, second, count in coverage.pairs():
             assert count == sum({first, second} <= cells for cells in members)
+        pairs = unmet_pairs.unmet(coverage)
+        assert len(pairs) == len(list(coverage.pairs())) - unmet_pairs.met(coverage)
+        text = "\n".join(unmet_pairs.grouped(pairs))
+        assert all(any(pair <= cells for cells in members) is False for pair in map(set, pairs))
+        assert len(text.splitlines()) == len({(first[0], second[0]) for first, second in pairs})
         crossed = ("dtype", "shape", "layout", "num_classes")
         filled = [cell for cell in coverage.cells if any(cell in cells for cells in members)]
         by_axis = {axis: [cell for cell in filled if cell[0] == axis] for axis in crossed}
@@ -156,6 +194,18 @@ class TestClasses:
             ("bce-with-logits-options[sum,plain,zeros,outside]", "float32", "target", {"outside"}),
             ("bce-with-logits-options[sum,plain,zeros,outside]", "float32", "pos_weight", {"with zeros"}),
             ("softmax-channels-last", "float32", "axis", {"inner"}),
+            ("softmax-boolean[bool]", "float32", "own dtypes", {"boolean scores"}),
+            ("cross-entropy-floating-labels[float32]", "float64", "own dtypes", {"floating labels"}),
+            (
+                "cross-entropy-labels-weight-dtypes[float16-weight]",
+                "bfloat16", "own dtypes", {"the other half type"},
+            ),
+            ("linear-cross-entropy-dtypes[float32-head]", "float16", "own dtypes", {"wider"}),
+            ("linear-cross-entropy-shape[two_classes]", "float32", "shape", {"2-d", "two classes"}),
+            (
+                "linear-cross-entropy-values[masked_label]",
+                "bfloat16", "values", {"masked", "ties", "dominant"},
+            ),
         ],
     )  # fmt: skip
     def test_of_cases(self, case: str, dtype: str, axis: str, classes: set[str]) -> None:

@@ -154,7 +154,8 @@ class Terms:
     """What labels or class probabilities, weight, ignored label and smoothing come to.
 
     `coefficient` of each class (the shape of log_probs), `share` of each row in the mean's denominator,
-    `ignored` rows, the class `axis`, and `factor`: the class weights with what smoothing leaves of a target.
+    `ignored` rows, the class `axis`, `probabilities` of the classes (of a label one-hot), and `factor`: the
+    class weights with what smoothing leaves of a target.
     """
 
     def __init__(
@@ -171,15 +172,16 @@ class Terms:
         remaining = kind.type(1 - smoothing)
         self.factor = along * remaining
         if target.dtype.kind == "f":  # class probabilities
-            probabilities = target
+            self.probabilities = target
             self.share = np.ones([n for i, n in enumerate(target.shape) if i != self.axis], kind)
             self.ignored = self.share == 0
         else:
             self.ignored = target == ignore_index
             labels = np.where(self.ignored, 0, target)
-            probabilities = np.moveaxis(one_hot(labels, num_classes=classes), -1, self.axis).astype(kind)
+            hot = one_hot(labels, num_classes=classes)
+            self.probabilities = np.moveaxis(hot, -1, self.axis).astype(kind)
             self.share = np.where(self.ignored, 0, weight[labels]).astype(kind)
-        self.coefficient = probabilities * self.factor
+        self.coefficient = self.probabilities * self.factor
         if smoothing:
             self.coefficient = self.coefficient + along * kind.type(smoothing / classes)
 
@@ -206,8 +208,11 @@ def reduced(rows: Array, share: Array, reduction: str) -> Array:
 
 
 def to_rows(upstream: Array, share: Array, reduction: str) -> Array:
-    """The gradient with respect to each row of what `reduced` returns."""
-    return np.broadcast_to(upstream / share.sum() if reduction == "mean" else upstream, share.shape)
+    """The gradient with respect to each row of what `reduced` returns; of a mean over nothing 0 / 0."""
+    if reduction == "mean":
+        total = share.sum()
+        upstream = upstream / total if total else np.full_like(upstream, np.nan)
+    return np.broadcast_to(upstream, share.shape)
 
 
 def nll_loss_gradient(
@@ -220,7 +225,9 @@ def nll_loss_gradient(
     reduction: str = "mean",
 ) -> Gradients:
     terms = Terms(log_probs, target, weight, ignore_index, 0.0)
-    return {"log_probs": terms.to_log_probs(upstream, reduction)[1]}
+    # A nan is the label's alone: the loss does not look at other classes.
+    to_log_probs = np.where(terms.probabilities == 0, 0, terms.to_log_probs(upstream, reduction)[1])
+    return {"log_probs": to_log_probs.astype(log_probs.dtype)}
 
 
 @with_gradient(nll_loss_gradient)

@@ -9,8 +9,8 @@ import tensorflow as tf
 from ..base import Function, Tensor, Unsupported
 
 Parameter = Optional[Tensor]
-#: Rows of a chunk.
-CHUNK_ROWS = 2
+#: Rows of a chunk, and how many chunks there are at most: each is a part of the program.
+CHUNK_ROWS, MAX_CHUNKS = 2, 32
 
 
 def widened(tensor: Tensor) -> Tensor:
@@ -47,10 +47,11 @@ def linear_by(
             raise Unsupported("no reduction {}".format(reduction))
         factors = None if weight is None else wide(weight)
         options = {"weight": factors, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
-        size = chunk_rows or max(int(hidden.shape[0]), 1)
+        number = int(hidden.shape[0])
+        size = max(chunk_rows, -(-number // MAX_CHUNKS)) if chunk_rows else max(number, 1)
         parts = [
             rows_of(hidden[i : i + size], head, target[i : i + size], bias, **options)
-            for i in range(0, int(hidden.shape[0]), size)
+            for i in range(0, number, size)
         ]
         rows = tf.concat(parts, 0) if parts else tf.zeros([0], hidden.dtype)
         if reduction == "none":

@@ -13,7 +13,7 @@ from conformance.adapters import layouts
 from conformance.cases.case import Case
 from conformance.cases.models import DTYPES, GRAPHS, TRACKED
 from conformance.operations import JVP, OPERATIONS, SECOND, Operation
-from conformance.plan.coverage import option_classes, value_classes
+from conformance.plan.coverage import option_classes, own_dtypes, value_classes
 
 #: Operations whose elements do not depend on one another, and how their first input's numbers are classed.
 _BY_ELEMENT: dict[str, tuple[tuple[str, ...], Callable[[Any, str], Iterator[str]]]] = {
@@ -59,16 +59,26 @@ class Question:
         return self.arguments[self.operation.inputs[0].name]
 
     @cached_property
+    def scores(self) -> Any:
+        """What the loss is taken of: the first input, or the logits that a head makes of hidden states."""
+        if "head" not in self.arguments:
+            return self.first
+        bias = self.arguments["bias"]
+        with np.errstate(all="ignore"):
+            logits = self.first @ self.arguments["head"].T
+            return logits if bias is None else logits + bias
+
+    @cached_property
     def class_axis(self) -> int:
         """The axis of the classes."""
         if "axis" in self.arguments:
             return self.operation.row_axis(self.arguments) or 0
-        return 1 if self.first.ndim > 1 else 0
+        return 1 if self.scores.ndim > 1 else 0
 
     @property
     def classes(self) -> int:
         """How many classes there are."""
-        return int(self.first.shape[self.class_axis]) if self.first.ndim else 0
+        return int(self.scores.shape[self.class_axis]) if self.scores.ndim else 0
 
 
 Classifier = Callable[[Question], Iterable[str]]
@@ -93,8 +103,8 @@ def _values(question: Question) -> Iterable[str]:
     name = question.operation.name
     with np.errstate(all="ignore"):
         if name in _BY_ELEMENT:
-            return list(_BY_ELEMENT[name][1](question.first, question.dtype))
-        return list(value_classes.of_rows(question.first, question.class_axis, question.dtype))
+            return list(_BY_ELEMENT[name][1](question.scores, question.dtype))
+        return list(value_classes.of_rows(question.scores, question.class_axis, question.dtype))
 
 
 def _declared_values(operation: Operation) -> Sequence[str]:
@@ -104,21 +114,21 @@ def _declared_values(operation: Operation) -> Sequence[str]:
 
 
 def _shape(question: Question) -> Iterator[str]:
-    first = question.first
-    yield f"{first.ndim}-d"
-    if not first.size:
+    scores = question.scores
+    yield f"{scores.ndim}-d"
+    if not scores.size:
         yield "empty"
         return
-    if first.size >= LONG:
+    if scores.size >= LONG:
         yield "long"
     axis = question.class_axis
     classes = 1
     if has_classes(question.operation):
-        classes = first.shape[axis] if first.ndim else 1
+        classes = scores.shape[axis] if scores.ndim else 1
         yield from (name for name, there in zip(OF_CLASSES, (classes == 1, classes == 2, classes >= MANY),
                     strict=True) if there)  # fmt: skip
-    rows = first.size // classes
-    if first.ndim > 1 and rows == 1:
+    rows = scores.size // classes
+    if scores.ndim > 1 and rows == 1:
         yield "one row"
     if rows >= MANY:
         yield "many rows"
@@ -153,6 +163,10 @@ def _other_layout(question: Question) -> Iterator[str]:
 
 def _layout_name(layout: Any) -> str:
     return layout if isinstance(layout, str) else REORDERED
+
+
+def _own_dtypes(question: Question) -> Iterator[str]:
+    return own_dtypes.of_tensors(question.arguments, question.case.dtype_of, question.dtype)
 
 
 def _label_dtype(question: Question) -> Iterator[str]:
@@ -211,6 +225,7 @@ OF_QUESTIONS: tuple[Axis, ...] = (
         lambda operation: ("int8", "uint8", "int16", "int32", "int64") if _has_labels(operation) else (),
         _label_dtype,
     ),
+    Axis("own dtypes", own_dtypes.declared, _own_dtypes),
     Axis("graph", lambda operation: GRAPHS if _patterns(operation) else (), lambda q: (q.case.graph,)),
     Axis("tracked", lambda operation: _patterns(operation), lambda question: (question.case.tracked,)),
 )  # fmt: skip

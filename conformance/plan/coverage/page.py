@@ -15,6 +15,7 @@ from conformance.plan.coverage.axes import declared
 from conformance.plan.coverage.cells import OperationCoverage
 from conformance.plan.coverage.reasons import Empty
 from conformance.plan.coverage.table import CROSSED, Table
+from conformance.plan.coverage.unmet_pairs import grouped, unmet
 
 #: Kinds of quantities: columns of an operation's table, beside the dtypes.
 _KINDS = ("value", "gradient", "second", "jvp")
@@ -79,7 +80,8 @@ def _crossings(table: Table) -> str:
     heads = ["operation", "", "pairs met", "possible", "cannot meet", "triples met", "possible"]
     return (
         "Two classes of different axes cannot meet where the file of reasons says so; a triple is possible\n"
-        f"unless two of its classes cannot. Triples are counted over these axes: {', '.join(CROSSED)}.\n\n"
+        f"unless two of its classes cannot. Triples are counted over these axes: {', '.join(CROSSED)}.\n"
+        "Pairs that no check meets stand below each operation's table; how many are met may only grow.\n\n"
         + _grid(heads, rows)
     )
 
@@ -101,6 +103,11 @@ def _operation(coverage: OperationCoverage, table: Table) -> Iterator[str]:
         yield "Empty:\n"
         yield from _reasons(empty)
         yield ""
+    pairs = unmet(coverage, table.excused(coverage.operation))
+    if pairs:
+        yield f"<details><summary>{len(pairs):,} pairs of classes that no check meets</summary>\n"
+        yield from grouped(pairs)
+        yield "\n</details>\n"
 
 
 def _columns(coverage: OperationCoverage) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:

@@ -1,21 +1,22 @@
 """Reasons of empty cells: a file of entries, each of which must explain a cell that is empty.
 
-An entry names one cell, or two that cannot meet, by globs; `covered` names the cell by whose checks the same
-code is looked at, and the test that shows this.
+An entry names one cell, or two that cannot meet, of operations that it names; wildcards would excuse cells
+that nobody has looked at. `covered` names the cell by whose checks the same code is looked at, and the test
+that shows this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from conformance.cases.discovery import shown_path
 from conformance.cases.known import read_bytes
-from conformance.cases.models import globbed
 from conformance.errors import CaseError
 from conformance.operations import OPERATIONS
 from conformance.plan.coverage.axes import declared
@@ -30,6 +31,21 @@ from conformance.yaml.tree import Node, find
 REASONS = Path(__file__).with_name("reasons.yaml")
 #: Axes whose classes must meet each other, or have a reason.
 PAIRED: frozenset[str] = frozenset()
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    """The names of a list with commas."""
+    return tuple(name.strip() for name in listed.split(","))
+
+
+def _without_wildcards(listed: str) -> str:
+    """A list of names, as it is written; ValueError for a wildcard."""
+    if not {"*", "?", "["}.isdisjoint(listed):
+        raise ValueError(f"{shown(listed)} holds a wildcard, which excuses cells that nobody has looked at")
+    return listed
+
+
+Names = Annotated[str, AfterValidator(_without_wildcards)]
 
 
 class Covered(Keys):
@@ -52,17 +68,17 @@ class Reason(Keys):
     """Why a cell, or every meeting of two, is empty.
 
     Attributes:
-        operation: globs of operations, separated by commas.
-        cells: axis -> globs of classes; one axis, or two whose classes cannot meet.
+        operation: operations, separated by commas.
+        cells: axis -> classes, separated by commas; one axis, or two whose classes cannot meet.
         reason: why, in one line.
         covered: what looks at the same code, if anything does.
     """
 
     operation: Annotated[
-        str, Field(min_length=1, description="globs of operations, as 'sigmoid, log_sigmoid'")
+        Names, Field(min_length=1, description="names of operations, as 'sigmoid, log_sigmoid'")
     ]
     cells: Annotated[
-        dict[str, str], Field(min_length=1, max_length=2, description="one or two axes, as {shape: 5-d}")
+        dict[str, Names], Field(min_length=1, max_length=2, description="one or two axes, as {shape: 5-d}")
     ]
     reason: Annotated[str, Field(min_length=10, max_length=400, description="why it is empty, in one line")]
     covered: Annotated[Covered | None, Field(description="a mapping {by, test}")] = None
@@ -70,10 +86,20 @@ class Reason(Keys):
     def explains(self, operation: str, cells: Sequence[Cell]) -> bool:
         """Whether it speaks of just these cells of the operation."""
         return (
-            globbed(self.operation, operation)
+            operation in _names(self.operation)
             and len(cells) == len(self.cells)
-            and all(axis in self.cells and globbed(self.cells[axis], name) for axis, name in cells)
+            and all(axis in self.cells and name in _names(self.cells[axis]) for axis, name in cells)
         )
+
+    def filled(self, empty: Sequence[Empty], operations: Collection[str]) -> Iterator[str]:
+        """What it names and is not empty, of the operations that were looked at."""
+        hollow = {(each.operation, frozenset(each.cells)) for each in empty}
+        axes = [[(axis, name) for name in _names(listed)] for axis, listed in self.cells.items()]
+        for operation in _names(self.operation):
+            for cells in itertools.product(*axes):
+                known = operation in operations or operation not in OPERATIONS
+                if known and (operation, frozenset(cells)) not in hollow:
+                    yield Empty(operation, cells, None).name
 
 
 class _ReasonFile(Keys):
@@ -128,7 +154,6 @@ def explained(coverage: Sequence[OperationCoverage], path: Path = REASONS) -> li
         CaseError: a reason explains no empty cell, or names an axis or a cell that there is not.
     """
     reasons, nodes, faults = read(path)
-    used: set[int] = set()
     empty: list[Empty] = []
     for each in coverage:
         at = dict(each.singles())
@@ -139,14 +164,13 @@ def explained(coverage: Sequence[OperationCoverage], path: Path = REASONS) -> li
             if not count and {first[0], second[0]} <= PAIRED
         ]
         for cells in hollow:
-            index = next(
-                (i for i, reason in enumerate(reasons) if reason.explains(each.operation, cells)), None
-            )
-            used.update(() if index is None else (index,))
-            empty.append(Empty(each.operation, cells, None if index is None else reasons[index]))
-    for index, (reason, node) in enumerate(zip(reasons, nodes, strict=True)):
-        if index not in used:
-            faults.add(node.line, node.column, "this reason explains no empty cell", "leave it out")
+            reason = next((reason for reason in reasons if reason.explains(each.operation, cells)), None)
+            empty.append(Empty(each.operation, cells, reason))
+    operations = {each.operation for each in coverage}
+    for reason, node in zip(reasons, nodes, strict=True):
+        for filled in reason.filled(empty, operations):
+            what = f"this reason explains no empty cell: {filled}"
+            faults.add(node.line, node.column, what, "leave it out")
         _check_covered(reason, node, coverage, faults)
     if faults:
         raise CaseError("\n".join(faults.lines()))
@@ -159,7 +183,7 @@ def _check_covered(reason: Reason, node: Node, coverage: Sequence[OperationCover
         return
     ((axis, name),) = reason.covered.by.items()
     for each in coverage:
-        if globbed(reason.operation, each.operation):
+        if each.operation in _names(reason.operation):
             counts: Mapping[Cell, int] = dict(each.singles())
             if not counts.get((axis, name)):
                 where, _ = find(node, ("covered", "by"))
