@@ -51,9 +51,9 @@ def linear_by(
         size = max(chunk_rows, -(-number // MAX_CHUNKS)) if chunk_rows else max(number, 1)
         parts = [
             rows_of(hidden[i : i + size], head, target[i : i + size], bias, **options)
-            for i in range(0, number, size)
+            for i in range(0, max(number, 1), size)
         ]
-        rows = tf.concat(parts, 0) if parts else tf.zeros([0], hidden.dtype)
+        rows = tf.concat(parts, 0)
         if reduction == "none":
             return tf.cast(rows, hidden.dtype)
         if reduction == "sum":
