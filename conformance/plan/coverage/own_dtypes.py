@@ -15,7 +15,7 @@ OF_TENSORS = ("wider", "narrower", "the other half type")
 OF_SCORES = ("integral scores", "boolean scores")
 FLOATING_LABELS = "floating labels"
 #: Operations whose first input is no score: an integer among probabilities is 0 or 1.
-_OF_PROBABILITIES = ("binary_cross_entropy", "nll_loss")
+_OF_PROBABILITIES = ("binary_cross_entropy", "nll_loss", "kl_div")
 
 
 def declared(operation: Operation) -> Sequence[str]:
