@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from right_elsewhere import right_numpy_logsumexp, right_numpy_softmax
+from right.elsewhere import right_numpy_logsumexp, right_numpy_softmax
 from table import Function, wrong
 
 Array = np.ndarray[Any, Any]

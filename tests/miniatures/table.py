@@ -21,23 +21,24 @@ KINDS = ("numerics", "semantics", "gradients", "error handling")
 MODULES = (
     "binary",
     "binary_logits",
-    "capped_losses",
+    "by_formula.capped_losses",
+    "by_formula.divergences",
+    "by_formula.entropies",
+    "by_formula.focal_losses",
+    "by_formula.linear_losses",
+    "by_formula.mixtures",
+    "by_formula.token_scores",
     "cross_entropy_errors",
     "cross_entropy_gradients",
     "cross_entropy_numerics",
     "cross_entropy_semantics",
-    "divergences",
-    "entropies",
-    "focal_losses",
     "fused",
     "held_out",
     "in_jax",
     "in_numpy",
     "in_tensorflow",
     "labels",
-    "linear_losses",
     "log_likelihood",
-    "mixtures",
     "one_number",
     "paths.calls",
     "paths.declared",
@@ -50,11 +51,10 @@ MODULES = (
     "paths.shiftless",
     "paths.tracking",
     "paths.upstreams",
-    "right_by_hand",
-    "right_elsewhere",
-    "right_in_torch",
+    "right.by_hand",
+    "right.elsewhere",
+    "right.in_torch",
     "scores",
-    "token_scores",
 )
 
 
@@ -155,8 +155,8 @@ def modules_of(framework: str) -> tuple[str, ...]:
     """The files with miniatures of a framework: those of others import what may not be there."""
     others = {"jax": ("in_jax",), "tensorflow": ("in_tensorflow",), "numpy": ("in_numpy",)}
     if framework in others:
-        return (*others[framework], "right_elsewhere")
-    return tuple(name for name in MODULES if not name.startswith("in_") and name != "right_elsewhere")
+        return (*others[framework], "right.elsewhere")
+    return tuple(name for name in MODULES if not name.startswith("in_") and name != "right.elsewhere")
 
 
 def load_all(modules: tuple[str, ...] = MODULES) -> list[Miniature]:

@@ -1,0 +1,1 @@
+"""Of operations that are formulas."""

@@ -1,0 +1,1 @@
+"""Right in another way than the frameworks."""
