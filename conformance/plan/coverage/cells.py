@@ -74,14 +74,17 @@ class OperationCoverage:
             at = [position[cell] for cell in pair if cell in position]
             if len(at) == 2:
                 possible[at[0], at[1]] = possible[at[1], at[0]] = False
-        chosen = self.matrix[:, columns]
+        kinds = np.unique(
+            self.matrix[:, columns], axis=0
+        )  # many checks differ in no such cell
         covered = total = 0
-        for first, second in zip(*np.nonzero(np.triu(possible)), strict=True):
-            third = possible[first] & possible[second]
-            third[: second + 1] = False
-            total += int(third.sum())
-            met = (chosen[:, first] * chosen[:, second]) @ chosen
-            covered += int((met[third] > 0).sum())
+        for first in range(len(columns)):
+            behind = slice(first + 1, None)
+            follows = possible[first, behind]
+            triples = np.triu(possible[behind, behind] & follows[:, None] & follows)
+            total += int(triples.sum())
+            with_first = kinds[kinds[:, first] > 0][:, behind]
+            covered += int((triples & (with_first.T @ with_first > 0)).sum())
         return covered, total
 
 
