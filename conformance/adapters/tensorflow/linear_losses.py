@@ -9,8 +9,10 @@ import tensorflow as tf
 from ..base import Function, Tensor, Unsupported
 
 Parameter = Optional[Tensor]
-#: Rows of a chunk, and how many chunks there are at most: each is a part of the program.
-CHUNK_ROWS, MAX_CHUNKS = 2, 32
+#: Rows of a chunk.
+CHUNK_ROWS = 2
+#: How many chunks there are at most: each is a part of the program.
+MAX_CHUNKS = 32
 
 
 def widened(tensor: Tensor) -> Tensor:
