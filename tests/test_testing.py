@@ -193,7 +193,7 @@ class TestCallsAtFault:
     @pytest.mark.parametrize(
         ("call", "words"),
         [
-            (lambda: assert_conforms(1.0, "entropy", LOGITS), "there is no operation 'entropy'"),
+            (lambda: assert_conforms(1.0, "entropies", LOGITS), "there is no operation 'entropies'"),
             (lambda: assert_conforms(LOGITS, "softmax", LOGITS, at_most="lossy"), "at_most must be one of"),
             (lambda: assert_conforms(LOGITS, "softmax", LOGITS, quantity="second:x"), "quantity must be"),
             (lambda: assert_conforms(LOGITS, "softmax", LOGITS, upstream=LOGITS), "has no upstream gradient"),

@@ -16,7 +16,8 @@ FORBIDDEN = (
 )  # fmt: skip
 #: Among them what a reader needs: mapping an `.npy` file that `open` was allowed to open.
 ALLOWED = ("mmap.__new__",)
-#: Events that look into a folder; the interpreter's own may be looked into (ruamel.yaml seeks its plug-ins).
+#: Events that look into a folder: the case files' own (for known.yaml and its like), and the interpreter's
+#: (ruamel.yaml seeks its plug-ins).
 LOOKS = ("glob.glob", "glob.glob/2", "os.listdir", "os.scandir")
 #: Events by which the suite keeps what it has read, in its cache alone.
 KEEPS = ("os.mkdir", "os.rename")
@@ -36,6 +37,7 @@ class Guard:
         self.folder, self.cache = str(folder.resolve()), str(cache.resolve()) + os.sep
         code = (sys.prefix, sys.base_prefix, Path(__file__).resolve().parents[2] / "conformance")
         self.libraries = tuple(str(Path(one).resolve()) + os.sep for one in code)
+        self.looked_into = (self.folder + os.sep, *self.libraries)
         sys.dont_write_bytecode = True
         self.watching = False
         self.touched: list[str] = []
@@ -51,7 +53,7 @@ class Guard:
             readable = () if writes else (self.folder + os.sep, *self.libraries)
             if not _real(path).startswith((self.cache, *readable)):
                 self._refuse(f"open {path!r} {mode!r}")
-        elif (event in LOOKS and _real(arguments[0]).startswith(self.libraries)) or (
+        elif (event in LOOKS and (_real(arguments[0]) + os.sep).startswith(self.looked_into)) or (
             event in KEEPS and self._in_cache(arguments)
         ):
             return

@@ -188,8 +188,8 @@ def test_one_hot_has_no_error() -> None:
 def test_a_quantity_that_is_none_is_an_error(operation: str) -> None:
     values = np.array([[0.5, 0.25]])
     inputs = {"x": values, "logits": values, "log_probs": values, "probs": values, "target": np.array([0])}
-    inputs |= {"hidden": values, "head": values}
-    if operation.startswith("binary"):
+    inputs |= {"hidden": values, "head": values, "input": values}
+    if operation.startswith("binary") or operation in ("kl_div", "js_div"):
         inputs["target"] = values
     with pytest.raises(ValueError, match="gradient:weight"):
         OPERATIONS[operation].error_bounds(inputs, "gradient:weight", ONE, FORMATS["float32"])

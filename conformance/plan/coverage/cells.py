@@ -74,9 +74,7 @@ class OperationCoverage:
             at = [position[cell] for cell in pair if cell in position]
             if len(at) == 2:
                 possible[at[0], at[1]] = possible[at[1], at[0]] = False
-        kinds = np.unique(
-            self.matrix[:, columns], axis=0
-        )  # many checks differ in no such cell
+        kinds = np.unique(self.matrix[:, columns], axis=0)  # many checks differ in no such cell
         covered = total = 0
         for first in range(len(columns)):
             behind = slice(first + 1, None)

@@ -65,7 +65,7 @@ def focal_swaps_alpha(
 def focal_forgets_alpha(
     logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "mean"
 ) -> Tensor:
-    """Leaves alpha out."""
+    """Leaves alpha out: both classes weigh the same."""
     return focal_as_written(logits, target, alpha=-1, gamma=gamma, reduction=reduction)
 
 
