@@ -229,11 +229,9 @@ def test_every_operation_names_its_formulations_and_relations_consistently() -> 
         for relation in operation.relations:
             assert {relation.left, relation.right} <= set(operation.formulations)
             assert relation.claim
-        # Every other formulation is tied to the functional one, or to the composed one where that is the control.
+        # Every other formulation is tied to the functional one, or to the composed one that is the control.
         untied = set(operation.formulations) - {relation.left for relation in operation.relations}
-        assert untied <= (
-            {"functional", "composed"} if operation.controls[0] == "composed" else {"functional"}
-        )
+        assert untied <= {"functional", operation.controls[0]}
 
 
 def test_exact_takes_any_float_dtype_as_it_is() -> None:

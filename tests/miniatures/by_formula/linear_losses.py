@@ -248,7 +248,7 @@ def fused_linear_smooths_over_the_shard(
     return loss(hidden, head, target, *options, "class count")
 
 
-@wrong("linear_cross_entropy", "numerics", "offset")
+@wrong("linear_cross_entropy", "numerics", "offset", "exp of a score overflows")
 def fused_linear_rounds_logits_going_forward(
     hidden: Tensor,
     head: Tensor,
