@@ -144,7 +144,7 @@ def jobs(framework: str, mode: str) -> list[dict[str, Any]]:
     return [*out, job(framework, "log_softmax", "functional", "value", "float64", mode)]
 
 
-#: What XLA fuses otherwise in the printed program than in the adapter's, which has other formulations beside it.
+#: What XLA fuses otherwise in the printed program than in the adapter's, which has more formulations in it.
 FUSED_OTHERWISE = ("js_div composed second:logits float32",)
 
 
