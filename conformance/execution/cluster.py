@@ -35,12 +35,14 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Cli
     if scheduler is None:
         count = workers or os.cpu_count() or 1
         resources = {GPU: 1} if os.path.exists("/dev/nvidia0") else {}
+        before = dict(os.environ)
         with (
             LocalCluster(
                 n_workers=count, threads_per_worker=1, dashboard_address=":0", resources=resources
             ) as cluster,
             Client(cluster) as client,
         ):
+            _restore_environment(before)
             yield client
         return
     try:
@@ -49,6 +51,13 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Cli
         raise RunError(f"--scheduler {scheduler}: {str(error).splitlines()[0]}") from None
     with client:
         yield client
+
+
+def _restore_environment(before: dict[str, str]) -> None:
+    """Takes back what Dask leaves in the environment: OMP_NUM_THREADS=1 would reach a later run's workers."""
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def requirements(device: str | None) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from execution.run_many_ways import TABLES
 
 from conformance.errors import CaseError, RunError
 from conformance.execution import cluster_run, session
+from conformance.execution.cluster import connected
 from conformance.subjects.subject import SERVE
 
 CASES = Path(__file__).parents[1] / "few_cases.yaml"
@@ -131,3 +133,11 @@ def test_a_subject_of_this_interpreter_gets_the_workers(monkeypatch: pytest.Monk
         with pytest.raises(RunError, match="enough"):
             cluster_run.answers_of([], {}, subject, mine)
         assert seen["python"] == expected
+
+
+def test_a_local_cluster_leaves_the_environment_as_it_was() -> None:
+    """A later run's workers would have one thread."""
+    before = dict(os.environ)
+    with connected(None, workers=1):
+        assert dict(os.environ) == before
+    assert dict(os.environ) == before

@@ -17,8 +17,13 @@ SHOWN = {
     "fused_linear_rounds_logits_going_forward": "accuracy",
     "fused_capped_counts_padding": "softcap",
 }
-#: Those whose first line says what is wrong, but not where.
-UNNAMED = {"fused_linear_adds_the_maximum_first"}
+#: Those whose first line says what is wrong, but not where, or names what goes with the cause.
+UNNAMED = {
+    "fused_linear_adds_the_maximum_first",  # "its value is wrong"
+    "fused_linear_rounds_logits_going_forward",  # where exp of a score overflows, for large logits
+    "fused_linear_scales_the_head_alone",  # "its gradient is wrong"
+    "score_rounds_the_normaliser",  # where the loss is small, for an offset
+}
 
 
 @pytest.mark.parametrize("operation", ["linear_cross_entropy", "token_log_prob", "capped_cross_entropy"])
@@ -26,10 +31,7 @@ def test_wrong_ones_fail_by_their_cause_and_right_ones_pass(operation: str) -> N
     miniatures = [one for one in table.load_all(table.modules_of("torch")) if one.operation == operation]
     files = sorted(corpus().rglob(f"{operation}.yaml"))
     assert len(files) >= 2
-    cases = load_cases(files)
-    if operation == "linear_cross_entropy":  # where logits are masked many are nan, which comes first
-        cases = [case for case in cases if "masked" not in case.id]
-    results = score.run_framework("torch", miniatures, cases)
+    results = score.run_framework("torch", miniatures, load_cases(files))
     wrong = [one for one in results if not one.miniature.is_right]
     assert len(wrong) >= 10
     assert [one.miniature.name for one in wrong if not one.caught or one.code != 1] == []

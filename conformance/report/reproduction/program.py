@@ -176,7 +176,8 @@ def _tensors(
         taken = [item.name for item in operation.inputs] + [item.name for item in operation.parameters]
         shape = operation.result_shape({name: arguments[name] for name in taken if name in arguments})
         raised = bool(check.message and not check.observed)  # perhaps on the flow, which runs always give
-        if shape or by_hand or raised or flow is not None:
+        folded = check.framework == "jax"  # XLA folds a constant of 1 into what it fuses: other bits
+        if shape or by_hand or raised or folded or flow is not None:
             tensors["upstream"] = upstream(shape) if flow is None else flow
     if check.quantity.startswith((SECOND, JVP)):
         tensors["direction"] = direction(tensors[names[0]].shape)
