@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
+import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 from distributed import progress as show_bar
 
@@ -35,14 +36,14 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Cli
     if scheduler is None:
         count = workers or os.cpu_count() or 1
         resources = {GPU: 1} if os.path.exists("/dev/nvidia0") else {}
-        before = dict(os.environ)
+        before = threads()
         with (
             LocalCluster(
                 n_workers=count, threads_per_worker=1, dashboard_address=":0", resources=resources
             ) as cluster,
             Client(cluster) as client,
         ):
-            _restore_environment(before)
+            _set(before)  # Dask leaves OMP_NUM_THREADS=1: a later run's workers would take it over.
             yield client
         return
     try:
@@ -53,11 +54,29 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Cli
         yield client
 
 
-def _restore_environment(before: dict[str, str]) -> None:
-    """Takes back what Dask leaves in the environment: OMP_NUM_THREADS=1 would reach a later run's workers."""
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
-    os.environ.update(before)
+def threads() -> dict[str, str | None]:
+    """This process's variables of the number of threads and such: those that Dask sets for its workers."""
+    names = dask.config.get("distributed.nanny.pre-spawn-environ", None) or {}
+    return {name: os.environ.get(name) for name in names}
+
+
+@contextmanager
+def with_threads(variables: dict[str, str | None]) -> Iterator[None]:
+    """Carries out its body with the variables of another process; None: one that is not set there."""
+    before = {name: os.environ.get(name) for name in variables}
+    _set(variables)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def requirements(device: str | None) -> dict[str, int]:
@@ -98,4 +117,4 @@ def carried_out(
         future.release()
 
 
-__all__ = ["KilledWorker", "carried_out", "connected", "requirements"]
+__all__ = ["KilledWorker", "carried_out", "connected", "requirements", "threads", "with_threads"]

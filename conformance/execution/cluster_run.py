@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from conformance.adapters import protocol
 from conformance.errors import RunError
 from conformance.execution import session
-from conformance.execution.cluster import KilledWorker, carried_out, connected, requirements
+from conformance.execution.cluster import (
+    KilledWorker,
+    carried_out,
+    connected,
+    requirements,
+    threads,
+    with_threads,
+)
 from conformance.execution.participants import selected_subjects
 from conformance.execution.progress import Progress, Silent
 from conformance.plan.events import Answer, Ended, Hello, MessageQueue
@@ -76,7 +83,7 @@ def run(
             pass  # Before anything is computed: it can be written, and no other run does.
         cluster = stack.enter_context(connected(scheduler, workers)) if client is None else client
         tasks = [
-            (requirements(subject.device), (list(map(str, paths)), settings, subject, sys.executable))
+            (requirements(subject.device), (list(map(str, paths)), settings, subject, sys.executable, threads()))
             for subject in subjects
         ]
         answers: dict[int, Answered] = {}
@@ -103,7 +110,13 @@ def run(
 Answered = tuple[bytes, dict[str, Any], dict[str, Any]]
 
 
-def answers_of(paths: list[str], options: dict[str, Any], subject: Subject, python: str) -> Answered:
+def answers_of(
+    paths: list[str],
+    options: dict[str, Any],
+    subject: Subject,
+    python: str,
+    threads: dict[str, str | None],
+) -> Answered:
     """What one subject answers: the task that a worker of the cluster carries out.
 
     Args:
@@ -111,10 +124,11 @@ def answers_of(paths: list[str], options: dict[str, Any], subject: Subject, pyth
         options: Arguments of `session.run`.
         subject: The subject.
         python: The caller's interpreter: a subject of that one has this worker's here.
+        threads: The caller's `cluster.threads()`: results depend on their number.
     """
     if subject.python == python:
         subject = replace(subject, python=sys.executable)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, with_threads(threads):
         given = {**options, "subjects": [subject.name], "under_test": [subject]}
         result = session.run(paths, output=folder, **given)
         about = result.environment["subjects"][subject.name]

@@ -131,7 +131,7 @@ def test_a_subject_of_this_interpreter_gets_the_workers(monkeypatch: pytest.Monk
     for mine, expected in (("/there/python", sys.executable), ("/elsewhere/python", "/there/python")):
         subject = cluster_run.replace(cluster_run.parse("numpy"), python="/there/python")
         with pytest.raises(RunError, match="enough"):
-            cluster_run.answers_of([], {}, subject, mine)
+            cluster_run.answers_of([], {}, subject, mine, {})
         assert seen["python"] == expected
 
 
