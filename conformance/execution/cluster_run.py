@@ -82,8 +82,9 @@ def run(
         with journal.RunDirectory(folder, uuid.uuid4().hex[:12]):
             pass  # Before anything is computed: it can be written, and no other run does.
         cluster = stack.enter_context(connected(scheduler, workers)) if client is None else client
+        shared = (list(map(str, paths)), settings)
         tasks = [
-            (requirements(subject.device), (list(map(str, paths)), settings, subject, sys.executable, threads()))
+            (requirements(subject.device), (*shared, subject, sys.executable, threads()))
             for subject in subjects
         ]
         answers: dict[int, Answered] = {}
