@@ -130,22 +130,12 @@ def run(
     )
     slots, progress = WorkerSlots(workers), progress or Silent()
     session = _Session(settings, progress, slots, wanted, cases, under_test, meanwhile, make_workers)
-    if output is None:
-        if resume:
-            raise RunError("--resume needs the --output of the run that was interrupted")
-        with memory_tuning.tuned():
+    if output is None and resume:
+        raise RunError("--resume needs the --output of the run that was interrupted")
+    with memory_tuning.tuned():
+        if output is None:
             return session.execute(AnswerRecord(None))
-    with memory_tuning.tuned(), journal.RunDirectory(Path(output), session.id) as directory:
-        result = session.execute(AnswerRecord(directory), resume)
-        with directory.staged() as staging:
-            result.write(staging)
-            memory_tuning.release_free_memory()
-            if publish is not None:
-                publish(result, staging)
-        result.directory = directory.path
-        if result.complete:
-            directory.finish()
-    return result
+        return session.execute_into(Path(output), resume, publish)
 
 
 @dataclass
@@ -188,6 +178,20 @@ class _Session:
             return self._drive(plan, subjects, workers, record)
         finally:
             workers.stop()
+
+    def execute_into(self, output: Path, resume: bool, publish: Callable[[Run, Path], None] | None) -> Run:
+        """The whole run, written into a directory that no other run may write to meanwhile."""
+        with journal.RunDirectory(output, self.id) as directory:
+            result = self.execute(AnswerRecord(directory), resume)
+            with directory.staged() as staging:
+                result.write(staging)
+                memory_tuning.release_free_memory()
+                if publish is not None:
+                    publish(result, staging)
+            result.directory = directory.path
+            if result.complete:
+                directory.finish()
+        return result
 
     def _pick_cases(self) -> list[Case]:
         from conformance.plan.requests import pick  # late: the workers start before
@@ -292,12 +296,9 @@ class _AnswerLoop:
 
     def ask(self) -> None:
         """Sends every request of the plan to its worker."""
-        checks = {
-            name: sum(len(request.quantities) for request in requests)
-            for name, requests in self.plan.requests.items()
-        }
-        self.progress.planned(checks)
-        for subject, requests in self.plan.requests.items():
+        asked = self.plan.requests
+        self.progress.planned({name: sum(len(each.quantities) for each in asked[name]) for name in asked})
+        for subject, requests in asked.items():
             self._submit(subject, requests)
         self._close_if_answered()
 

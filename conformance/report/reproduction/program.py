@@ -106,43 +106,27 @@ def reproduce(
     """
     manner = {name: str(arguments[name]) for name in MANNER if name in arguments}
     arguments = {name: value for name, value in arguments.items() if name not in MANNER}
-    second, forward = check.quantity.startswith(SECOND), check.quantity.startswith(JVP)
-    by_hand = second and check.framework == "numpy" and source is None
-    if forward and check.framework == "numpy" and source is None:
-        return None
-    if by_hand:
-        source = second_by_hand(check.operation, check.formulation)
-    elif source is None and check.framework in framework_syntax.WRITERS:
-        source = formulation(check.framework, check.operation, check.formulation, check.quantity != "value")
+    by_hand = check.quantity.startswith(SECOND) and check.framework == "numpy" and source is None
+    source = source or _source(check)
     if source is None:
         return None
     names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
     tensors = _tensors(check, arguments, names, by_hand)
-    own = arguments.get("dtype_of")
-    dtypes: dict[str, str] = own if isinstance(own, dict) else {}
-    written = {
-        name: (write or _tensor)(name, value, check.dtype)
-        if name not in dtypes
-        else _tensor(name, value, check.dtype, dtypes[name])
-        for name, value in tensors.items()
-    }
-    written = {
-        name: _laid_out(check, tensor, arguments, tensors[name].shape) for name, tensor in written.items()
-    }
-    if any(tensor is None for tensor in written.values()):
+    written = _written(check, arguments, tensors, write or _tensor)
+    if written is None:
         return None
     keywords = _keywords(check, arguments, names, tensors)
     definitions, call = _call(source, [*(FLOWS if by_hand else ()), *names], keywords)
     call = _in_mode(check, call, names, [name for name in tensors if name not in FLOWS])
     program = Program(
         imports=list(source.imports),
-        tensors=[tensor for tensor in written.values() if tensor is not None],
+        tensors=written,
         inputs=[name for name in tensors if name not in FLOWS],
         definitions=[*source.definitions, *definitions],
         call=call,
         wrt="" if by_hand else check.quantity.partition(":")[2],
-        second=second,
-        forward=forward,
+        second=check.quantity.startswith(SECOND),
+        forward=check.quantity.startswith(JVP),
         upstream="upstream" in tensors,
         dtype=check.dtype,
         mode=check.mode,
@@ -150,13 +134,51 @@ def reproduce(
         index=check.worst_index,
         function=ast.unparse(ast.fix_missing_locations(source.expression)),
         cast=check.operation == "one_hot",
-        mixed=bool(dtypes),
+        mixed=bool(_dtypes_of_their_own(arguments)),
         untracked=manner.get("tracked") == "none",
         graph=manner.get("graph", ""),
         widened=_is_widened(check),
     )
     text = _switches(check) + framework_syntax.write(check.framework, program)
     return _heading(check) + text if heading else text
+
+
+def _source(check: Check) -> Source | None:
+    """The function that a check calls, cut from the adapters' own; None where no program can be written."""
+    if check.framework == "numpy" and check.quantity.startswith(JVP):
+        return None
+    if check.framework == "numpy" and check.quantity.startswith(SECOND):
+        return second_by_hand(check.operation, check.formulation)
+    if check.framework not in framework_syntax.WRITERS:
+        return None
+    return formulation(check.framework, check.operation, check.formulation, check.quantity != "value")
+
+
+def _dtypes_of_their_own(arguments: Arguments) -> dict[str, str]:
+    """The dtype of each tensor that has another than the check's."""
+    dtypes = arguments.get("dtype_of")
+    return dtypes if isinstance(dtypes, dict) else {}
+
+
+def _written(
+    check: Check,
+    arguments: Arguments,
+    tensors: dict[str, literals.Array],
+    write: Callable[[str, literals.Array, str], Tensor | None],
+) -> list[Tensor] | None:
+    """The tensors as the program writes them, in their dtypes and layouts; None where one is too large."""
+    dtypes = _dtypes_of_their_own(arguments)
+    written = []
+    for name, value in tensors.items():
+        if name in dtypes:
+            tensor = _tensor(name, value, check.dtype, dtypes[name])
+        else:
+            tensor = write(name, value, check.dtype)
+        tensor = _laid_out(check, tensor, arguments, value.shape)
+        if tensor is None:
+            return None
+        written.append(tensor)
+    return written
 
 
 def tensors_of(check: Check, arguments: Arguments) -> dict[str, literals.Array]:
