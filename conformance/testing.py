@@ -113,7 +113,8 @@ def checks(
     from conformance.checking import check as checking  # late: as above
 
     located = _beside(function, Path(sys._getframe(1).f_code.co_filename).parent)
-    cases = checking.pick(load_cases([Path(path) for path in paths] or None), operation, "torch", tags)
+    loaded = load_cases([Path(path) for path in paths] or None, operations=(operation,))
+    cases = checking.pick(loaded, operation, "torch", tags)
     names = _names(cases, dtypes)
 
     @cache

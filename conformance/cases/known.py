@@ -8,7 +8,7 @@ an entry that fits no check of any case is a fault: a deviation that nothing sho
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,9 +43,11 @@ class _KnownFile:
     nodes: list[Node] = field(default_factory=list)
     used: set[tuple[str, int | None]] = field(default_factory=set)
 
-    def check_use(self) -> None:
-        """Note each entry, and each observation of one, that fits no check of any case."""
+    def check_use(self, operations: Collection[str]) -> None:
+        """Note each entry of these operations, and each observation of one, that fits no check."""
         for entry, node in zip(self.entries, self.nodes, strict=True):
+            if entry.operation not in operations:
+                continue
             remedy = "the cases that show it"
             if (entry.id, None) not in self.used:
                 self.faults.add(node.line, node.column, f"{entry.id} fits no check of any case", remedy)
@@ -58,39 +60,53 @@ class _KnownFile:
 
 
 def with_deviations(
-    cases: Sequence[Case], accepted: Sequence[Path], whole: bool, limits: Limits, faults: list[Faults]
+    cases: Sequence[Case],
+    accepted: Sequence[Path],
+    whole: Collection[str],
+    limits: Limits,
+    faults: list[Faults],
 ) -> list[Case]:
     """The cases with the deviations of their folders' `known.yaml`, and of further files, behind their own.
 
     Args:
         cases: the cases.
         accepted: the user's own files.
-        whole: the cases are the whole corpus, so that an entry which fits none of them is a fault.
+        whole: the operations of which these are all cases, so that an entry which fits none is a fault.
         limits: bounds on each file.
         faults: receives the faults of each file.
     """
     files = [_read(path, folder, limits) for folder in _folders(cases) for path in known_files(folder)]
     files += [_read(path, None, limits) for path in accepted]
     faults += [file.faults for file in files]
-    by_operation: dict[str, list[tuple[_KnownFile, Deviation]]] = {}  # few entries speak of a case
-    for file in files:
-        for entry in file.entries:
-            by_operation.setdefault(entry.operation, []).append((file, entry))
-    paths = {case.file: _path(case) for case in {case.file: case for case in cases}.values()}
+    by_place: dict[tuple[str, str], list[tuple[_KnownFile, Deviation]]] = {}  # few entries speak of a case
     result = []
     for case in cases:
+        place = case.file, case.operation
+        if place not in by_place:
+            by_place[place] = _speaking(files, case)
         extra = []
-        for file, entry in by_operation.get(case.operation, ()):
-            if (file.folder is None or paths[case.file].is_relative_to(file.folder)) and fits(entry, case):
+        for file, entry in by_place[place]:
+            if fits(entry, case):
                 extra.append(entry)
                 file.used.add((entry.id, None))
                 shown_here = [_shows(entry, each, case) for each in entry.observed]
                 file.used.update((entry.id, index) for index, shows in enumerate(shown_here) if shows)
         result.append(replace(case, known=(*case.known, *extra)) if extra else case)
-    if whole:
-        for file in files:
-            file.check_use()
+    for file in files:
+        file.check_use(whole)
     return result
+
+
+def _speaking(files: Sequence[_KnownFile], case: Case) -> list[tuple[_KnownFile, Deviation]]:
+    """The entries that speak of the operation and the folder of a case."""
+    path = _path(case)
+    return [
+        (file, entry)
+        for file in files
+        if file.folder is None or path.is_relative_to(file.folder)
+        for entry in file.entries
+        if entry.operation == case.operation
+    ]
 
 
 def fits(entry: Deviation, case: Case) -> bool:

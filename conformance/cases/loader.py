@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +32,10 @@ _FIGURE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
 
 
 def load_cases(
-    paths: Sequence[Path] | None = None, limits: Limits | None = None, known: Sequence[str | Path] = ()
+    paths: Sequence[Path] | None = None,
+    limits: Limits | None = None,
+    known: Sequence[str | Path] = (),
+    operations: Collection[str] = (),
 ) -> list[Case]:
     """The cases of files and folders, in the order of their labels and, in a file, of their lines.
 
@@ -40,6 +43,7 @@ def load_cases(
         paths: case files and folders of them; None: the suite's own.
         limits: bounds on each file; None: those of the environment.
         known: the user's own files of known deviations, beside the `known.yaml` of the cases' folders.
+        operations: of the suite's own corpus these operations' cases alone are read; none: all.
 
     Raises:
         CaseError: with a line `file:line:column: what is wrong: what would be right` for each fault.
@@ -51,7 +55,7 @@ def load_cases(
     for path in files([corpus()] if paths is None else paths):
         file_faults = Faults(shown_path(path))
         faults.append(file_faults)
-        reader = _FileReader(path, limits, file_faults)
+        reader = _FileReader(path, limits, file_faults, frozenset(operations if paths is None else ()))
         cases += reader.cases()
         for node in reader.ids():
             if node.text in places:
@@ -59,7 +63,8 @@ def load_cases(
                 file_faults.add(node.line, node.column, what, "an id of its own for each case")
             places.setdefault(node.text, f"{file_faults.file}:{node.line}:{node.column}")
     if not any(faults):
-        cases = with_deviations(cases, [Path(path) for path in known], paths is None, limits, faults)
+        speak_of = (tuple(operations) or tuple(OPERATIONS)) if paths is None else ()
+        cases = with_deviations(cases, [Path(path) for path in known], speak_of, limits, faults)
     lines = [line for file_faults in faults for line in file_faults.lines()]
     if lines:
         raise CaseError("\n".join(lines))
@@ -73,6 +78,7 @@ class _FileReader:
     path: Path
     limits: Limits
     faults: Faults
+    operations: frozenset[str] = frozenset()
     entries: list[Node] = field(default_factory=list)
 
     @cached_property
@@ -100,13 +106,15 @@ class _FileReader:
                 remedy = "a mapping with id, operation, inputs"
                 self.faults.add(node.line, node.column, f"{kind(node)} as a case", remedy)
                 continue
+            if self.operations and self._text(node, "operation") not in self.operations:
+                continue
             options = expanded(node, self.limits.cases - varied, self.faults) or []
             varied += len(options) if {"vary", "cover"} & node.entries.keys() else 0
             for suffix, varied_node in options:
                 case = _CaseReader(self, varied_node, source, tags, suffix).case()
                 read += [case] if case is None or case.parts is None else [case, *parts_of(case)]
         cases = [case for case in read if case is not None]
-        if len(cases) == len(read):
+        if len(cases) == len(read) and not self.operations:  # a case may equal another operation's
             self._check_identities(cases)
         return cases
 

@@ -108,7 +108,7 @@ def check(
     def load() -> Sequence[Case]:
         if of_formula is not None:
             return pick(of_battery, operation, "numpy", tags)
-        loaded = load_cases([Path(path) for path in paths] or None, known=known)
+        loaded = load_cases([Path(path) for path in paths] or None, known=known, operations=(operation,))
         return declarations.decided(pick(loaded, operation, control.framework, tags), declared)
 
     cases = DeferredCases(load)

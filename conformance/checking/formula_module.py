@@ -62,7 +62,7 @@ def formula_cases(
         return list(made.cases), made.left_out
     faults: list[Faults] = []
     limits = Limits.from_environment()
-    cases = with_deviations(made.cases, [Path(path) for path in known], False, limits, faults)
+    cases = with_deviations(made.cases, [Path(path) for path in known], (), limits, faults)
     lines = [line for of_file in faults for line in of_file.lines()]
     if lines:
         raise CaseError("\n".join(lines))

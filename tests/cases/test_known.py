@@ -106,3 +106,14 @@ def test_an_entry_that_nothing_shows_is_a_fault(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("conformance.cases.loader.corpus", lambda: folder)
     with pytest.raises(CaseError, match="a-deviation fits no check of any case"):
         load_cases(None)
+
+
+def test_a_corpus_is_read_as_far_as_an_operation_needs_it(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """What fits no case of an operation that is not read is none of this reading's faults."""
+    (folder / "known.yaml").write_text(ENTRY.replace("[one]", "[three]"))
+    monkeypatch.setattr("conformance.cases.loader.corpus", lambda: folder)
+    assert load_cases(None, operations=("sigmoid",)) == []
+    with pytest.raises(CaseError, match="a-deviation fits no check of any case"):
+        load_cases(None, operations=("softmax",))

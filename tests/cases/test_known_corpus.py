@@ -165,3 +165,12 @@ def test_larger_smaller_gone_another_value_or_error(
         [f"known for {entry.subject} deviates no longer: {name}"],
         [],
     )
+
+
+def test_one_operation_s_cases_are_those_of_the_whole_corpus(cases: dict[str, Case]) -> None:
+    """Read alone they are the same, with the same deviations, in the same order."""
+    alone = load_cases(operations=("sigmoid", "nll_loss"))
+    whole = [case for case in cases.values() if case.operation in ("sigmoid", "nll_loss")]
+    assert [(case.id, case.line, case.known) for case in alone] == [
+        (case.id, case.line, case.known) for case in whole
+    ]
