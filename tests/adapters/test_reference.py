@@ -134,6 +134,15 @@ def test_the_binary_gradient_at_targets_0_and_1() -> None:
     np.testing.assert_allclose(gradients["target"], [np.inf, np.log(3), np.log(3), -np.inf])
 
 
+def test_the_gradient_in_the_target_at_an_infinite_logit_is_its_limit() -> None:
+    logits, positive = np.array([-np.inf, -np.inf, np.inf]), np.array([0.0, 0.75, 0.75])
+    for target in (0.0, 0.5, 1.0):
+        gradients = reference.binary_cross_entropy_with_logits.gradient(  # type: ignore[attr-defined]
+            np.ones(3), logits, np.full(3, target), pos_weight=positive, reduction="none"
+        )
+        np.testing.assert_array_equal(gradients["target"], [0, np.inf, -np.inf])
+
+
 def test_labels_out_of_range_and_probabilities_outside_are_errors() -> None:
     with pytest.raises(IndexError, match=r"outside 0 \.\. 3"):
         reference.nll_loss(X, LABELS + 1)

@@ -24,7 +24,7 @@ def pair(operation: str, quantity: str, dtype: str = "float32", **arguments: obj
     complete = OPERATIONS[operation].completed(arguments)
     g = upstream(OPERATIONS[operation].result_shape(complete))
     bound, attainable = OPERATIONS[operation].error_bounds(complete, quantity, g, FORMATS[dtype])
-    name = quantity.removeprefix("gradient:")
+    name = quantity.rpartition(":")[2]
     shape = g.shape if quantity == "value" else np.shape(arguments[name])
     assert bound.shape == attainable.shape == shape
     assert np.isfinite(bound).all()
@@ -67,6 +67,20 @@ def test_special_binary_losses(target: float, reduction: str, dtype: str) -> Non
     ):
         more = {"target": np.full(HARD.shape, target), "reduction": reduction, "pos_weight": positive}
         pair("binary_cross_entropy_with_logits", quantity, dtype, logits=HARD, **more)
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize(("prob", "target"), [(0.0, 0.0), (1.0, 1.0)])
+def test_a_second_derivative_at_an_end_has_the_bound_of_those_beside_it(
+    prob: float, target: float, dtype: str
+) -> None:
+    """The term that would be infinite has a coefficient of 0; the other's bound is not lost with it."""
+    at, beside = (
+        pair("binary_cross_entropy", "second:probs", dtype, probs=np.array([p]), target=np.array([target]))
+        for p in (prob, abs(prob - 2.0**-30))
+    )
+    np.testing.assert_allclose(at, beside, rtol=1e-6)
+    assert np.all(np.asarray(at) > 0)
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp"])

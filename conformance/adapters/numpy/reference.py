@@ -335,6 +335,9 @@ def binary_cross_entropy_with_logits_gradient(
     positive = logits.dtype.type(1) if pos_weight is None else pos_weight
     to_logits = (1 - target) * sigmoid(logits) - target * positive * sigmoid(-logits)
     to_target = times(positive - 1, softplus(-logits)) - logits
+    # The same, without inf - inf; of finite logits this one cancels where the two are near one another.
+    infinite = times(positive, softplus(-logits)) - softplus(logits)
+    to_target = np.where(np.isinf(logits), infinite, to_target)
     return {"logits": rows * to_logits, "target": times(rows, to_target)}
 
 

@@ -146,7 +146,9 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
         left, right = 1 / np.square(p), 1 / np.square(1 - p)
         size = times(np.abs(t), left) + times(np.abs(1 - t), right)
         depth = np.where(t != 0, left, 0.0) + np.where(t != 1, right, 0.0)
-        return loss.second(g, size, (6.0, 0.0), depth, np.abs(1 / p) + np.abs(1 / (1 - p)))
+        # At the ends the term that is infinite has a coefficient of 0: it is not there, and loses nothing.
+        factor = np.where(t != 0, np.abs(1 / p), 0.0) + np.where(t != 1, np.abs(1 / (1 - p)), 0.0)
+        return loss.second(g, size, (6.0, 0.0), depth, factor)
     if quantity == "gradient:target":
         size = np.where(p < 0.25, np.log1p(-p) - np.log(p), 2 * np.arctanh(1 - 2 * p))
         core = K * u * (log_p + log_rest) + 2 * u * np.abs(size)
