@@ -15,9 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.arithmetic.formats import FORMATS
 from conformance.errors import ArgumentError
 from conformance.judging.exact_api import exact
 from conformance.judging.verdict import LEVELS
+from conformance.operations import operation_named
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
@@ -41,11 +43,13 @@ def assert_conforms(
     Tensors of PyTorch, TensorFlow, JAX and NumPy are taken as they are, on any device.
 
     Args:
-        actual: What was computed: float16, bfloat16, float32 or float64.
-        operation: The operation's name, as "cross_entropy".
-        inputs: Its inputs by position, as the code under test was given them.
+        actual: What was computed, of the quantity's shape: float16, bfloat16, float32 or float64.
+        operation: The operation's name, as "cross_entropy", or that of a formula that is registered.
+        inputs: Its inputs by position, as the code under test was given them: classes on axis 1, labels as
+            integers, every number one of `actual`'s dtype.
         quantity: What was computed: `value`, or `gradient:ARGUMENT` as "gradient:logits".
-        upstream: The upstream gradient that a gradient was computed from; ones by default.
+        upstream: The upstream gradient that a gradient was computed from, of the value's shape; ones by
+            default.
         at_most: The worst verdict that passes: exact, faithful, accurate or stable.
         parameters: The operation's parameters by name, as `reduction="sum", weight=w`.
 
@@ -92,12 +96,12 @@ def checks(
 
     Args:
         function: As `conformance.check` takes it; a file is looked for beside the test file, too.
-        operation: The name of an operation, as ``cross_entropy``.
+        operation: The name of an operation, as ``cross_entropy``; a formula is `conformance.check`'s alone.
         framework: ``torch``, ``tensorflow``, ``jax`` or ``numpy``; None: the one that its file imports.
         mode: One of the framework's modes, as ``compile``; None: its default.
         returns: Which of several results of the function is the loss: an index, or a key; None: it returns
             one.
-        dtypes: Only these dtypes; none: all.
+        dtypes: Among ``float16``, ``bfloat16``, ``float32``, ``float64``; none: all.
         strict: Whether what the framework's own function fails alike fails, too.
         paths: Case files or folders; none: the suite's own corpus.
         tags: Only cases with one of these tags; none: all but those that run on demand.
@@ -106,7 +110,14 @@ def checks(
 
     Returns:
         The test function, to be bound to a name that pytest collects.
+
+    Raises:
+        ArgumentError: There is no such operation or dtype.
+        CaseError: A case file is at fault.
     """
+    operation_named(operation)  # its error names the operations that there are
+    if unknown := [name for name in dtypes if name not in FORMATS]:
+        raise ArgumentError(f"dtypes must be of {', '.join(FORMATS)}, not {', '.join(unknown)}")
     import pytest  # late: whoever asks for `assert_conforms` alone waits for neither pytest nor pandas
 
     from conformance.cases.loader import load_cases  # late: as above

@@ -14,7 +14,7 @@ import pytest
 
 import conformance
 from conformance.errors import ArgumentError
-from conformance.testing import assert_conforms
+from conformance.testing import assert_conforms, checks
 
 RANDOM = np.random.default_rng(11)
 LOGITS = (RANDOM.normal(size=(8, 16)) * 4).astype(np.float32)
@@ -219,6 +219,14 @@ class TestCallsAtFault:
     def test_they_say_what_is_wrong(self, call: Callable[[], None], words: str) -> None:
         with pytest.raises(ArgumentError, match=words):
             call()
+
+
+def test_checks_refuses_an_operation_or_dtype_that_does_not_exist() -> None:
+    """A misspelt dtype would select nothing, and nothing would fail."""
+    with pytest.raises(ArgumentError, match="there is no operation 'softmex'; there are sigmoid, "):
+        checks("losses.py:loss", operation="softmex")
+    with pytest.raises(ArgumentError, match=r"dtypes must be of float16, .*, not flaot32"):
+        checks("losses.py:loss", operation="softmax", dtypes=["float64", "flaot32"])
 
 
 def test_bounds_are_arrays_in_ulps_of_the_dtype() -> None:
