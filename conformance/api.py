@@ -50,7 +50,8 @@ def run(
         dtypes: Among ``float16``, ``bfloat16``, ``float32``, ``float64``; none: all.
         tags: Only cases with one of these tags; none: all but those that run on demand.
         large: Also the cases that run only on demand.
-        profile: ``default``, or ``full``: every mode and device of each framework, and the large cases.
+        profile: ``default``; ``full``: every mode and device of each framework, and the large cases;
+            ``kernels``: every kernel variant that this processor can run.
         output: The directory that receives the run and its report; None: nothing is written.
         resume: Go on with the run that was interrupted in `output`, with that run's settings.
         baseline: The run that the report compares with; None: the one that `output` holds.

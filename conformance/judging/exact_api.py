@@ -26,10 +26,15 @@ def exact(operation: str, *inputs: object, **parameters: object) -> Exact:
     """The exact value of an operation at the given inputs, taken as they are.
 
     Args:
-        operation: The operation's name.
+        operation: The operation's name, as ``cross_entropy``, or that of a formula that is registered.
         inputs: The positional arguments of its canonical signature: tensors of NumPy, PyTorch, TensorFlow or
-            JAX in any float dtype, or lists and numbers, which become float64; labels are integers.
+            JAX in float16, bfloat16, float32 or float64, or lists and numbers, which become float64. Scores
+            of losses over classes have the shape [C] or [N, C, ...]; labels are integers of that shape
+            without the class axis.
         parameters: Its keyword arguments, as `reduction="sum", weight=w`; inputs may be given by name too.
+
+    Returns:
+        The exact value. Nothing is computed before one of its methods asks for it.
 
     Raises:
         ArgumentError: An operation, input or parameter does not exist or does not fit.
@@ -78,7 +83,17 @@ class Exact:
         self._references: dict[str, Reference] = {}
 
     def to(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """The value correctly rounded (to nearest, ties to even) to float16, bfloat16, float32 or float64."""
+        """The value correctly rounded, to nearest, ties to even.
+
+        Args:
+            dtype: float16, bfloat16, float32 or float64, as a name or as NumPy or a framework has it.
+
+        Returns:
+            An array of that dtype and of `shape`.
+
+        Raises:
+            ArgumentError: No such dtype.
+        """
         name = dtype_name(dtype)
         return to_storage(settle(FORMATS[name], self._balls).rounded.reshape(self.shape), name)
 
@@ -93,7 +108,17 @@ class Exact:
         return self._enclosure()[1]
 
     def digits(self, n: int = 25) -> Any:
-        """The value in `n` significant decimal digits: a string, or nested lists of strings of its shape."""
+        """The value in significant decimal digits.
+
+        Args:
+            n: How many digits.
+
+        Returns:
+            A string, or nested lists of strings of `shape`.
+
+        Raises:
+            ArgumentError: `n` is below 1.
+        """
         if n < 1:
             raise ArgumentError(f"digits needs at least 1 digit, not {n}")
         texts = [decimal_text(value, n) for value in self._accurate(math.ceil(n * math.log2(10)) + 16)]
@@ -105,8 +130,11 @@ class Exact:
         """The gradient with respect to an argument.
 
         Args:
-            name: An input that holds floating numbers, `weight` or `pos_weight`.
+            name: An input that holds floating numbers, or a tensor parameter, as `weight` or `pos_weight`.
             upstream: The upstream gradient, of the result's shape; ones by default.
+
+        Returns:
+            The gradient's exact value, of the argument's shape.
 
         Raises:
             ArgumentError: There is no such gradient here, or the upstream gradient does not fit.
@@ -134,6 +162,9 @@ class Exact:
             dtype: The dtype that is computed in, as a name or as NumPy or a framework has it. It must hold
                 every number of the inputs: a bound is for the numbers that the code under test sees.
 
+        Returns:
+            A float64 array of `shape`, in ulps of the dtype at the exact value.
+
         Raises:
             ArgumentError: No such dtype, a number that it does not hold, or no bound for this quantity.
         """
@@ -148,7 +179,10 @@ class Exact:
 
         Args:
             actual: What was computed at these inputs: a tensor of PyTorch, TensorFlow, JAX or NumPy; lists
-                and numbers count as float64.
+                and numbers count as float64. A tensor of another shape is judged `wrong`.
+
+        Returns:
+            The verdict on the worst element, with its error, bound and index.
 
         Raises:
             ArgumentError: Its dtype is none of the four (integers are judged for one_hot alone), or see

@@ -64,7 +64,11 @@ _SHIPPED = frozenset(OPERATIONS)
 
 
 def register(operation: Operation) -> None:
-    """Makes an operation known by its name in this process; one of the same name before it is forgotten.
+    """Makes an operation known by its name in this process.
+
+    Args:
+        operation: The operation, as `conformance.formula.operation` makes one of a formula. It replaces a
+            registered operation of the same name.
 
     Raises:
         ArgumentError: The suite has an operation of that name.

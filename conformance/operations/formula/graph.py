@@ -121,7 +121,14 @@ class Node:
 
 
 def constant(value: object) -> Node:
-    """A number, the same whatever the inputs; in a dtype it is rounded to it."""
+    """A number as an expression without dimensions, rounded to the dtype that is computed in.
+
+    Args:
+        value: An integer or a floating number.
+
+    Raises:
+        FormulaError: It is neither.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise FormulaError(f"{value!r} stands where a number or an expression must")
     return Node("constant", (), (), options={"value": float(value)})
@@ -169,7 +176,16 @@ def comparison(primitive: str, left: object, right: object) -> Node:
 
 
 def where(condition: object, yes: object, no: object) -> Node:
-    """`yes` where the condition holds, else `no`."""
+    """`yes` where the condition holds, else `no`, element by element; the three shapes are broadcast.
+
+    Args:
+        condition: A comparison of expressions, as ``target == ignore_index``.
+        yes: An expression or a number.
+        no: An expression or a number.
+
+    Raises:
+        FormulaError: The condition is no comparison, or the shapes do not fit.
+    """
     if not isinstance(condition, Node) or condition.kind != "truth":
         raise FormulaError("the first argument of where is a comparison, as where(x > 0, a, b)")
     nodes = [condition, to_real(as_node(yes)), to_real(as_node(no))]

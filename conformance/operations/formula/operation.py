@@ -225,8 +225,12 @@ def operation(*, best: Formula | None = None, **kinds: Kind) -> Callable[[Formul
             Without it that is the conditioning and one rounding of the result.
         **kinds: For each positional argument its kind, as `logits=scores`, and for each optional tensor.
 
+    Returns:
+        The decorator; what it makes is an operation, and is called like a function in another formula.
+
     Raises:
-        FormulaError: An argument without a kind, a kind without an argument, or a default that is none.
+        FormulaError: An argument without a kind, a kind without an argument, or a default that is neither a
+            number, a reduction nor None.
     """
 
     best = best.function if isinstance(best, FormulaOperation) else best

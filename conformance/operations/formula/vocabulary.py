@@ -84,12 +84,18 @@ def minimum(x: object, y: object) -> Node:
 
 
 def sum(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The sum over axes; over all of them for None."""
+    """The sum over axes.
+
+    Args:
+        x: An expression.
+        axis: An axis or several; None: all.
+        keepdims: Whether these axes stay, of length 1.
+    """
     return graph.reduced("sum", as_node(x), axis, keepdims)
 
 
 def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The sum over axes divided by the number of terms; nan over none."""
+    """The sum over axes divided by the number of terms; nan over none. Its arguments are those of `sum`."""
     count = 1
     for number in graph.axes_of(as_node(x), axis):
         count *= as_node(x).shape[number]
@@ -97,12 +103,20 @@ def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
 
 
 def max(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The largest over axes; where several are equal there is no derivative."""
+    """The largest over axes; of equal ones there is no derivative. Its arguments are those of `sum`."""
     return graph.reduced("max", as_node(x), axis, keepdims)
 
 
 def reshape(x: Node, shape: Sequence[int]) -> Node:
-    """The same elements in another shape; one of its sizes may be -1."""
+    """The same elements in another shape.
+
+    Args:
+        x: An expression.
+        shape: The sizes; one of them may be -1.
+
+    Raises:
+        FormulaError: The shape has another number of elements.
+    """
     x, sizes = graph.to_real(as_node(x)), [int(size) for size in shape]
     known = math.prod(size for size in sizes if size != -1)
     if sizes.count(-1) == 1 and known and math.prod(x.shape) % known == 0:
@@ -113,7 +127,14 @@ def reshape(x: Node, shape: Sequence[int]) -> Node:
 
 
 def transpose(x: Node) -> Node:
-    """The last two axes swapped."""
+    """The last two axes swapped.
+
+    Args:
+        x: An expression of two axes or more.
+
+    Raises:
+        FormulaError: It has fewer axes.
+    """
     x = graph.to_real(as_node(x))
     if x.ndim < 2:
         raise FormulaError(f"transpose: {list(x.shape)} has no two axes")
@@ -124,20 +145,39 @@ def linear(x: Node, weight: Node, bias: Node | None = None) -> Node:
     """x @ transpose(weight) + bias, read on as it stands in the accumulator of the product's sums.
 
     A matrix that is stored in a half type first, as `@` has it, loses what a fused kernel keeps.
+
+    Args:
+        x: Of the shape [N, K].
+        weight: Of the shape [C, K].
+        bias: Of the shape [C]; None: without.
     """
     product = graph.matmul(as_node(x), transpose(weight), stored=False)
     return product if bias is None else graph.elementwise("add", product, bias, stored=False)
 
 
 def take(x: Node, labels: Node) -> Node:
-    """Each row's entry at its label; the class axis is 1, and 0 for a single row."""
+    """Each row's entry at its label; 0 at a label that is no class.
+
+    Args:
+        x: Rows of the shape [N, C, ...] or [C], or a table [C] beside labels of any shape.
+        labels: An input of the kind labels, of the shape of `x` without the class axis.
+
+    Raises:
+        FormulaError: `x` has no axis, the second argument holds no labels, or their shape does not fit.
+    """
     return graph.take(as_node(x), labels)
 
 
 def one_hot(labels: Node, num_classes: int, axis: int | None = None) -> Node:
-    """1 at each row's label and 0 elsewhere; the classes along `axis`, for None along the class axis.
+    """1 at each row's label and 0 elsewhere; a label that is no class, as an ignored label, has no 1.
 
-    A label that is no class, an ignored one, has no 1.
+    Args:
+        labels: An input of the kind labels.
+        num_classes: The length of the new axis.
+        axis: The new axis; None: the class axis, 1, and 0 for a single label.
+
+    Raises:
+        FormulaError: The first argument holds no labels, or the second is no number of classes.
     """
     if not isinstance(labels, Node) or labels.kind != "integer":
         raise FormulaError("one_hot(labels, num_classes): the first argument is an input of the kind labels")
@@ -193,7 +233,12 @@ def _shifted(x: Node, axis: int | None) -> tuple[Node, Node, int]:
 
 
 def softmax(x: Node, axis: int | None = None) -> Node:
-    """exp(x) over its sum along the axis; None is the axis of classes: 1, and 0 for a single row."""
+    """exp(x) over its sum along an axis.
+
+    Args:
+        x: An expression of one axis or more.
+        axis: The axis; None: the class axis, 1, and 0 for a single row.
+    """
     shifted, _, along = _shifted(x, axis)
     exponentials = exp(shifted)
     body = exponentials / sum(exponentials, along, keepdims=True)
@@ -211,7 +256,7 @@ def _centred(p: Node, upstream: Node, along: int) -> Node:
 
 
 def log_softmax(x: Node, axis: int | None = None) -> Node:
-    """log(softmax(x)) along the axis; None is the axis of classes."""
+    """log(softmax(x)) along an axis. Its arguments are those of `softmax`."""
     shifted, _, along = _shifted(x, axis)
     exponentials = exp(shifted)
     total = sum(exponentials, along, keepdims=True)
@@ -236,7 +281,7 @@ def log_softmax(x: Node, axis: int | None = None) -> Node:
 
 
 def logsumexp(x: Node, axis: int | None = None) -> Node:
-    """log(sum(exp(x))) along the axis, which goes; None is the axis of classes."""
+    """log(sum(exp(x))) along an axis, which the result lacks. Its arguments are those of `softmax`."""
     shifted, top, along = _shifted(x, axis)
     body = log(sum(exp(shifted), along, keepdims=True)) + top
 
@@ -256,7 +301,12 @@ def _two(first: object, second: object) -> tuple[Node, Node]:
 
 
 def binary_cross_entropy(probs: object, target: object) -> Node:
-    """-(t log p + (1 - t) log(1 - p)), element by element."""
+    """-(t log p + (1 - t) log(1 - p)), element by element.
+
+    Args:
+        probs: Probabilities p in [0, 1].
+        target: Targets t in [0, 1], of the same shape.
+    """
     p, t = _two(probs, target)
     rest = 1.0 - p
     exact = -(t * log(p) + (1.0 - t) * log1p(-p))
@@ -276,6 +326,10 @@ def binary_cross_entropy_with_logits(logits: object, target: object) -> Node:
 
     The frameworks compute max(x, 0) - x t + log(1 + exp(-|x|)) or (1 - t) x - log(sigmoid(x)), and the
     derivative as sigmoid(x) - t. The second is no standard where t is 0: all of a small loss cancels.
+
+    Args:
+        logits: Logits x.
+        target: Targets t in [0, 1], of the same shape.
     """
     x, t = _two(logits, target)
     exact = t * softplus(-x) + (1.0 - t) * softplus(x)
@@ -292,7 +346,12 @@ def binary_cross_entropy_with_logits(logits: object, target: object) -> Node:
 
 
 def cross_entropy(logits: Node, target: Node) -> Node:
-    """-log_softmax at the label of each row, or -sum(target * log_softmax) for class probabilities."""
+    """-log_softmax at the label of each row, or -sum(target * log_softmax) for class probabilities.
+
+    Args:
+        logits: Of the shape [N, C, ...] or [C].
+        target: Labels, of that shape without the class axis, or class probabilities of that shape.
+    """
     if target.kind == "integer":
         return -take(log_softmax(logits), target)
     return -sum(target * log_softmax(logits), class_axis(logits))
@@ -306,6 +365,9 @@ def reduce(rows: Node, reduction: str, divisor: object = None) -> Node:
         reduction: `none`, `sum` or `mean`.
         divisor: What a mean divides the sum by; None: the number of rows. Where rows are ignored or weighted,
             it is the sum of their weights.
+
+    Raises:
+        FormulaError: There is no such reduction.
     """
     if reduction == "none":
         return rows
