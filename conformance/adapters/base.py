@@ -34,6 +34,9 @@ FORMULATIONS = ("functional", "module", "chunked", "composed", "one_hot", "naive
 #: The arrays of a request that are no arguments: the upstream gradient, the direction of second derivatives.
 FLOWS = ("upstream", "direction")
 
+#: The arrays of a request that are masks: booleans, whatever dtype they come in.
+MASKS = ("where",)
+
 #: The parameters' defaults in the canonical signatures: at these they ask for nothing special. Arrays of
 #: other names are inputs, the positional arguments, in the order of the request, unless it lists them under
 #: `keywords` (an operation given as a formula has tensors of its own names, and `defaults` of its own).

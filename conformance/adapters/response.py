@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from .base import FLOWS, Adapter, Array, Call, Tensor
+from .base import FLOWS, MASKS, Adapter, Array, Call, Tensor
 from .bfloat16 import cast
 from .call_ways import computed
 from .promotion import refuses, result_dtypes
@@ -119,6 +119,8 @@ def _evaluate(
         result = allowed(adapter, request)[0]
         arrays = dict(arrays, upstream=cast(arrays["upstream"], dtypes["upstream"], result))
         dtypes["upstream"] = result
+    arrays = {name: array != 0 if name in MASKS else array for name, array in arrays.items()}
+    dtypes.update((name, "bool") for name in MASKS if name in arrays)
     tensors = {name: adapter.load(array, dtypes[name]) for name, array in arrays.items()}
     for name, layout in request.get("layouts", {}).items():
         tensors[name] = adapter.lay_out(tensors[name], layout)

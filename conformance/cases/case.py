@@ -56,6 +56,7 @@ class Case:
         dtype_of: dtypes of the tensors that have one of their own, by name: half logits, float32 weights.
         upstream: upstream gradient; None: the suite's own.
         conventions: what a user's function declares and what decides here, by name; none in a case file.
+        convention: the convention of which every answer is right here; empty: the suite's own answers alone.
         graph: what gradients go back through, one of `models.GRAPHS`.
         tracked: inputs that are tracked for gradients: `all` floating ones, the `first` alone, or `none`.
     """
@@ -87,6 +88,7 @@ class Case:
     dtype_of: Mapping[str, str] = field(default_factory=dict)
     upstream: Tensor | None = None
     conventions: Mapping[str, object] = field(default_factory=dict)
+    convention: str = ""
     tracked: str = "all"
     graph: str = "single"
     _built: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
@@ -249,6 +251,7 @@ class Case:
             parts=None,
             call="once",
             upstream=None,
+            convention="",
             tracked="all",
             graph="single",
             _built={},

@@ -14,6 +14,7 @@ from conformance.cases.parts import misfit
 from conformance.cases.tensors.values import size
 from conformance.errors import ArgumentError
 from conformance.operations import Operation
+from conformance.operations.conventions import CONVENTIONS, deciding
 from conformance.subjects import subject
 from conformance.yaml.limits import Limits
 from conformance.yaml.problems import Faults, meant, shown
@@ -76,6 +77,7 @@ class Consistency:
             return
         self._check_dtypes(arguments)
         self._check_labels(arguments)
+        self._check_convention(arguments)
         self._check_graph(arguments)
         if self._check_upstream(shape):
             self._check_layout(arguments)
@@ -199,6 +201,13 @@ class Consistency:
                 self._fault("dtype_of", f"{own} does not hold every number of {name}", "a wider dtype", name)
         if case.dtype_of and not {"value", "gradient"}.issuperset(case.quantities):
             self._fault("quantities", "dtype_of has values and gradients alone", "[value, gradient]")
+
+    def _check_convention(self, arguments: dict[str, Any]) -> None:
+        """Note a convention that nothing of the case depends on."""
+        name = self.case.convention
+        if name and not deciding(self.operation, arguments, {name: CONVENTIONS[name].values[1]}):
+            what = f"convention: {name}, and the exact value does not depend on it"
+            self._fault("convention", what, f"a case of {CONVENTIONS[name].about}")
 
     def _check_labels(self, arguments: dict[str, Any]) -> None:
         """Note labels that the case's integers do not hold, and integers where there are no labels."""

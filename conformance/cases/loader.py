@@ -217,6 +217,7 @@ class _CaseReader:
             equals=entry.equals,
             parts=entry.parts,
             label_dtype=entry.label_dtype,
+            convention=entry.convention,
             dtype_of=dict(entry.dtype_of),
         )
 

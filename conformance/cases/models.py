@@ -278,6 +278,10 @@ class CaseEntry(Keys):
         Literal["once", "twice", "one_thread", "at_once"],
         Field(description="how it is called: once, twice (the second counts), one_thread or at_once (two)"),
     ] = "once"
+    convention: Annotated[
+        Literal["", "masked_row", "empty_mean"],
+        Field(description="masked_row or empty_mean: whichever way a subject decides it is right"),
+    ] = ""
     dtype_of: Annotated[
         dict[str, TensorDtype],
         Field(description="a mapping of tensors to dtypes of their own, as {weight: float32}"),

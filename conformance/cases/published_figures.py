@@ -32,10 +32,11 @@ def decimals(figure: str) -> int:
 
 def rounds_to(value: float, figure: str, slack: Decimal = Decimal(0)) -> bool:
     """Whether a value rounds to the figure at its digits; `slack` widens the interval on both sides."""
-    if not np.isfinite(value):
-        return False
+    wanted = Decimal(figure)
+    if not np.isfinite(value) or not wanted.is_finite():
+        return bool(np.isnan(value)) if wanted.is_nan() else value == float(wanted)
     half = Decimal(1).scaleb(-decimals(figure)) / 2
-    return abs(Decimal(value) - Decimal(figure)) <= half + slack
+    return abs(Decimal(value) - wanted) <= half + slack
 
 
 def confirm(case: Case, values: Floats) -> tuple[str, bool]:

@@ -93,6 +93,8 @@ def _decided(case: Case, conventions: Conventions) -> Case:
     if case.expect == "error":
         return case
     operation = OPERATIONS[case.operation]
+    if case.convention in conventions:  # what is declared is right, and no other answer
+        case = replace(case, convention="")
     applies = deciding(operation, case.arguments(case.dtypes[0]), conventions)
     if not applies:
         return case

@@ -14,13 +14,13 @@ from conformance.cases.case import Case
 from conformance.cases.deviations import Check, Ledger
 from conformance.judging import verdict
 from conformance.judging.breakpoints import is_sweep, sweep_columns
+from conformance.judging.either_convention import judged_by_convention
 from conformance.judging.mixed_dtypes import by_dtype
 from conformance.judging.observation import (
     Observation,
     comparable,
     digits,
     distinct_values,
-    judge_in_steps,
     observe,
     worst_repeat,
 )
@@ -189,11 +189,17 @@ class Collector:
                 if each.dtype == "float32" and self._subject(each.subject).widens(group.case.operation):
                     each.dtype = reference.dtype
         matching = comparable(returned, reference)
-        judge_in_steps(matching, reference)
-        matching = [each for each in matching if not each.request.repetition]
+        for settled, decided in judged_by_convention(
+            group, quantity, dtype, matching, reference, self._references
+        ):
+            checks = [each for each in decided if not each.request.repetition]
+            self._relate(group, quantity, settled, checks)
+            if quantity == "value" and group.case.printed is not None and settled is reference:
+                self._printed.add(_printed_rows(group, checks, reference))
+
+    def _relate(self, group: Group, quantity: str, reference: Reference, matching: list[Observation]) -> None:
+        """What rests on judged observations: relations, and the points of a sweep."""
         self.relations.add(group, quantity, matching, reference)
-        if quantity == "value" and group.case.printed is not None:
-            self._printed.add(_printed_rows(group, matching, reference))
         if matching and is_sweep(group, quantity):
             self._sweep.add_columns(sweep_columns(group, matching, reference))
 

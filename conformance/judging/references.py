@@ -60,6 +60,8 @@ class References:
             quantity: The quantity.
             dtype: The result's dtype, where tensors have dtypes of their own; empty: the group's.
         """
+        if group.index < 0:  # no part of the plan: nothing is held of it
+            return self.once(group, quantity)
         if group.index not in self._memory:
             self._settle(self._with_next(group))
         settled = self._memory[group.index]

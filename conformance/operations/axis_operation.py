@@ -12,6 +12,7 @@ from conformance.arithmetic.formats import FloatArray
 from conformance.arithmetic.repeated_values import ChainedColumns, Column
 from conformance.errors import ArgumentError
 from conformance.operations.base import Arguments, Operation, tensor
+from conformance.operations.masks import Mask, check_mask, rows_throughout, with_mask
 from conformance.operations.row_cache import row_of
 from conformance.operations.rows import Row
 
@@ -44,6 +45,22 @@ class AlongAxis(Operation):
                 f"{self.name}: axis {axis} is out of range for {dimensions} dimensions "
                 f"({-dimensions} to {dimensions - 1})"
             )
+        check_mask(self.name, arguments, "x")
+
+    def completed(self, arguments: Arguments) -> Arguments:
+        """The arguments with every parameter present, and -inf in the place of what `where` leaves out."""
+        complete = super().completed(arguments)
+        if complete.get("where") is None:
+            return complete
+        shape = np.shape(tensor(complete, "x"))
+        axis = complete.get("axis", -1)
+        fits = axis is None or (isinstance(axis, (int, np.integer)) and -len(shape) <= axis < len(shape))
+        return with_mask(complete, "x", shape[self.axis(complete)] if shape and fits else None)
+
+    def masked_rows(self, arguments: Arguments, quantity: str) -> Mask:
+        """See `Operation`: of -inf alone, or of what `where` leaves out alone."""
+        gone = rows_throughout(arguments, "x", self.axis(arguments))
+        return np.broadcast_to(gone, self.quantity_shape(arguments, quantity))
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
         """The shape of the value."""

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from conformance.arithmetic.balls import Ball, ball, decimal_text, scaled_power, sum_text
+from conformance.arithmetic.balls import ZERO, Ball, ball, decimal_text, scaled_power, sum_text
 from conformance.arithmetic.formats import FloatArray, Format
 from conformance.errors import ArgumentError
 
@@ -207,6 +207,15 @@ class Operation(ABC):
     def row_axis(self, arguments: Arguments) -> int | None:
         """The axis along which an element of the result depends on a whole row; None where on none."""
         return None
+
+    def masked_rows(self, arguments: Arguments, quantity: str) -> npt.NDArray[np.bool_]:
+        """Which elements of a quantity lie in a row that is masked throughout; none without masks."""
+        return np.zeros(self.quantity_shape(arguments, quantity), bool)
+
+    def balls_of_masked_zeros(self, arguments: Arguments, quantity: str, g: FloatArray) -> Iterable[Ball]:
+        """As `balls`, where the probabilities of a row that is masked throughout are 0 by decision."""
+        result, gone = self.balls(arguments, quantity, g), self.masked_rows(arguments, quantity).ravel()
+        return [ZERO if zero else value for zero, value in zip(gone, result, strict=True)]
 
     def check_arguments(self, arguments: Arguments) -> None:
         """Raise ArgumentError, in one clear sentence, for arguments that the operation does not accept."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.arithmetic.balls import ZERO, Ball
 from conformance.arithmetic.formats import FloatArray, Format
-from conformance.operations.base import Arguments, Operation, integer, real, tensor
+from conformance.operations.base import Arguments, Operation, integer, real
 from conformance.operations.classes import without_classes
 from conformance.operations.smoothing_over_others import SmoothedOverOthers, among_all
 
@@ -50,7 +50,12 @@ CONVENTIONS = {
             ("cross_entropy",),
             "label smoothing is shared among all K classes, or among the K - 1 others",
         ),
-        Convention("masked_row", ("nan", "zero"), ("softmax",), "a row of minus infinity alone"),
+        Convention(
+            "masked_row",
+            ("nan", "zero"),
+            ("softmax", "log_softmax", "cross_entropy", "attention"),
+            "a row that is masked throughout, or of minus infinity alone: no number, or probabilities of 0",
+        ),
         Convention(
             "in_place_gradient",
             (False, True),
@@ -98,7 +103,7 @@ def deciding(operation: Operation, arguments: Arguments, conventions: Convention
     applies = {
         "empty_mean": lambda: _is_empty_mean(complete),
         "smoothing": lambda: real(complete, "label_smoothing") > 0,
-        "masked_row": lambda: bool(_masked(operation, complete).any()),
+        "masked_row": lambda: bool(operation.masked_rows(complete, "value").any()),
     }
     return {name: value for name, value in others.items() if name in applies and applies[name]()}
 
@@ -119,11 +124,9 @@ def balls(
         return [ZERO] * math.prod(operation.quantity_shape(arguments, quantity))
     if "smoothing" in conventions:
         return SmoothedOverOthers().balls(arguments, quantity, g)
-    result = operation.balls(arguments, quantity, g)
     if "masked_row" in conventions:
-        masked = _masked(operation, arguments).ravel()
-        return [ZERO if zero else value for zero, value in zip(masked, result, strict=True)]
-    return result
+        return operation.balls_of_masked_zeros(arguments, quantity, g)
+    return operation.balls(arguments, quantity, g)
 
 
 def error_bounds(
@@ -151,7 +154,7 @@ def error_bounds(
         arguments = among_all(arguments)
     bound, attainable = operation.error_bounds(arguments, quantity, g, form)
     if "masked_row" in conventions:
-        masked = _masked(operation, arguments)
+        masked = operation.masked_rows(arguments, quantity)
         return np.where(masked, 0.0, bound), np.where(masked, 0.0, attainable)
     return bound, attainable
 
@@ -166,15 +169,6 @@ def _is_empty_mean(arguments: Arguments) -> bool:
     if "logits" in arguments and "ignore_index" in arguments:
         return math.prod(without_classes(target.shape)) == 0
     return target.size == 0
-
-
-def _masked(operation: Operation, arguments: Arguments) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Which scores lie in a row of minus infinity alone."""
-    x = tensor(arguments, operation.inputs[0].name)
-    axis = operation.row_axis(arguments)
-    if axis is None or not x.size:
-        return np.zeros(x.shape, bool)
-    return np.broadcast_to(np.isneginf(x).all(axis=axis, keepdims=True), x.shape)
 
 
 __all__ = ["CONVENTIONS", "Convention", "Conventions", "balls", "deciding", "error_bounds", "fault"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from conformance.arithmetic.balls import (
     NAN,
     ONE,
@@ -36,6 +38,7 @@ from conformance.operations.base import (
 from conformance.operations.classes import (
     CLASS_PARAMETERS,
     OverClasses,
+    class_axis,
     class_rows,
     class_weights,
     flat_labels,
@@ -43,6 +46,15 @@ from conformance.operations.classes import (
     label_divisor,
 )
 from conformance.operations.error_analysis import losses
+from conformance.operations.masks import (
+    WHERE,
+    Mask,
+    check_mask,
+    constant_there,
+    kept,
+    rows_throughout,
+    with_mask,
+)
 from conformance.operations.reductions import reduced, times, times_all, upstream_factors
 from conformance.operations.repeated_rows import distinct_rows, divisor_by_counts, reduced_by_counts
 from conformance.operations.row_cache import row_of
@@ -63,12 +75,19 @@ class CrossEntropy(OverClasses):
     Special values: log_softmax's, as limits; a coefficient u_c that is exactly 0 removes its term
     (0 x inf = 0), a nan logit stays nan. So a masked class (-inf) costs nothing unless its coefficient is
     not 0, and then +inf. Terms of opposite infinite sign give nan. An ignored row contributes exactly 0,
-    nan included. mean over nothing is 0/0 = nan with gradient 0, sum over nothing is 0.
+    nan included. mean over nothing is 0/0 = nan with gradient 0, sum over nothing is 0. `where`, of the
+    logits' shape, leaves out the classes that it is 0 for in a row, whatever their logits hold: they count
+    as -inf, and their derivatives are 0.
     """
 
     name = "cross_entropy"
     inputs = (Input("logits", "floating"), Input("target", "labels or probabilities"))
-    parameters = (*CLASS_PARAMETERS[:2], Parameter("label_smoothing", "real", 0.0), *CLASS_PARAMETERS[2:])
+    parameters = (
+        *CLASS_PARAMETERS[:2],
+        Parameter("label_smoothing", "real", 0.0),
+        *CLASS_PARAMETERS[2:],
+        WHERE,
+    )
     formulations = ("functional", "module", "composed", "one_hot", "naive", "manual")
     relations = (
         MODULE_IS_FUNCTIONAL,
@@ -101,6 +120,23 @@ class CrossEntropy(OverClasses):
     )
     error_bounds = losses.cross_entropy
 
+    def completed(self, arguments: Arguments) -> Arguments:
+        """See `OverClasses`; -inf stands in the place of what `where` leaves out."""
+        complete = super().completed(arguments)
+        if complete["where"] is None:
+            return complete
+        shape = self.scores(complete).shape
+        return with_mask(complete, "logits", shape[class_axis(shape)] if shape else None)
+
+    def masked_rows(self, arguments: Arguments, quantity: str) -> Mask:
+        """See `Operation`; only where rows stay apart, for in a sum the others' losses are added."""
+        shape = self.quantity_shape(arguments, quantity)
+        if arguments["reduction"] != "none" or quantity == "gradient:weight":
+            return np.zeros(shape, bool)
+        axis = self.row_axis(arguments)
+        gone = rows_throughout(arguments, "logits", axis)
+        return gone.reshape(shape) if quantity == "value" else np.broadcast_to(gone, shape)
+
     def check_shapes(self, arguments: Arguments) -> None:
         """See `Operation`: raises ArgumentError for what does not fit."""
         if not 0.0 <= real(arguments, "label_smoothing") <= 1.0:
@@ -108,6 +144,7 @@ class CrossEntropy(OverClasses):
                 f"cross_entropy: label_smoothing must lie in [0, 1], not {arguments['label_smoothing']}"
             )
         super().check_shapes(arguments)
+        check_mask(self.name, arguments, "logits")
         if is_labels(arguments):
             return
         logits, target = self.scores(arguments), tensor(arguments, "target")
@@ -135,19 +172,17 @@ class CrossEntropy(OverClasses):
         if quantity == "value":
             return reduced(batch.losses(), arguments["reduction"], batch.divisor)
         if quantity == "jvp:logits" or (quantity == "jvp:target" and batch.labels is None):
-            along = class_rows(direction(self.scores(arguments).shape))
+            along = class_rows(self.direction(arguments, quantity))
             tangents = [batch.tangent(r, quantity, along[r]) for r in range(len(batch.matrix))]
             return reduced(tangents, arguments["reduction"], batch.divisor)
         factors = upstream_factors(g, arguments["reduction"], batch.divisor, len(batch.matrix))
         if quantity == "gradient:logits":
-            return self.restored(
-                (batch.logit_gradient(r, factor) for r, factor in enumerate(factors)), arguments
-            )
+            slopes = (batch.logit_gradient(r, factor) for r, factor in enumerate(factors))
+            return constant_there(self.restored(slopes, arguments), arguments, "logits")
         if quantity == "second:logits":
-            along = class_rows(direction(self.scores(arguments).shape))
-            return self.restored(
-                (batch.curvature(r, factor, along[r]) for r, factor in enumerate(factors)), arguments
-            )
+            along = class_rows(self.direction(arguments, quantity))
+            curvatures = (batch.curvature(r, factor, along[r]) for r, factor in enumerate(factors))
+            return constant_there(self.restored(curvatures, arguments), arguments, "logits")
         if quantity == "gradient:target" and batch.labels is None:
             return self.restored(
                 (batch.target_gradient(r, factor) for r, factor in enumerate(factors)), arguments
@@ -155,6 +190,11 @@ class CrossEntropy(OverClasses):
         if quantity == "gradient:weight" and arguments["weight"] is not None:
             return batch.weight_gradient(factors, arguments["reduction"])
         raise unknown_quantity(self.name, quantity)
+
+    def direction(self, arguments: Arguments, quantity: str) -> FloatArray:
+        """The suite's direction of the scores, 0 where they are left out and it is theirs."""
+        along = direction(self.scores(arguments).shape)
+        return along if quantity == "jvp:target" else kept(along, arguments, "logits")
 
 
 class LossRows:

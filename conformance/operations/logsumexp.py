@@ -14,6 +14,7 @@ from conformance.operations.axis_operation import AlongAxis, as_rows
 from conformance.operations.base import (
     Arguments,
     Input,
+    Operation,
     Parameter,
     Relation,
     direction,
@@ -21,6 +22,7 @@ from conformance.operations.base import (
     unknown_quantity,
 )
 from conformance.operations.error_analysis import normalized
+from conformance.operations.masks import WHERE, constant_there, with_mask
 from conformance.operations.row_tangents import mean_under_p
 
 
@@ -35,7 +37,7 @@ class LogSumExp(AlongAxis):
 
     name = "logsumexp"
     inputs = (Input("x", "floating"),)
-    parameters = (Parameter("axis", "axis", -1), Parameter("where", "tensor", None))
+    parameters = (Parameter("axis", "axis", -1), WHERE)
     formulations = ("functional", "manual")
     relations = (
         Relation("log(sum(exp)) = logsumexp", "manual", "functional", "the definition of the function"),
@@ -47,19 +49,10 @@ class LogSumExp(AlongAxis):
         if arguments["axis"] is None:
             raise ArgumentError(f"{self.name}: axis must be an integer, not None")
         super().check_shapes(arguments)
-        where, shape = arguments.get("where"), tensor(arguments, "x").shape
-        if where is not None and np.shape(tensor(arguments, "where")) != shape:
-            raise ArgumentError(f"{self.name}: where must have x's shape {list(shape)}")
 
     def completed(self, arguments: Arguments) -> Arguments:
-        """The arguments with every parameter present, and -inf in the place of what `where` leaves out."""
-        complete = super().completed(arguments)
-        if complete["where"] is None or np.shape(tensor(complete, "where")) != np.shape(
-            tensor(complete, "x")
-        ):
-            return complete
-        x = np.where(tensor(complete, "where") != 0, tensor(complete, "x"), -np.inf)
-        return {**complete, "x": x}
+        """See `AlongAxis`; the sum over a row of which nothing is left is 0, and its logarithm -inf."""
+        return with_mask(Operation.completed(self, arguments), "x", None)
 
     def result_shape(self, arguments: Arguments) -> tuple[int, ...]:
         """The shape of the value."""
@@ -72,7 +65,8 @@ class LogSumExp(AlongAxis):
             return [rows.logsumexp(row) for row in self.rows(arguments)]
         if quantity == "gradient:x":
             pairs = zip(self.rows(arguments), g.ravel().tolist(), strict=True)
-            return self.restored((rows.softmax(row, ball(u)) for row, u in pairs), arguments)
+            result = self.restored((rows.softmax(row, ball(u)) for row, u in pairs), arguments)
+            return constant_there(result, arguments, "x")
         if quantity == "jvp:x":
             along = as_rows(direction(np.shape(tensor(arguments, "x"))), self.axis(arguments))
             directed = zip(self.rows(arguments), along, strict=True)
@@ -81,5 +75,5 @@ class LogSumExp(AlongAxis):
             along = as_rows(direction(np.shape(tensor(arguments, "x"))), self.axis(arguments))
             triples = zip(self.rows(arguments), along, g.ravel().tolist(), strict=True)
             results = (rows.centred(row, v, ball(u)) for row, v, u in triples)
-            return self.restored(results, arguments)
+            return constant_there(self.restored(results, arguments), arguments, "x")
         raise unknown_quantity(self.name, quantity)

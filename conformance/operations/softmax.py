@@ -18,6 +18,7 @@ from conformance.operations.base import (
     unknown_quantity,
 )
 from conformance.operations.error_analysis import normalized
+from conformance.operations.masks import WHERE, constant_there
 
 
 class Softmax(AlongAxis):
@@ -29,12 +30,13 @@ class Softmax(AlongAxis):
     gives exactly 0 beside a finite logit; a row of -inf alone is nan, but 1 if it is the only class. The
     derivatives follow: where a probability has no limit they are nan, unless the upstream gradient (or
     the direction) is the same for all such classes. An empty axis gives an empty result. `axis=None` is
-    PyTorch's implicit axis (torch.nn.functional._get_softmax_dim).
+    PyTorch's implicit axis (torch.nn.functional._get_softmax_dim). `where`, of x's shape, leaves out the
+    entries that it is 0 for, whatever they hold: they count as -inf, and their derivatives are 0.
     """
 
     name = "softmax"
     inputs = (Input("x", "floating"),)
-    parameters = (Parameter("axis", "axis", -1),)
+    parameters = (Parameter("axis", "axis", -1), WHERE)
     formulations = ("functional", "module", "composed", "manual")
     relations = (
         MODULE_IS_FUNCTIONAL,
@@ -57,10 +59,12 @@ class Softmax(AlongAxis):
             g = g if quantity == "gradient:x" else direction(self.result_shape(arguments))
             upstream = as_rows(g, self.axis(arguments))
             pairs = zip(self.rows(arguments), upstream, strict=True)
-            return self.restored((rows.softmax_pullback(row, u) for row, u in pairs), arguments)
+            result = self.restored((rows.softmax_pullback(row, u) for row, u in pairs), arguments)
+            return constant_there(result, arguments, "x")
         if quantity == "second:x":
             axis = self.axis(arguments)
             along = as_rows(direction(self.result_shape(arguments)), axis)
             triples = zip(self.rows(arguments), as_rows(g, axis), along, strict=True)
-            return self.restored((rows.softmax_curvature(*triple) for triple in triples), arguments)
+            result = self.restored((rows.softmax_curvature(*triple) for triple in triples), arguments)
+            return constant_there(result, arguments, "x")
         raise unknown_quantity(self.name, quantity)

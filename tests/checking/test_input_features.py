@@ -22,6 +22,7 @@ DECLARED = {"declared empty_mean", "declared masked_row", "declared smoothing"}
 OTHERS = (
     DECLARED
     | {"of bias", "of head", "bias"}  # linear cross-entropy's, of which the miniatures ask
+    | {"of key", "of value"}  # attention's, of which they ask, too
     | {"upstream", "scalar upstream", "upstream zero", "of target", "float16", "bfloat16", "half", "float64"}
     | {"graph retained", "graph shared", "graph result"}
     | {"upstream layout", *(f"upstream {name}" for name in UPSTREAM_LAYOUTS)}

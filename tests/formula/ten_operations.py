@@ -8,6 +8,11 @@ from conformance.formula import FormulaOperation
 Node = m.Expression
 
 
+def _kept(x: Node, where: Node | None) -> Node:
+    """-inf in the place of what a mask leaves out."""
+    return x if where is None else m.where(where != 0, x, float("-inf"))
+
+
 @m.operation(x=m.scores)
 def sigmoid(x: Node) -> Node:
     return m.sigmoid(x)
@@ -19,18 +24,18 @@ def log_sigmoid(x: Node) -> Node:
 
 
 @m.operation(x=m.scores)
-def softmax(x: Node, *, axis: int = -1) -> Node:
-    return m.softmax(x, axis)
+def softmax(x: Node, *, axis: int = -1, where: Node | None = None) -> Node:
+    return m.softmax(_kept(x, where), axis)
 
 
 @m.operation(x=m.scores)
-def log_softmax(x: Node, *, axis: int = -1) -> Node:
-    return m.log_softmax(x, axis)
+def log_softmax(x: Node, *, axis: int = -1, where: Node | None = None) -> Node:
+    return _kept(m.log_softmax(_kept(x, where), axis), where)
 
 
 @m.operation(x=m.scores)
 def logsumexp(x: Node, *, axis: int = -1, where: Node | None = None) -> Node:
-    return m.logsumexp(x if where is None else m.where(where != 0, x, float("-inf")), axis)
+    return m.logsumexp(_kept(x, where), axis)
 
 
 @m.operation(target=m.labels)
@@ -65,8 +70,9 @@ def cross_entropy(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    where: Node | None = None,
 ) -> Node:
-    axis, log_p = min(1, logits.ndim - 1), m.log_softmax(logits)
+    axis, log_p = min(1, logits.ndim - 1), m.log_softmax(_kept(logits, where))
     if not label_smoothing:
         return _of_labels(-m.take(log_p, target), target, weight, ignore_index, reduction)
     by_class = _along(weight, axis, logits.ndim)
@@ -86,6 +92,7 @@ def soft_cross_entropy(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    where: Node | None = None,
 ) -> Node:
     axis = min(1, logits.ndim - 1)
     if label_smoothing:
@@ -93,7 +100,7 @@ def soft_cross_entropy(
         target = (1 - smoothing) * target + smoothing / logits.shape[axis]
     by_class = _along(weight, axis, logits.ndim)
     terms = target if by_class is None else by_class * target
-    rows = -m.sum(terms * m.log_softmax(logits), axis)
+    rows = -m.sum(terms * m.log_softmax(_kept(logits, where)), axis)
     return m.reduce(rows, reduction)
 
 

@@ -21,6 +21,7 @@ KINDS = ("numerics", "semantics", "gradients", "error handling")
 MODULES = (
     "binary",
     "binary_logits",
+    "by_formula.attention",
     "by_formula.capped_losses",
     "by_formula.divergences",
     "by_formula.entropies",

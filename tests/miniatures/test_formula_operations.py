@@ -26,7 +26,9 @@ UNNAMED = {
 }
 
 
-@pytest.mark.parametrize("operation", ["linear_cross_entropy", "token_log_prob", "capped_cross_entropy"])
+@pytest.mark.parametrize(
+    "operation", ["linear_cross_entropy", "token_log_prob", "capped_cross_entropy", "attention"]
+)
 def test_wrong_ones_fail_by_their_cause_and_right_ones_pass(operation: str) -> None:
     miniatures = [one for one in table.load_all(table.modules_of("torch")) if one.operation == operation]
     files = sorted(corpus().rglob(f"{operation}.yaml"))

@@ -24,6 +24,7 @@ ARGUMENTS = {
     "binary_cross_entropy_with_logits": (X, X.softmax(1)),
     "capped_cross_entropy": (X, torch.tensor([2, 0])),
     "token_log_prob": (X, torch.tensor([1, 0])),
+    "attention": (X, X.flip(0, 1), X.flip(1)),
     "js_div": (X, X.flip(0, 1)),
     "sigmoid_focal_loss": (X, X.softmax(1)),
     "kl_div": (X.log_softmax(1), X.flip(0, 1).softmax(1)),
@@ -49,6 +50,7 @@ def focal_loss(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 
 
 THEIRS = {
+    "attention": torch.nn.functional.scaled_dot_product_attention,
     "sigmoid": torch.sigmoid,
     "js_div": js_div,
     "sigmoid_focal_loss": focal_loss,

@@ -203,6 +203,7 @@ def test_a_quantity_that_is_none_is_an_error(operation: str) -> None:
     values = np.array([[0.5, 0.25]])
     inputs = {"x": values, "logits": values, "log_probs": values, "probs": values, "target": np.array([0])}
     inputs |= {"hidden": values, "head": values, "input": values}
+    inputs |= {"query": values, "key": values, "value": values}
     if operation.startswith("binary") or operation in ("kl_div", "js_div"):
         inputs["target"] = values
     with pytest.raises(ValueError, match="gradient:weight"):

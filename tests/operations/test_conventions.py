@@ -108,6 +108,43 @@ def test_masked_row_is_zero_and_the_others_stay() -> None:
     assert np.array_equal(down, value.T)
 
 
+def test_a_row_that_a_mask_leaves_nothing_of_is_nan_or_zero_by_decision() -> None:
+    x, where = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 1.0], [0.0, 0.0]])
+    given = {"x": x, "where": where}
+    assert np.isnan(exact("softmax", given, "value")[1]).all()
+    assert exact("softmax", given, "value", masked_row="zero")[1].tolist() == [0, 0]
+    assert exact("log_softmax", given, "value", masked_row="zero")[1].tolist() == [-np.inf, -np.inf]
+    loss = {"logits": x, "target": np.array([0, 1]), "reduction": "none", "where": where}
+    assert np.isnan(exact("cross_entropy", loss, "value")[1])
+    assert exact("cross_entropy", loss, "value", masked_row="zero")[1] == 0
+    one = {"x": x[:, :1], "where": where[:, :1]}
+    assert np.isnan(exact("softmax", one, "value")[1, 0])
+    assert exact("softmax", one, "value", masked_row="zero").tolist() == [[1], [0]]
+
+
+def test_a_query_that_no_key_is_left_for_is_nan_or_zero_by_decision() -> None:
+    head = {"query": LOGITS[:2], "key": LOGITS, "value": LOGITS, "where": np.array([[1.0, 0, 1], [0, 0, 0]])}
+    value, zero = (exact("attention", head, "value", **way) for way in ({}, {"masked_row": "zero"}))
+    assert np.isnan(value[1]).all()
+    assert not zero[1].any()
+    assert np.array_equal(value[0], zero[0])
+    assert not exact("attention", head, "gradient:query", np.ones((2, 3)))[1].any()
+
+
+def test_what_a_mask_leaves_out_has_no_gradient_whatever_it_holds() -> None:
+    where = np.array([[1.0, 0.0, 1.0]])
+    for hidden in (np.nan, np.inf, 1e300):
+        x = np.array([[1.0, hidden, 2.0]])
+        for operation in ("softmax", "log_softmax"):
+            gradient = exact(operation, {"x": x, "where": where}, "gradient:x", np.array([[1.0, 5.0, 2.0]]))
+            assert gradient[0, 1] == 0
+            kept = exact(operation, {"x": x[:, [0, 2]]}, "gradient:x", np.array([[1.0, 2.0]]))
+            assert np.array_equal(gradient[:, [0, 2]], kept)
+        loss = {"logits": x, "target": np.array([1]), "reduction": "none", "where": where}
+        assert exact("cross_entropy", loss, "value")[0] == np.inf  # the label itself is left out
+        assert exact("cross_entropy", loss, "gradient:logits", np.ones(1))[0, 1] == 0
+
+
 def test_convention_decides_only_where_it_applies() -> None:
     cross_entropy = OPERATIONS["cross_entropy"]
     every = {"empty_mean": "zero", "smoothing": "others", "in_place_gradient": True}

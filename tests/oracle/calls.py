@@ -102,7 +102,7 @@ def axis_call(operation: str) -> Callable[[Rng], Call]:
         axis = int(rng.integers(-x.ndim, x.ndim))
         if rng.random() < 0.3:
             x = masked(rng, x, axis)
-        elif operation == "logsumexp" and rng.random() < 0.3:
+        elif rng.random() < 0.3:
             where = np.isfinite(masked(rng, x, axis))
             return Call(operation, (x,), {"axis": axis, "where": where}, ("x",))
         elif operation != "logsumexp" and rng.random() < 0.1:
@@ -170,7 +170,10 @@ def cross_entropy_call(rng: Rng) -> Call:
     if hides:
         hidden = masked(rng, scores, axis)
         label = np.expand_dims(target, axis) == classes_along(scores, axis)
-        scores = np.where(label, scores, hidden)
+        if rng.random() < 0.5:
+            parameters["where"] = label | np.isfinite(hidden)
+        else:
+            scores = np.where(label, scores, hidden)
     return Call("cross_entropy", (scores, target), parameters, ("logits",))
 
 

@@ -128,19 +128,28 @@ def nll_loss_weight_gradient(log_probs: Array, target: Array, **parameters: Any)
     return Classes(log_probs, target, parameters).weight_gradient(lambda row: row)
 
 
+def left_in(logits: Array, target: Array, parameters: dict[str, Any]) -> tuple[Array, Array, dict[str, Any]]:
+    """The arguments with -inf for the logits that `where` does not hold true for."""
+    where = parameters.get("where")
+    if where is None:
+        return logits, target, parameters
+    filled = np.where(where, logits, logits.dtype.type(-np.inf) if logits.dtype != object else -inf)
+    return filled, target, {name: value for name, value in parameters.items() if name != "where"}
+
+
 def cross_entropy(logits: Array, target: Array, **parameters: Any) -> Array:
     """Minus the target's expectation of log-softmax."""
-    return Classes(logits, target, parameters).value(log_softmax_of)
+    return Classes(*left_in(logits, target, parameters)).value(log_softmax_of)
 
 
 def cross_entropy_gradient(logits: Array, target: Array, **parameters: Any) -> Array:
     """By the derivative of log-softmax."""
-    return Classes(logits, target, parameters).gradient(log_softmax_pull)
+    return Classes(*left_in(logits, target, parameters)).gradient(log_softmax_pull)
 
 
 def cross_entropy_target_gradient(logits: Array, target: Array, **parameters: Any) -> Array:
     """The loss is linear in the probabilities: an entry's slope is -w_c (1 - smoothing) log p_c."""
-    loss = Classes(logits, target, parameters)
+    loss = Classes(*left_in(logits, target, parameters))
     scale = [w * loss.kept for w in loss.weight]
     return loss.gradient(
         lambda _, row: [product(*pair) for pair in zip(scale, log_softmax_of(row), strict=True)]
@@ -149,7 +158,7 @@ def cross_entropy_target_gradient(logits: Array, target: Array, **parameters: An
 
 def cross_entropy_weight_gradient(logits: Array, target: Array, **parameters: Any) -> Array:
     """The slope in each class's weight."""
-    return Classes(logits, target, parameters).weight_gradient(log_softmax_of)
+    return Classes(*left_in(logits, target, parameters)).weight_gradient(log_softmax_of)
 
 
 Term = Callable[[mpf, mpf, mpf], mpf]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from mpmath import exp, log, mpf
+from mpmath import exp, inf, log, mpf
 
 from oracle.values import Array, number, zeros
 
@@ -64,13 +64,24 @@ def softmax_pull(a: Row, row: Row) -> Row:
     return [p[i] * sum((a[i] - a[k]) * p[k] for k in range(len(row))) for i in range(len(row))]
 
 
-def along(function: Callable[[Row], Row], x: Array, axis: int | None) -> Array:
-    """The function of each row along the axis; None is torch's: 0, or 1 in 2 and 4 dimensions."""
+def along(
+    function: Callable[[Row], Row],
+    x: Array,
+    axis: int | None,
+    where: Array | None = None,
+    absent: mpf | int = 0,
+) -> Array:
+    """The function of each row along the axis; None is torch's: 0, or 1 in 2 and 4 dimensions.
+
+    Rows are of the entries that `where` holds true for; the others' results are `absent`.
+    """
     if axis is None:
         axis = 0 if x.ndim in (0, 1, 3) else 1
     out = zeros(x.shape)
+    out[...] = mpf(absent)
     for _, indices in indices_by_row(x.shape, axis):
-        for index, result in zip(indices, function([number(x[p]) for p in indices]), strict=True):
+        kept = kept_in(indices, where)
+        for index, result in zip(kept, function([number(x[p]) for p in kept]), strict=True):
             out[index] = result
     return out
 
@@ -80,24 +91,24 @@ def ones(row: Row) -> Row:
     return [mpf(1) for _ in row]
 
 
-def softmax(x: Array, axis: int | None = -1) -> Array:
-    """Softmax along the axis."""
-    return along(softmax_of, x, axis)
+def softmax(x: Array, axis: int | None = -1, where: Array | None = None) -> Array:
+    """Softmax along the axis; 0 for the entries that `where` does not hold true for."""
+    return along(softmax_of, x, axis, where)
 
 
-def softmax_gradient(x: Array, axis: int | None = -1) -> Array:
+def softmax_gradient(x: Array, axis: int | None = -1, where: Array | None = None) -> Array:
     """Zero, since the probabilities of a row always sum to one."""
-    return along(lambda row: softmax_pull(ones(row), row), x, axis)
+    return along(lambda row: softmax_pull(ones(row), row), x, axis, where)
 
 
-def log_softmax(x: Array, axis: int | None = -1) -> Array:
-    """The logarithm of softmax along the axis."""
-    return along(log_softmax_of, x, axis)
+def log_softmax(x: Array, axis: int | None = -1, where: Array | None = None) -> Array:
+    """The logarithm of softmax along the axis; -inf for the entries that `where` does not hold true for."""
+    return along(log_softmax_of, x, axis, where, -inf)
 
 
-def log_softmax_gradient(x: Array, axis: int | None = -1) -> Array:
-    """1 - n p."""
-    return along(lambda row: log_softmax_pull(ones(row), row), x, axis)
+def log_softmax_gradient(x: Array, axis: int | None = -1, where: Array | None = None) -> Array:
+    """1 - n p of the entries that `where` holds true for."""
+    return along(lambda row: log_softmax_pull(ones(row), row), x, axis, where)
 
 
 def kept_in(indices: list[Index], where: Array | None) -> list[Index]:

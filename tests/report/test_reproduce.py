@@ -49,6 +49,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "pos_weight": [2.0, 1.0, 3.0],
         "reduction": "sum",
     },
+    "attention": {
+        "query": [[1.0, 2.0], [0.0, -1.0]],
+        "key": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]],
+        "value": [[1.0, 0.5], [0.0, 1.0], [-1.0, 2.0]],
+        "where": [[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]],
+    },
     "entropy": {"logits": LOGITS},
     "js_div": {"logits": LOGITS, "target": [[0.0, 1.0, 2.0], [1.0, 0.0, 0.0]], "beta": 0.25},
     "sigmoid_focal_loss": {"logits": [-2.0, 0.5, 3.0], "target": [0.0, 1.0, 0.5], "gamma": 1.5},

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base import Function, Table, Tensor, Unsupported, counted, signature_of
-from . import divergences, entropies, focal_losses, mixtures, token_scores
+from . import attention, divergences, entropies, focal_losses, mixtures, token_scores
 from .capped_losses import capped_by
 from .linear_losses import CHUNK_ROWS, linear_by
 
@@ -60,9 +60,26 @@ def softmax_manual(x: Tensor, *, axis: int = -1) -> Tensor:
     return exp / jnp.sum(exp, axis=axis, keepdims=True)
 
 
-def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
-    """jax.nn's own"""
-    return jax.nn.log_softmax(x, axis=axis)
+def softmax(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """jax.nn's own, which takes a mask"""
+    return jax.nn.softmax(x, axis=axis, **mask_of(where))
+
+
+def softmax_composed(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """exp(log_softmax(x))"""
+    return jnp.exp(jax.nn.log_softmax(x, axis=axis, **mask_of(where)))
+
+
+def log_softmax(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """jax.nn's own, which takes a mask"""
+    return jax.nn.log_softmax(x, axis=axis, **mask_of(where))
+
+
+def mask_of(where: Parameter) -> Any:
+    """The keywords of a mask, if there is one."""
+    if where is not None and "where" not in signature_of(jax.nn.softmax).parameters:
+        raise Unsupported("jax.nn.softmax has no parameter where before JAX 0.2.8")
+    return {} if where is None else {"where": where}
 
 
 def logsumexp(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
@@ -71,7 +88,7 @@ def logsumexp(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
         return jax.nn.logsumexp(x, axis=axis)
     if "where" not in signature_of(jax.nn.logsumexp).parameters:
         raise Unsupported("jax.nn.logsumexp has no parameter where before JAX 0.4.27")
-    return jax.nn.logsumexp(x, axis=axis, where=where != 0)
+    return jax.nn.logsumexp(x, axis=axis, where=where)
 
 
 def log_softmax_composed(x: Tensor, *, axis: int = -1) -> Tensor:
@@ -186,6 +203,26 @@ def cross_entropy_by(log_softmax: Function, nll_loss: Function, product: Functio
     return cross_entropy
 
 
+def with_mask_by(cross_entropy: Function) -> Function:
+    """Cross-entropy of the logits that a mask leaves: -inf takes the others' place."""
+
+    def function(
+        logits: Tensor,
+        target: Tensor,
+        *,
+        weight: Parameter = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        where: Parameter = None,
+    ) -> Tensor:
+        kept = logits if where is None else jnp.where(where, logits, -jnp.inf)
+        options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+        return cross_entropy(kept, target, label_smoothing=label_smoothing, **options)
+
+    return function
+
+
 # Binary losses.
 
 
@@ -243,8 +280,8 @@ FUNCTIONS: Table = {
         "naive": lambda x: jnp.log(jax.nn.sigmoid(x)),
     },
     "softmax": {
-        "functional": lambda x, *, axis=-1: jax.nn.softmax(x, axis=axis),
-        "composed": lambda x, *, axis=-1: jnp.exp(jax.nn.log_softmax(x, axis=axis)),
+        "functional": softmax,
+        "composed": softmax_composed,
         "manual": softmax_manual,
     },
     "log_softmax": {
@@ -263,7 +300,7 @@ FUNCTIONS: Table = {
     },
     "nll_loss": {"composed": nll_loss_by(picked), "one_hot": nll_loss_by(by_one_hot)},
     "cross_entropy": {
-        "composed": cross_entropy_by(log_softmax, nll_loss_by(picked), times),
+        "composed": with_mask_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times)),
         "one_hot": cross_entropy_by(log_softmax, nll_loss_by(by_one_hot)),
         "naive": cross_entropy_by(log_softmax_naive, nll_loss_by(picked)),
         "manual": cross_entropy_by(log_softmax_manual, nll_loss_by(by_one_hot)),
@@ -283,6 +320,11 @@ FUNCTIONS: Table = {
         ),
         "composed": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times)),
         "naive": linear_by(cross_entropy_by(log_softmax, nll_loss_by(picked), times), lambda array: array),
+    },
+    "attention": {
+        "functional": attention.attention,
+        "composed": attention.attention_composed,
+        "naive": attention.attention_naive,
     },
     "entropy": {
         "composed": entropies.entropy_composed,

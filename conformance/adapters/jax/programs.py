@@ -52,7 +52,10 @@ class Programs:
         """
         small = sum(tensor.size for tensor in arguments[0].values()) <= MAX_JOINED_ELEMENTS
         if HAS_BARRIER and len(calls) > 1 and small:
-            results = self._program(calls, static, arguments)(*arguments)
+            try:
+                results = self._program(calls, static, arguments)(*arguments)
+            except Exception:  # one that is not to be lowered takes the others with it
+                results = {}
             if asked in results:
                 return results[asked]
         return self._program({asked: calls[asked]}, static, arguments)(*arguments)[asked]

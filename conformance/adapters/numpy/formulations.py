@@ -8,6 +8,7 @@ import numpy as np
 
 from ..base import Array, Function, Table, counted
 from . import (
+    attention,
     capped_losses,
     divergences,
     entropies,
@@ -144,6 +145,7 @@ FUNCTIONS: Table = {
         "functional": linear_losses.linear_cross_entropy,
         "chunked": linear_losses.linear_cross_entropy_chunked,
     },
+    "attention": {"functional": attention.attention, "naive": attention.attention_naive},
     "entropy": {
         "functional": entropies.entropy,
         "naive": entropies.entropy_naive,

@@ -77,6 +77,32 @@ def with_rows(function: Function) -> Function:
     return of_rows
 
 
+def filled(x: Array, where: Optional[Array]) -> Array:
+    """-inf in the place of what a mask leaves out."""
+    return x if where is None else np.where(where, x, -np.inf).astype(x.dtype)
+
+
+def with_mask(function: Function) -> Function:
+    """The function of scores that a mask leaves; what it gives by input's name is 0 at the others.
+
+    Arrays before the scores, upstream gradients and directions, count as 0 there where they have their shape.
+    """
+
+    def of_the_rest(*arrays: Array, axis: int = -1, where: Optional[Array] = None) -> Any:
+        if where is None:
+            return function(*arrays, axis=axis)
+        *flows, x = arrays
+        flows = [
+            np.where(where, each, 0).astype(x.dtype) if each.shape == x.shape else each for each in flows
+        ]
+        result = function(*flows, filled(x, where), axis=axis)
+        if isinstance(result, dict):
+            return {name: np.where(where, array, 0).astype(x.dtype) for name, array in result.items()}
+        return result
+
+    return of_the_rest
+
+
 def shifted(x: Array, axis: int) -> Tuple[Array, Array]:
     """x less its maximum, and the maximum."""
     highest = x.max(axis=axis, keepdims=True, initial=-np.inf)
@@ -84,6 +110,7 @@ def shifted(x: Array, axis: int) -> Tuple[Array, Array]:
     return np.where((x == highest) & alone, 0, x - highest).astype(x.dtype), highest
 
 
+@with_mask
 @with_rows
 def softmax_gradient(upstream: Array, x: Array, *, axis: int = -1) -> Gradients:
     p = softmax(x, axis=axis)
@@ -92,6 +119,7 @@ def softmax_gradient(upstream: Array, x: Array, *, axis: int = -1) -> Gradients:
 
 
 @with_gradient(softmax_gradient)
+@with_mask
 @with_rows
 def softmax(x: Array, *, axis: int = -1) -> Array:
     z, _ = shifted(x, axis)
@@ -99,24 +127,28 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
     return np.where(np.isneginf(z), 0, exp / exp.sum(axis=axis, keepdims=True)).astype(x.dtype)
 
 
+@with_mask
 @with_rows
 def log_softmax_gradient(upstream: Array, x: Array, *, axis: int = -1) -> Gradients:
     return {"x": upstream - softmax(x, axis=axis) * upstream.sum(axis=axis, keepdims=True)}
 
 
 @with_gradient(log_softmax_gradient)
+@with_mask
 @with_rows
 def log_softmax(x: Array, *, axis: int = -1) -> Array:
     z, _ = shifted(x, axis)
     return np.where(np.isneginf(z), z, z - np.log(np.exp(z).sum(axis=axis, keepdims=True)))
 
 
+@with_mask
 @with_rows
 def logsumexp_gradient(upstream: Array, x: Array, *, axis: int = -1) -> Gradients:
     return {"x": np.expand_dims(upstream, axis) * softmax(x, axis=axis)}
 
 
 @with_gradient(logsumexp_gradient)
+@with_mask
 @with_rows
 def logsumexp(x: Array, *, axis: int = -1) -> Array:
     z, highest = shifted(x, axis)
@@ -254,11 +286,16 @@ def cross_entropy_gradient(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    where: Optional[Array] = None,
 ) -> Gradients:
+    logits = filled(logits, where)
     terms = Terms(logits, target, weight, ignore_index, label_smoothing)
     rows, to_log_probs = terms.to_log_probs(upstream, reduction)
     to_logits = log_softmax_gradient(to_log_probs, logits, axis=terms.axis)["x"]
-    gradients = {"logits": np.where(terms.over_classes(terms.ignored), 0, to_logits).astype(logits.dtype)}
+    constant = (
+        terms.over_classes(terms.ignored) if where is None else terms.over_classes(terms.ignored) | ~where
+    )
+    gradients = {"logits": np.where(constant, 0, to_logits).astype(logits.dtype)}
     if target.dtype.kind == "f":
         gradients["target"] = -times(terms.factor * rows, log_softmax(logits, axis=terms.axis))
     return gradients
@@ -273,7 +310,9 @@ def cross_entropy(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    where: Optional[Array] = None,
 ) -> Array:
+    logits = filled(logits, where)
     terms = Terms(logits, target, weight, ignore_index, label_smoothing)
     log_probs = log_softmax(logits, axis=terms.axis)
     return terms.reduce(-times(terms.coefficient, log_probs).sum(axis=terms.axis), reduction)

@@ -11,7 +11,17 @@ from typing import Any, Optional
 import numpy as np
 
 from ..base import Array, Table
-from .reference import Terms, sigmoid, softmax, softmax_gradient, times, to_elements, with_rows
+from .reference import (
+    Terms,
+    filled,
+    sigmoid,
+    softmax,
+    softmax_gradient,
+    times,
+    to_elements,
+    with_mask,
+    with_rows,
+)
 
 
 def slope(x: Array) -> Array:
@@ -27,6 +37,7 @@ def log_sigmoid_second(upstream: Array, direction: Array, x: Array) -> Array:
     return -upstream * direction * slope(x)
 
 
+@with_mask
 @with_rows
 def softmax_second(upstream: Array, direction: Array, x: Array, *, axis: int = -1) -> Array:
     p = softmax(x, axis=axis)
@@ -36,11 +47,13 @@ def softmax_second(upstream: Array, direction: Array, x: Array, *, axis: int = -
     return np.where(p == 0, 0, to_x).astype(x.dtype)
 
 
+@with_mask
 @with_rows
 def log_softmax_second(upstream: Array, direction: Array, x: Array, *, axis: int = -1) -> Array:
     return times(-upstream.sum(axis=axis, keepdims=True), softmax_gradient(direction, x, axis=axis)["x"])
 
 
+@with_mask
 @with_rows
 def logsumexp_second(upstream: Array, direction: Array, x: Array, *, axis: int = -1) -> Array:
     return np.expand_dims(upstream, axis) * softmax_gradient(direction, x, axis=axis)["x"]
@@ -62,7 +75,9 @@ def cross_entropy_second(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    where: Optional[Array] = None,
 ) -> Array:
+    logits = filled(logits, where)
     terms = Terms(logits, target, weight, ignore_index, label_smoothing)
     _, to_log_probs = terms.to_log_probs(upstream, reduction)
     centred = softmax_gradient(direction, logits, axis=terms.axis)["x"]

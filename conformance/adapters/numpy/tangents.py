@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base import Array, Function
 from . import reference
-from .reference import Terms, reduced, softmax, with_rows
+from .reference import Terms, filled, reduced, softmax, with_mask, with_rows
 
 
 def sigmoid_tangent(name: str, direction: Array, x: Array) -> Array:
@@ -22,23 +22,31 @@ def log_sigmoid_tangent(name: str, direction: Array, x: Array) -> Array:
     return reference.log_sigmoid_gradient(direction, x)["x"]
 
 
-def softmax_tangent(name: str, direction: Array, x: Array, *, axis: int = -1) -> Array:
+def softmax_tangent(
+    name: str, direction: Array, x: Array, *, axis: int = -1, where: Optional[Array] = None
+) -> Array:
     """The Jacobian is symmetric."""
-    return reference.softmax_gradient(direction, x, axis=axis)["x"]
+    return reference.softmax_gradient(direction, x, axis=axis, where=where)["x"]
 
 
+@with_mask
 @with_rows
 def mean_direction(direction: Array, x: Array, *, axis: int = -1) -> Array:
     return (softmax(x, axis=axis) * direction).sum(axis=axis)
 
 
-def logsumexp_tangent(name: str, direction: Array, x: Array, *, axis: int = -1) -> Array:
-    return mean_direction(direction, x, axis=axis)
+def logsumexp_tangent(
+    name: str, direction: Array, x: Array, *, axis: int = -1, where: Optional[Array] = None
+) -> Array:
+    return mean_direction(direction, x, axis=axis, where=where)
 
 
-def log_softmax_tangent(name: str, direction: Array, x: Array, *, axis: int = -1) -> Array:
-    mean = mean_direction(direction, x, axis=axis)
-    return direction - (np.expand_dims(mean, axis) if x.ndim else mean)
+def log_softmax_tangent(
+    name: str, direction: Array, x: Array, *, axis: int = -1, where: Optional[Array] = None
+) -> Array:
+    mean = mean_direction(direction, x, axis=axis, where=where)
+    along = direction - (np.expand_dims(mean, axis) if x.ndim else mean)
+    return along if where is None else np.where(where, along, 0).astype(x.dtype)
 
 
 def nll_loss_tangent(
@@ -58,7 +66,9 @@ def cross_entropy_tangent(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    where: Optional[Array] = None,
 ) -> Array:
+    logits = filled(logits, where)
     terms = Terms(logits, target, weight, ignore_index, label_smoothing)
     by_name = reference.cross_entropy_gradient(
         np.ones_like(terms.share),
@@ -68,6 +78,7 @@ def cross_entropy_tangent(
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,
         reduction="none",
+        where=where,
     )
     return terms.reduce((by_name[name] * direction).sum(axis=terms.axis), reduction)
 

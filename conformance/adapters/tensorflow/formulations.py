@@ -6,12 +6,13 @@ have, others are unsupported. What TensorFlow lacks (NLL, class weights, ignored
 
 from __future__ import annotations
 
+import math
 from typing import Any, Callable, Tuple
 
 import tensorflow as tf
 
 from ..base import Function, Table, Tensor, Unsupported, counted
-from . import divergences, entropies, focal_losses, keras_losses, mixtures, token_scores
+from . import attention, divergences, entropies, focal_losses, keras_losses, mixtures, token_scores
 from .capped_losses import capped_by
 from .keras_losses import Parameter, class_axis, classes_last
 from .linear_losses import CHUNK_ROWS, linear_by
@@ -50,13 +51,31 @@ def softmax_manual(x: Tensor, *, axis: int = -1) -> Tensor:
     return exp / tf.reduce_sum(exp, axis=axis, keepdims=True)
 
 
+def unmasked(x: Tensor, where: Parameter) -> Tensor:
+    """-inf in the place of what a mask leaves out."""
+    return x if where is None else tf.where(where, x, tf.fill(x.shape, tf.cast(-math.inf, x.dtype)))
+
+
+def softmax_module(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """Keras' layer, which takes a mask"""
+    mask = {} if where is None else {"mask": where}
+    return tf.keras.layers.Softmax(axis=axis, dtype=x.dtype.name)(x, **mask)
+
+
+def softmax_composed(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """exp(log_softmax(x)), of what a mask leaves"""
+    return tf.exp(tf.nn.log_softmax(unmasked(x, where), axis=axis))
+
+
 def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     """tf.nn's own"""
     return tf.nn.log_softmax(x, axis=axis)
 
 
-def log_softmax_composed(x: Tensor, *, axis: int = -1) -> Tensor:
-    """x - logsumexp(x)"""
+def log_softmax_composed(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """x - logsumexp(x), of what a mask leaves"""
+    if where is not None:
+        return unmasked(tf.nn.log_softmax(unmasked(x, where), axis=axis), where)
     return x - tf.reduce_logsumexp(x, axis=axis, keepdims=True)
 
 
@@ -182,6 +201,25 @@ def cross_entropy_by(log_softmax: Function, pick: Function, product: Function = 
     return cross_entropy
 
 
+def with_mask_by(cross_entropy: Function) -> Function:
+    """Cross-entropy of the logits that a mask leaves: -inf takes the others' place."""
+
+    def function(
+        logits: Tensor,
+        target: Tensor,
+        *,
+        weight: Parameter = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        where: Parameter = None,
+    ) -> Tensor:
+        options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+        return cross_entropy(unmasked(logits, where), target, label_smoothing=label_smoothing, **options)
+
+    return function
+
+
 # Binary losses.
 
 
@@ -262,8 +300,8 @@ FUNCTIONS: Table = {
     },
     "softmax": {
         "functional": lambda x, *, axis=-1: tf.nn.softmax(x, axis=axis),
-        "module": lambda x, *, axis=-1: tf.keras.layers.Softmax(axis=axis, dtype=x.dtype.name)(x),
-        "composed": lambda x, *, axis=-1: tf.exp(tf.nn.log_softmax(x, axis=axis)),
+        "module": softmax_module,
+        "composed": softmax_composed,
         "manual": softmax_manual,
     },
     "log_softmax": {
@@ -284,7 +322,7 @@ FUNCTIONS: Table = {
     "cross_entropy": {
         "functional": cross_entropy_functional,
         "module": keras_losses.cross_entropy,
-        "composed": cross_entropy_by(log_softmax, picked, times),
+        "composed": with_mask_by(cross_entropy_by(log_softmax, picked, times)),
         "one_hot": cross_entropy_by(log_softmax, by_one_hot),
         "naive": cross_entropy_by(log_softmax_naive, picked),
         "manual": cross_entropy_by(log_softmax_manual, by_one_hot),
@@ -306,6 +344,11 @@ FUNCTIONS: Table = {
         "chunked": linear_by(cross_entropy_by(log_softmax, picked, times), chunk_rows=CHUNK_ROWS),
         "composed": linear_by(cross_entropy_by(log_softmax, picked, times)),
         "naive": linear_by(cross_entropy_by(log_softmax, picked, times), lambda tensor: tensor),
+    },
+    "attention": {
+        "module": attention.attention_module,
+        "composed": attention.attention_composed,
+        "naive": attention.attention_naive,
     },
     "entropy": {
         "composed": entropies.entropy_composed,

@@ -10,7 +10,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..base import Function, Table, Tensor, Unsupported, counted, of_class, signature_of
-from . import capped_losses, divergences, entropies, focal_losses, linear_losses, mixtures, token_scores
+from . import (
+    attention,
+    capped_losses,
+    divergences,
+    entropies,
+    focal_losses,
+    linear_losses,
+    mixtures,
+    token_scores,
+)
 
 Parameter = Optional[Tensor]
 
@@ -44,8 +53,32 @@ def softmax_manual(x: Tensor, *, axis: int = -1) -> Tensor:
     return exp / exp.sum(dim=axis, keepdim=True)
 
 
-def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
-    return F.log_softmax(x, dim=axis)
+def unmasked(x: Tensor, where: Parameter) -> Tensor:
+    """-inf in the place of what a mask leaves out."""
+    return x if where is None else x.masked_fill(~where, float("-inf"))
+
+
+def with_mask(name: str) -> Function:
+    """torch.masked's function; Unsupported before torch 1.13."""
+    if not hasattr(torch, "masked"):
+        raise Unsupported("torch has no torch.masked before 1.13")
+    return getattr(torch.masked, name)  # type: ignore[no-any-return]
+
+
+def softmax(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """torch's own, and torch.masked's of what a mask leaves."""
+    return F.softmax(x, dim=axis) if where is None else with_mask("softmax")(x, axis, mask=where)
+
+
+def softmax_composed(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    return torch.exp(F.log_softmax(unmasked(x, where), dim=axis))
+
+
+def log_softmax(x: Tensor, *, axis: int = -1, where: Parameter = None) -> Tensor:
+    """torch's own, and torch.masked's, which leaves it open what a masked result is: -inf."""
+    if where is None:
+        return F.log_softmax(x, dim=axis)
+    return unmasked(with_mask("log_softmax")(x, axis, mask=where), where)
 
 
 def log_softmax_composed(x: Tensor, *, axis: int = -1) -> Tensor:
@@ -152,6 +185,25 @@ def cross_entropy_by(log_softmax: Function, nll_loss: Function, product: Functio
     return cross_entropy
 
 
+def with_mask_by(cross_entropy: Function) -> Function:
+    """Cross-entropy of the logits that a mask leaves: -inf takes the others' place."""
+
+    def function(
+        logits: Tensor,
+        target: Tensor,
+        *,
+        weight: Parameter = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        where: Parameter = None,
+    ) -> Tensor:
+        options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+        return cross_entropy(unmasked(logits, where), target, label_smoothing=label_smoothing, **options)
+
+    return function
+
+
 def of_labels(cross_entropy: Function) -> Function:
     """Cross-entropy before torch 1.10: it knew no class probabilities."""
 
@@ -220,9 +272,9 @@ FUNCTIONS: Table = {
         "naive": lambda x: torch.log(torch.sigmoid(x)),
     },
     "softmax": {
-        "functional": lambda x, *, axis=-1: F.softmax(x, dim=axis),
+        "functional": softmax,
         "module": lambda x, *, axis=-1: nn.Softmax(dim=axis)(x),
-        "composed": lambda x, *, axis=-1: torch.exp(F.log_softmax(x, dim=axis)),
+        "composed": softmax_composed,
         "manual": softmax_manual,
     },
     "log_softmax": {
@@ -249,7 +301,7 @@ FUNCTIONS: Table = {
     "cross_entropy": {
         "functional": F.cross_entropy,
         "module": of_class(nn.CrossEntropyLoss),
-        "composed": cross_entropy_by(log_softmax, F.nll_loss, times),
+        "composed": with_mask_by(cross_entropy_by(log_softmax, F.nll_loss, times)),
         "one_hot": cross_entropy_by(log_softmax, nll_loss_by(by_one_hot)),
         "naive": cross_entropy_by(log_softmax_naive, F.nll_loss),
         "manual": cross_entropy_by(log_softmax_manual, nll_loss_by(by_one_hot)),
@@ -272,6 +324,11 @@ FUNCTIONS: Table = {
         "chunked": linear_losses.linear_cross_entropy_chunked,
         "composed": linear_losses.linear_cross_entropy_composed,
         "naive": linear_losses.linear_cross_entropy_naive,
+    },
+    "attention": {
+        "functional": attention.attention,
+        "composed": attention.attention_composed,
+        "naive": attention.attention_naive,
     },
     "entropy": {
         "functional": entropies.entropy,

@@ -110,12 +110,20 @@ def _of_flow(case: Case, dtype: str, quantity: str) -> frozenset[str]:
         features.update(f"upstream {name}" for name in UPSTREAM_LAYOUTS if name == case.layout["upstream"])
     name = quantity.rpartition(":")[2]
     if name != operation.inputs[0].name:
-        features.add(f"of {name}" if name in ("head", "bias") else "of target")
+        features.add(f"of {name}" if name in ("head", "bias", "key", "value") else "of target")
     return frozenset(features)
 
 
 def _of_logits(case: Case, arguments: Arguments) -> tuple[Case, Arguments]:
-    """A loss of a linear layer's outputs as one of the logits that it makes, which its features are about."""
+    """The logits of a linear layer, or a head's scores, which features are about; -inf where masked."""
+    if "query" in arguments:
+        scale = arguments["scale"] or arguments["query"].shape[1] ** -0.5
+        with np.errstate(all="ignore"):
+            scores = arguments["query"] @ arguments["key"].T * scale
+        rest = {"axis": 1, "where": arguments["where"]} | ({"scale": scale} if arguments["scale"] else {})
+        case, arguments = replace(case, operation="softmax", _built={}), {"x": scores, **rest}
+    if arguments.get("where") is not None:
+        return case, OPERATIONS[case.operation].completed(dict(arguments))
     if "head" not in arguments:
         return case, arguments
     rest = {name: value for name, value in arguments.items() if name not in ("hidden", "head")}
@@ -228,7 +236,7 @@ def _of_binary_target(target: Array) -> Iterator[str]:
 
 
 #: Numbers among the parameters whose names are the features where they are not the default.
-_OPTIONS = ("softcap", "z_loss", "logit_scale", "divisor", "temperature")
+_OPTIONS = ("softcap", "z_loss", "logit_scale", "divisor", "temperature", "scale")
 
 
 def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
@@ -243,6 +251,10 @@ def _of_parameters(case: Case, arguments: Arguments) -> Iterator[str]:
             yield "weight misfit"
     if isinstance(arguments.get("bias"), np.ndarray):
         yield "bias"
+    if isinstance(arguments.get("where"), np.ndarray):
+        yield "where"
+        if (arguments["where"] == 0).all(axis=_axis(case, arguments)).any():
+            yield "row left out"
     if isinstance(arguments.get("pos_weight"), np.ndarray):
         yield "pos_weight"
     if arguments.get("label_smoothing"):

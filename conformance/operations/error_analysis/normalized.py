@@ -24,6 +24,7 @@ from conformance.operations.error_analysis.second_derivatives import (
     softmax_second,
 )
 from conformance.operations.error_analysis.tangents import log_softmax_tangent, mean_direction
+from conformance.operations.masks import kept
 
 
 def class_axis(arguments: Arguments, dimensions: int) -> int:
@@ -125,6 +126,8 @@ def _along_axis(operation: str, arguments: Arguments, quantity: str, g: Array, m
         return np.zeros(x.shape), np.zeros(x.shape)
     if quantity == "jvp:x" and operation == "softmax":  # its Jacobian is symmetric
         quantity, g = "gradient:x", direction(x.shape)
+    if operation == "log_softmax" and quantity != "value":
+        g = kept(np.broadcast_to(g, x.shape), dict(arguments), "x")
     axis = class_axis(arguments, x.ndim)
     rows = rows_of(as_rows(x, axis), model)
     if quantity == "value":

@@ -57,8 +57,16 @@ class ErrorArithmetic:
         if node.primitive == "input":
             return Approximation(array, self.inputs * size)
         significand, _ = np.frexp(size)
-        exact = (significand / self.rounding.u) % 1 == 0
-        return Approximation(array, np.where(exact, 0.0, self.u * size))
+        arithmetic = self.of(node)
+        exact = (significand / arithmetic.rounding.u) % 1 == 0
+        return Approximation(array, np.where(exact, 0.0, arithmetic.u * size))
+
+    def of(self, node: Node) -> ErrorArithmetic:
+        """The arithmetic that computes a node: the accumulator's, where the result is not `stored`."""
+        if node.options.get("stored", True):
+            return self
+        inside = replace(self.rounding, u=min(self.rounding.u, self.rounding.accumulate), store=0.0)
+        return replace(self, rounding=inside)
 
     @property
     def u(self) -> float:
@@ -94,16 +102,15 @@ class ErrorArithmetic:
             value = moved(node, first.value)
             if value is not None:
                 return Approximation(value, moved(node, first.error))
-            return _PRIMITIVES[node.primitive](self, node, *operands)
+            return _PRIMITIVES[node.primitive](self.of(node), node, *operands)
         return moved(node, first)
 
-    def summed(self, value: Array, error: Array, stored: bool = True) -> Approximation:
-        """The sum over the last axis, which goes; `stored` in the dtype, or left in the accumulator."""
+    def summed(self, value: Array, error: Array) -> Approximation:
+        """The sum over the last axis, which goes, stored in the dtype."""
         total = value.sum(-1)
         if not self.computed or (not error.any() and self._whole(value)):
             return Approximation(total, error.sum(-1))
-        rounding = self.rounding if stored else replace(self.rounding, store=0.0)
-        factor = rounding.summing(value)[..., 0]
+        factor = self.rounding.summing(value)[..., 0]
         return Approximation(total, error.sum(-1) + factor * np.abs(value).sum(-1))
 
     def _whole(self, terms: Array) -> bool:
@@ -136,14 +143,10 @@ def _is_exact_zero(a: Approximation) -> Any:
     return (a.value == 0) & (a.error == 0)
 
 
-def _add(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Approximation) -> Approximation:
+def _add(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
     value = a.value + b.value
-    u = (
-        arithmetic.u
-        if node.options.get("stored", True)
-        else min(arithmetic.u, arithmetic.rounding.accumulate)
-    )
-    units = np.where(_is_exact_zero(a) | _is_exact_zero(b), 0.0, u)  # adding an exact 0 rounds nothing
+    # Adding an exact 0 rounds nothing.
+    units = np.where(_is_exact_zero(a) | _is_exact_zero(b), 0.0, arithmetic.u)
     return Approximation(value, a.error + b.error + units * np.abs(value))
 
 
@@ -249,7 +252,7 @@ def _max(_arithmetic: ErrorArithmetic, node: Node, a: Approximation) -> Approxim
     return Approximation(*(part.max(axis=axes, keepdims=True) for part in a))
 
 
-def _matmul(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Approximation) -> Approximation:
+def _matmul(arithmetic: ErrorArithmetic, _node: Node, a: Approximation, b: Approximation) -> Approximation:
     """Each product rounds in the accumulator, whose sum is stored, unless it is read on from there."""
     times = arithmetic.times
     left, right = (np.asarray(part)[:, None, :] for part in a), (part.T[None, :, :] for part in b)
@@ -257,8 +260,7 @@ def _matmul(arithmetic: ErrorArithmetic, node: Node, a: Approximation, b: Approx
     terms = times(value, other)
     errors = times(np.abs(value), other_error) + times(error, np.abs(other))
     accumulate = arithmetic.rounding.accumulate if arithmetic.computed else 0.0
-    stored = node.options.get("stored", True)
-    total = arithmetic.summed(terms, errors + accumulate * np.abs(terms), stored)
+    total = arithmetic.summed(terms, errors + accumulate * np.abs(terms))
     return arithmetic.rounded(total.value, total.error, 0.0)
 
 

@@ -251,8 +251,15 @@ def softmax(x: Node, axis: int | None = None) -> Node:
 
 
 def _centred(p: Node, upstream: Node, along: int) -> Node:
-    """The adjoint of a softmax p: p (g - sum p g)."""
-    return p * (upstream - sum(p * upstream, along, keepdims=True))
+    """The adjoint of a softmax p: p (g - sum p g), of which p's error is one factor in g's derivative too."""
+    p_of, g = graph.to_real(p), graph.to_real(upstream)
+    rest = g - sum(p_of * g, along, keepdims=True)
+
+    def adjoint(above: Node) -> list[Node]:
+        mean = sum(p_of * above, along, keepdims=True)
+        return [above * rest - g * mean, p_of * (above - mean)]
+
+    return graph.with_adjoint(p_of * rest, [p_of, g], adjoint)
 
 
 def log_softmax(x: Node, axis: int | None = None) -> Node:

@@ -60,7 +60,13 @@ class Question:
 
     @cached_property
     def scores(self) -> Any:
-        """What the loss is taken of: the first input, or the logits that a head makes of hidden states."""
+        """What softmax is taken of: the first input, or what a product makes (logits, a head's scores)."""
+        if "query" in self.arguments:
+            scale = self.arguments["scale"] or self.first.shape[-1] ** -0.5
+            with np.errstate(all="ignore"):
+                scores = self.first @ self.arguments["key"].T * scale
+            where = self.arguments["where"]
+            return scores if where is None else np.where(where != 0, scores, -np.inf)
         if "head" not in self.arguments:
             return self.first
         bias = self.arguments["bias"]
@@ -177,7 +183,7 @@ def _label_dtype(question: Question) -> Iterator[str]:
 def _patterns(operation: Operation) -> tuple[str, ...]:
     """The gradient patterns that differ: of one floating input, the first is all."""
     floating = sum(item.kind != "labels" for item in operation.inputs)
-    return ((), TRACKED[::2], TRACKED)[floating]
+    return ((), TRACKED[::2], TRACKED)[min(floating, 2)]
 
 
 def _has_labels(operation: Operation) -> bool:

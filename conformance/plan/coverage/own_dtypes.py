@@ -31,7 +31,7 @@ def declared(operation: Operation) -> Sequence[str]:
 
 
 def _lacks_scores(operation: Operation) -> bool:
-    return operation.name in _OF_PROBABILITIES or operation.inputs[0].name == "hidden"
+    return operation.name in _OF_PROBABILITIES or operation.inputs[0].name in ("hidden", "query")
 
 
 def of_tensors(arguments: Mapping[str, Any], dtype_of: Mapping[str, str], dtype: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from conformance.adapters.base import MASKS
 from conformance.adapters.registry import description
 from conformance.operations import JVP, OPERATIONS, SECOND, direction, upstream
 from conformance.report.figures import shorten
@@ -167,7 +168,7 @@ def _written(
     write: Callable[[str, literals.Array, str], Tensor | None],
 ) -> list[Tensor] | None:
     """The tensors as the program writes them, in their dtypes and layouts; None where one is too large."""
-    dtypes = _dtypes_of_their_own(arguments)
+    dtypes = {**dict.fromkeys(MASKS, "bool"), **_dtypes_of_their_own(arguments)}
     written = []
     for name, value in tensors.items():
         if name in dtypes:
