@@ -28,6 +28,7 @@ from conformance.checking.user_module import Function, subjects
 from conformance.comparison.baseline import changes_since
 from conformance.errors import RunError, SubjectError
 from conformance.execution import session
+from conformance.execution.kept_workers import KeptWorkers
 from conformance.execution.progress import Progress
 from conformance.operations import OPERATIONS, no_operation
 from conformance.plan.requests import pick as select
@@ -157,6 +158,7 @@ def check(
             not case.conventions if subject == control.name else formulation == "functional"
         ),
         publish=publish,
+        make_workers=lambda limits, slots: KeptWorkers(limits, slots, control, operation),
         meanwhile=None if output is None else lambda: report.prepare(cache_directory() / "report"),
     )
     checked = published[0] if published else judged_run(run)

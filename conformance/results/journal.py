@@ -143,7 +143,7 @@ class RunDirectory:
 
         A kill at any moment loses at most what is being written.
         """
-        frames = b"".join(_frame(answer, version) for answer, version in answers)
+        frames = b"".join(frame_of(answer, version) for answer, version in answers)
         if frames:
             self._empty = False
             self._write(frames)
@@ -190,7 +190,8 @@ class RunDirectory:
         os.replace(self.path / NAME, self.path / OBSERVATIONS)
 
 
-def _frame(answer: Answer, version: str) -> bytes:
+def frame_of(answer: Answer, version: str) -> bytes:
+    """An answer as a journal's frame, with its framework's version; `replay` reads it."""
     header = {
         "kind": "answer",
         "subject": answer.subject,
