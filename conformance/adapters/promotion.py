@@ -23,7 +23,7 @@ REFUSALS: Dict[str, Pattern[str]] = {
     "tensorflow": re.compile(
         r"Tensor conversion requested dtype|was expected to be an? \w+ tensor but is"
         r"|is not in the list of allowed values|Cannot convert .* to EagerTensor of dtype"
-        r"|that does not match( type|expected type)|must have the same type|not in list of allowed values"
+        r"|that does not match( type|expected type)|must have the same d?type|not in list of allowed values"
         r"|don't all match|but expected one of|conflicting types|has type \w+ that does not match"
     ),
     "numpy": re.compile(

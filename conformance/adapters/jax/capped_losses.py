@@ -41,9 +41,10 @@ def capped_by(cross_entropy: Function) -> Function:
         kept = target != ignore_index
         if z_loss:
             rows = rows + z_loss * jnp.where(kept, jax.nn.logsumexp(z, axis=classes_of(z)) ** 2, 0)
+        dtype = logits.dtype if jnp.issubdtype(logits.dtype, jnp.floating) else rows.dtype
         if reduction == "none":
-            return rows.astype(logits.dtype)
+            return rows.astype(dtype)
         over = 1 if reduction == "sum" else divisor or jnp.sum(kept)
-        return (jnp.sum(rows) / over).astype(logits.dtype)
+        return (jnp.sum(rows) / over).astype(dtype)
 
     return capped_cross_entropy

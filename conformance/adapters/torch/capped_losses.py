@@ -54,4 +54,5 @@ def capped_cross_entropy(
 
 def capped_cross_entropy_composed(logits: Tensor, target: Tensor, **parameters: Any) -> Tensor:
     """The same in float32 where the logits are half, rounded once."""
-    return capped_cross_entropy(widened(logits), target, **parameters).to(logits.dtype)
+    loss = capped_cross_entropy(widened(logits), target, **parameters)
+    return loss.to(logits.dtype) if logits.is_floating_point() else loss

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from conformance.cases.models import DTYPES
 from conformance.operations import OPERATIONS
+from conformance.plan.coverage.arrays import covering_arrays
 from conformance.plan.coverage.axes import declared
 from conformance.plan.coverage.cells import OperationCoverage
 from conformance.plan.coverage.reasons import Empty
@@ -42,6 +43,7 @@ def markdown(table: Table) -> str:
         _HEAD.format(profile=table.profile, checks=checks, cases=cases),
         "## Subjects\n\n" + _subjects(table),
         "## Left out of this profile\n\n" + _left_out(table),
+        "## Covering arrays\n\n" + _arrays(table),
         "## Pairs and triples\n\n" + _crossings(table),
         *(f"## {each.operation}\n\n" + "\n".join(_operation(each, table)) for each in table.operations),
     ]
@@ -67,6 +69,27 @@ def _left_out(table: Table) -> str:
         return "Nothing.\n"
     rows = [[each.what, each.reason, each.checks] for each in table.left_out]
     return _grid(["what", "reason", "checks"], rows)
+
+
+def _arrays(table: Table) -> str:
+    arrays = covering_arrays()
+    without = [each.operation for each in table.operations if each.operation not in
+               {array.operation for array in arrays}]  # fmt: skip
+    cases = {each.operation: each.checks["case"] for each in table.operations}
+    rows = [
+        [
+            f"`{array.operation}`",
+            f"`{array.entry}`: {', '.join(array.axes)}",
+            array.strength,
+            sum(name.startswith(f"{array.entry}[") for name in cases[array.operation].unique()),
+        ]
+        for array in arrays
+    ]
+    return (
+        "Every combination of options of so many axes as the strength says is in a case, unless it cannot.\n"
+        f"Without an array: {', '.join(f'`{name}`' for name in without) or 'none'}.\n\n"
+        + _grid(["operation", "array: axes", "strength", "cases"], rows)
+    )
 
 
 def _crossings(table: Table) -> str:
