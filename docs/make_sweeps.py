@@ -35,9 +35,34 @@ MARKS = ("<!-- tables: docs/make_sweeps.py -->\n", "<!-- end of tables -->\n")
 
 
 QUANTITIES = ("value", "gradient", "second")
-#: What is swept of float32's rows [x, 0], whose kernels take minutes for all: 2**-4 <= |x| < 2**7, by bits.
-ROW_SPANS = ((0x3D800000, 0x42FFFFFF), (0xBD800000, 0xC2FFFFFF))
 ROWS = ("softmax", "log_softmax", "cross_entropy")
+Span = tuple[int, int]
+#: By bits, the ends of float32's line: 0 and the subnormal numbers, the largest binade, infinity and nans.
+ENDS: tuple[Span, ...] = (
+    (0, 0x007FFFFF),
+    (0x7F000000, 0x7FFFFFFF),
+    (0x80000000, 0x807FFFFF),
+    (0xFF000000, 0xFFFFFFFF),
+)
+#: What is swept of float32's functions that take minutes for all, beside the ends: of rows [x, 0], whose
+#: kernels are slow, 2**-4 <= |x| < 2**7; of numbers 2**-30 <= |x| < 2**7, of probabilities 2**-45 <= p, below
+#: which a subject that is wrong everywhere has its bounds computed at every input.
+ROW_SPANS: tuple[Span, ...] = ((0x3D800000, 0x42FFFFFF), (0xBD800000, 0xC2FFFFFF), *ENDS)
+NUMBER_SPANS: tuple[Span, ...] = ((0x30800000, 0x42FFFFFF), (0xB0800000, 0xC2FFFFFF), *ENDS)
+PROBABILITY_SPANS: tuple[Span, ...] = ((0x29000000, 0x3F800000), ENDS[0])
+
+
+def spans_of(operation: str, subject: str, quantity: str) -> tuple[Span, ...]:
+    """The parts of float32 that are swept of a quantity; none: all inputs."""
+    if operation in ROWS:
+        return ROW_SPANS
+    if operation == "binary_cross_entropy":
+        clips = (
+            subject == "tensorflow" or (subject == "torch" and quantity != "value") or quantity == "second"
+        )
+        return PROBABILITY_SPANS if clips else ()
+    dear = quantity != "value" or operation == "binary_cross_entropy_with_logits"
+    return NUMBER_SPANS if dear else ()
 
 
 @dataclass(frozen=True)
@@ -72,8 +97,8 @@ def all_sweeps() -> Iterator[Sweep]:
             yield Sweep(operation, dtype)
     for quantity in QUANTITIES:
         for operation in SWEPT_INPUT:
-            spans = ROW_SPANS if operation in ROWS else ()
             for subject in SUBJECTS:
+                spans = spans_of(operation, subject, quantity)
                 yield Sweep(operation, "float32", (subject,), (quantity,), spans)
 
 
@@ -115,15 +140,15 @@ def share(row: dict[str, Any]) -> float:
     return float(row["inputs"] / (last - first + 1))
 
 
-def figure(row: dict[str, Any] | None, refused: dict[str, Any] | None, infinite: str) -> str:
-    """Worst ulps at the finite input that attains them, in bold where that does not conform."""
+def figure(row: dict[str, Any] | None, refused: dict[str, Any] | None, infinite: str, part: bool) -> str:
+    """Worst ulps at the finite input that attains them, in bold where that does not conform; * of a part."""
     if row is None:
         return "not swept" if refused is None else str(refused["verdict"])
     failing = row["count_lossy"] + row["count_wrong"]
     ulps = f"{row['ulp_error']:.4g}"
     shown = f"**{ulps}**" if failing else ulps
     fail = f", {failing:,} fail" if failing else ""
-    return f"{shown} at {row['worst_input']:.9g}{fail}{infinite}"
+    return f"{shown} at {row['worst_input']:.9g}{fail}{infinite}{' *' if part else ''}"
 
 
 def wrong_infinities(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], str]:
@@ -146,6 +171,7 @@ def table(sweeps: Sequence[Any], dtype: str) -> Iterable[str]:
     finite = [row for row in rows if row["kind"] == "binade" and not is_special(row)]
     worst = {(name_of(row), row["subject"]): row for row in worst_rows(finite)}
     infinite = wrong_infinities(rows)
+    parts = {(name_of(row), row["subject"]) for row in worst_rows(rows) if share(row) < 1}
     refused = {}
     for row in rows:
         if row["kind"] == "refused":
@@ -161,7 +187,10 @@ def table(sweeps: Sequence[Any], dtype: str) -> Iterable[str]:
         key = row["operation"], row["target"], row["quantity"]
         cells = [
             figure(
-                worst.get((name, subject)), refused.get((*key, subject)), infinite.get((name, subject), "")
+                worst.get((name, subject)),
+                refused.get((*key, subject)),
+                infinite.get((name, subject), ""),
+                (name, subject) in parts,
             )
             for subject in SUBJECTS
         ]
@@ -195,19 +224,22 @@ def tables(sweeps: Sequence[Any]) -> str:
     return "\n".join(parts)
 
 
+def described_spans(dtype: str) -> Iterator[str]:
+    """What a part is, in words, for each kind of function."""
+    kinds = (("rows", "|x|", ROW_SPANS), ("numbers and logits", "|x|", NUMBER_SPANS))
+    for kind, name, ((first, last), *_) in (*kinds, ("probabilities", "p", PROBABILITY_SPANS)):
+        least, most = values(dtype, [first, last]).tolist()
+        yield f"of {kind} {least:.4g} <= {name} <= {most:.9g}"
+    yield "and of all of them the ends: 0, the subnormal numbers, the largest binade, infinity and nan"
+
+
 def coverage(sweeps: Sequence[Any], dtype: str) -> str:
     """Which numbers of a dtype's table are of every input, which of a part, and which are left out."""
     judged = worst_rows([row for _, rows in sweeps for row in rows if row["dtype"] == dtype])
     whole = Counter(row["subject"] for row in judged if share(row) == 1)
     text = f"**{dtype}.** Of every input: " + ", ".join(f"{whole[name]} of {name}" for name in SUBJECTS) + "."
-    partial = sorted({(share(row), row["operation"]) for row in judged if share(row) < 1})
-    if partial:
-        names = ", ".join(dict.fromkeys(f"`{operation}`" for _, operation in partial))
-        (first, last), *_ = ROW_SPANS
-        least, most = values(dtype, [first, last]).tolist()
-        text += (
-            f" Of a part, {least:g} <= |x| <= {most:.9g} ({100 * partial[0][0]:.2g} % of the line): {names}."
-        )
+    if any(share(row) < 1 for row in judged):
+        text += " Of a part (*): " + ", ".join(described_spans(dtype)) + "."
     swept = {(row["operation"], row["quantity"].partition(":")[0]) for row in judged}
     left = {
         operation: [quantity for quantity in QUANTITIES if (operation, quantity) not in swept]

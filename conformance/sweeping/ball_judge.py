@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from conformance.arithmetic.formats import FORMATS, FloatArray
-from conformance.judging.verdict import errors_in_ulps, levels
+from conformance.judging.verdict import PRECISION, errors_in_ulps, levels
 from conformance.operations import Reference, along, operation_named, reference
 from conformance.sweeping.functions import SweptFunction
 from conformance.sweeping.inputs import Bits, number_type, values
@@ -15,6 +16,8 @@ from conformance.sweeping.tally import Levels
 
 #: Inputs whose exact values are computed together.
 BATCH_INPUTS = 1 << 15
+#: What separates an error in ulps from a limit beyond doubt: a settled ball's radius is up to 2**-10 ulp.
+SETTLED_ULPS = 2.0**-9
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,15 @@ class BallJudge:
 
     def reference(self, bits: Bits) -> Reference:
         """The exact values and bounds at these inputs, of shape (inputs,)."""
+        return self._reference(bits, self.number_type)
+
+    def _reference(self, bits: Bits, number_type: str) -> Reference:
+        """The same, settled for another dtype than that of the numbers."""
         function, count = self.function, bits.size
         arguments = function.arguments(values(self.dtype, bits))
         with along(function.direction(count)):
             whole = reference(
-                function.operation, arguments, function.quantity, self.number_type, function.upstream(count)
+                function.operation, arguments, function.quantity, number_type, function.upstream(count)
             )
         if function.elements == 1:
             return whole
@@ -73,7 +80,28 @@ class BallJudge:
         level, error = np.zeros(bits.size, np.int8), np.zeros(bits.size)
         for begin in range(0, bits.size, BATCH_INPUTS):
             part = slice(begin, begin + BATCH_INPUTS)
-            exact = self.reference(bits[part])
+            exact = self._decisive(bits[part], observed[part])
             error[part] = errors_in_ulps(observed[part], exact)
             level[part] = levels(observed[part], exact, error[part])
         return level, error
+
+    def _decisive(self, bits: Bits, observed: FloatArray) -> Reference:
+        """The reference; settled for float64 where an error is too near to a limit for the dtype's own."""
+        exact = self.reference(bits)
+        near = np.flatnonzero(_near_a_limit(errors_in_ulps(observed, exact), exact))
+        if not near.size or self.number_type == "float64":
+            return exact
+        finer = self._reference(bits[near], "float64")
+        high, low = exact.high.copy(), exact.low.copy()
+        high[near], low[near] = finer.high, finer.low
+        return replace(exact, high=high, low=low)
+
+
+def _near_a_limit(error: FloatArray, exact: Reference) -> npt.NDArray[np.bool_]:
+    """Whether an error in ulps is so near to what a verdict or a bin depends on that a ball might hide it."""
+    with np.errstate(all="ignore"):
+        lossy = 2.0 ** -(PRECISION[exact.dtype] / 4) * np.abs(exact.high) / exact.ulp
+        bin_edge = np.exp2(np.round(np.log2(np.maximum(error, 1.0))))
+        limits = (0.5, 1.0, exact.bound, exact.attainable, lossy, bin_edge)
+        near: npt.NDArray[np.bool_] = np.any([np.abs(error - limit) <= SETTLED_ULPS for limit in limits], 0)
+    return near & np.isfinite(error)

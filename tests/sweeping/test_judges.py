@@ -10,15 +10,17 @@ import pytest
 from sweeping_samples import ELEMENTS, IDS, assert_same, by_the_corpus, observations
 
 from conformance.judging.verdict import LEVELS
+from conformance.operations import along, reference
 from conformance.sweeping.ball_judge import BallJudge
 from conformance.sweeping.binade_sweep import ExactJudge
-from conformance.sweeping.functions import SweptFunction
-from conformance.sweeping.inputs import WIDTH_BITS, Binade, values
+from conformance.sweeping.functions import ROW_UPSTREAM, SweptFunction
+from conformance.sweeping.inputs import WIDTH_BITS, Binade, bits_of, values
 from conformance.sweeping.polynomial_judge import PolynomialJudge
 from conformance.sweeping.tally import Tally, Worst, bin_of, joined
 
 #: Inputs of every dtype that are judged twice, over all functions.
 INPUTS = 100_000
+UPSTREAM = np.array([ROW_UPSTREAM])
 
 
 @pytest.mark.parametrize(("function", "element"), ELEMENTS, ids=IDS)
@@ -45,6 +47,25 @@ def test_float32_verdicts_agree_with_the_corpus(function: SweptFunction, element
         seen.update(dict(zip(LEVELS, expected.counts.tolist(), strict=True)))
     assert set(+seen) >= {"exact", "faithful", "lossy", "wrong"}
     assert polynomial > INPUTS // len(ELEMENTS) // 2
+
+
+@pytest.mark.parametrize(("dtype", "gap"), [("float32", 1.5 * 2.0**-90), ("bfloat16", 1.5 * 2.0**-106)])
+def test_no_limit_is_hidden_by_a_ball(dtype: str, gap: float) -> None:
+    """A settled ball is off by up to 2**-10 ulp; here, where softmax's second derivative cancels, by 2**-14.
+
+    What is returned lies 2**-16 ulp this side or that of 1 ulp, and is judged by that.
+    """
+    judge = BallJudge(SweptFunction("softmax", "second:x"), 0, dtype)
+    bits, row = np.array([bits_of(dtype, gap)]), {"x": np.array([[gap, 0.0]])}
+    (coarse,), (ulp,) = (getattr(judge.reference(bits), name) for name in ("high", "ulp"))
+    with along(judge.function.direction(1)):
+        exact = reference("softmax", row, "second:x", "float64", UPSTREAM).high[0, 0]
+    assert abs(coarse - exact) > 2.0**-15 * ulp
+    for side in (-1, 1):
+        for beyond in (-1, 1):
+            returned = np.array([exact + side * (1 + beyond * 2.0**-16) * ulp])
+            (level,), _ = judge.judge(bits, returned)
+            assert (LEVELS[level] == "faithful") == (beyond < 0)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
