@@ -19,6 +19,8 @@ from conformance.errors import RunError
 
 #: The resource that a worker with a GPU declares: `dask worker ADDRESS --resources GPU=1`.
 GPU = "GPU"
+#: Any port of the local interface; without the host Dask's page of the cluster is open to the network.
+LOCAL_DASHBOARD = "127.0.0.1:0"
 CONNECT_SECONDS = 30
 
 
@@ -39,7 +41,7 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Cli
         before = threads()
         with (
             LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=":0", resources=resources
+                n_workers=count, threads_per_worker=1, dashboard_address=LOCAL_DASHBOARD, resources=resources
             ) as cluster,
             Client(cluster) as client,
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 from distributed import Client, LocalCluster
 
@@ -39,6 +40,21 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def stored(swept: Swept, directory: Path) -> bytes:
     result_files.write(swept, directory, {})
     return (directory / "sweep.parquet").read_bytes()
+
+
+def listening() -> set[tuple[str, int]]:
+    """Address and port of each socket on which this process or one that it started waits for others."""
+    whole = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    sockets = [socket for process in whole for socket in process.net_connections("tcp")]
+    return {tuple(socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
+
+
+def test_the_network_does_not_reach_a_cluster_of_this_machine() -> None:
+    before = listening()
+    with cluster.connected(None, 1):
+        opened = listening() - before
+    assert opened
+    assert {address for address, _ in opened} == {"127.0.0.1"}
 
 
 def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
