@@ -100,6 +100,7 @@ def test_glossary_explains_every_word_in_one_row() -> None:
         *("check", "observation", "exact", "bound", "attainable", "relation", "identity", "equivalence"),
         *("breakpoint", "known", "upstream", "run", "formula", "discrepancy", "sweep", "convention"),
         *("control", "inherited", "misfit", "feature", "cause", "harm"),
+        *("mode", "ulp", "corpus", "profile", "stack", "miniature"),
     }
 
 
