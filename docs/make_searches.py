@@ -39,6 +39,7 @@ SEARCHES = (
     ("sigmoid", "jax", "float16"),
 )
 LINE = re.compile(r"(\S+) (\S+) in (\w+): (.*)")
+SEED = re.compile(r"--seed (\d+)")
 FIGURES = re.compile(r"(\w+), (\S+) where \S+ is right, (\S+) ulps")
 
 
@@ -109,16 +110,17 @@ def seen(there: Sequence[Known], quantity: str, dtype: str, failure: Failure) ->
 def table(directory: Path) -> Iterator[str]:
     """The table's lines."""
     known = deviations()
-    yield "| operation, subject | minutes | the smallest input | returned | the corpus knows there |"
-    yield "| --- | ---: | --- | --- | --- |"
+    yield "| operation, subject | seed | minutes | the smallest input | returned | the corpus knows there |"
+    yield "| --- | ---: | ---: | --- | --- | --- |"
     for path in sorted(directory.glob("*/search.json")):
         about = json.loads(path.read_text("utf-8"))
         operation, subject, _ = path.parent.name.split("-")
         found = path.parent / "found.yaml"
-        cases = YAML(typ="safe").load(found.read_text("utf-8"))["cases"] if found.exists() else []
-        minutes = f"{about['seconds'] / 60:.1f}"
+        file = YAML(typ="safe").load(found.read_text("utf-8")) if found.exists() else {}
+        cases, minutes = file.get("cases", []), f"{about['seconds'] / 60:.1f}"
+        seed = SEED.search(file.get("source", ""))
         if not cases:
-            yield f"| {operation}, {subject} | {minutes} | nothing found in {about['climbs']} climbs | | |"
+            yield f"| {operation}, {subject} | | {minutes} | nothing found in {about['climbs']} climbs | | |"
         for case in cases:
             _, quantity, dtype, result = LINE.match(case["why"]).groups()
             there = [
@@ -130,6 +132,7 @@ def table(directory: Path) -> Iterator[str]:
             about_case = f"{operation}, {subject}, {quantity}, {dtype}"
             cells = (
                 about_case,
+                seed[1] if seed else "",
                 minutes,
                 f"`{inputs.strip('{}')}`",
                 result,
