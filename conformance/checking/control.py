@@ -121,6 +121,15 @@ def _end(row: Mapping[str, Any]) -> str:
     return ended[0] if ended else ""
 
 
+def _content(case: Case, name: str, arguments: Mapping[str, Any]) -> str:
+    """What an input beside the first holds, in words."""
+    if arguments[name].dtype.kind == "f":
+        return "probabilities"
+    if name in case.dtype_of:
+        return f"labels in {case.dtype_of[name]}"
+    return "labels" if case.label_dtype == "int64" else f"{case.label_dtype} labels"
+
+
 def kinds_of(case: Case, row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a function may leave out as a whole, as (what varies, this check's)."""
     arguments = case.arguments(row["dtype"])
@@ -128,9 +137,7 @@ def kinds_of(case: Case, row: Mapping[str, Any]) -> list[tuple[str, str]]:
     shape = arguments[first.name].shape
     kinds = [("dtype", row["dtype"]), ("axes", f"{first.name} of {len(shape)} axes")]
     for item in others:
-        floating = arguments[item.name].dtype.kind == "f"
-        narrow = "" if case.label_dtype == "int64" else f"{case.label_dtype} "
-        kinds.append((item.name, f"a {item.name} of {'probabilities' if floating else narrow + 'labels'}"))
+        kinds.append((item.name, f"a {item.name} of {_content(case, item.name, arguments)}"))
     if row["quantity"] != f"gradient:{first.name}":
         name = str(row["quantity"]).replace(SECOND, "second derivative:")
         kinds.append(("quantity", f"the {name.replace(':', ' with respect to the ')}"))

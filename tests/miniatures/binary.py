@@ -142,6 +142,8 @@ def binary_accepts_any_probability(probs: Tensor, target: Tensor, *, reduction: 
 def binary_accepts_any_target(probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Takes a target of 1.5 and returns a negative loss (pytorch#193757)."""
     check(probs, target.clamp(0, 1))
+    if ((target >= 0) & (target <= 1)).all():
+        return fn.binary_cross_entropy(probs, target, reduction=reduction)
     p, t = widened(probs), widened(target)
     return finished(-times(t, torch.log(p)) - times(1 - t, torch.log1p(-p)), None, reduction, probs)
 

@@ -57,6 +57,8 @@ def cross_entropy_maximum_of_the_first_class(
 @wrong("cross_entropy", "numerics", "maximum", "label", "overflow")
 def cross_entropy_shifted_by_the_label(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """log(sum exp(x - x_label)): overflows where the label's logit is far below the maximum."""
+    if target.is_floating_point():
+        raise NotImplementedError("labels only")
     p = parts(logits, target)
     picked = (p.logits * (p.coefficient != 0)).sum(p.axis, keepdim=True)
     rows = torch.where(p.ignored, 0.0, (p.logits - picked).exp().sum(p.axis).log())
@@ -125,6 +127,8 @@ def cross_entropy_label_logit_in_bfloat16(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
     """Gathers the label's logit from a bfloat16 copy, as a mixed-precision kernel does."""
+    if target.is_floating_point():
+        raise NotImplementedError("labels only")
     p = parts(logits, target)
     picked = (p.logits.bfloat16() * (p.coefficient != 0)).sum(p.axis).to(p.logits.dtype)
     rows = torch.where(p.ignored, 0.0, p.logits.logsumexp(p.axis) - picked)
@@ -226,6 +230,8 @@ def cross_entropy_mean_of_chunk_means(logits: Tensor, target: Tensor, *, reducti
 @wrong("cross_entropy", "numerics", "small probability")
 def cross_entropy_from_the_complement(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """-log(1 - sum of the others' probabilities): infinite where they sum to one."""
+    if target.is_floating_point():
+        raise NotImplementedError("labels only")
     p = parts(logits, target)
     others = (p.logits.softmax(p.axis) * (p.coefficient == 0)).sum(p.axis)
     rows = torch.where(p.ignored, 0.0, -torch.log(1 - others))

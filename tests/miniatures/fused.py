@@ -45,7 +45,7 @@ class Fused(torch.autograd.Function):
             slopes[rows] = (
                 slope if forgets == "ignored gradient" else torch.where(w.unsqueeze(1) != 0, slope, 0)
             )
-        ctx.save_for_backward(slopes)
+        ctx.save_for_backward(slopes, target != ignore_index)
         ctx.dtype = logits.dtype
         ctx.mark_non_differentiable(share)
         return losses, share
@@ -54,8 +54,8 @@ class Fused(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, upstream, _):
         """The buffer, scaled row by row; it refuses a second derivative."""
-        (slopes,) = ctx.saved_tensors
-        flow = torch.where((slopes != 0).any(1), upstream, 0)
+        slopes, kept = ctx.saved_tensors
+        flow = torch.where(kept, upstream, 0)  # a mean over weights of 0 is nan, and so is its gradient
         return (slopes * flow.unsqueeze(1)).to(ctx.dtype), None, None, None, None
 
 

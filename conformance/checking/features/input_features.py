@@ -26,7 +26,7 @@ _ROW_THRESHOLDS = (4, 32, 256)
 #: Labels above these do not fit into narrower integers.
 _LABEL_THRESHOLDS = (127, 255, 32_767)
 #: Layouts of an upstream gradient that have a phrase of their own.
-UPSTREAM_LAYOUTS = ("broadcast", "strided", "transposed", "reversed")
+UPSTREAM_LAYOUTS = ("broadcast", "strided", "transposed", "reversed", "offset")
 _OF_CALLS = {"twice": "called twice", "one_thread": "one thread", "at_once": "two calls"}
 _OF_DTYPES = {
     "float16": {"float16", "half", "narrow", "beyond bfloat16"},
@@ -55,7 +55,7 @@ def of_case(case: Case, dtype: str) -> frozenset[str]:
         features.update(map(_of_layout, layouts))
     if case.dtype_of:
         features.update(_of_dtypes(case, dtype))
-    if case.tracked == "none":
+    if case.tracked == "none" or (case.quantities == ("value",) and case.expect != "error"):
         features.add("untracked")
     if case.tracked == "first" and several:
         features.add("first tracked")
@@ -76,6 +76,8 @@ def _of_dtypes(case: Case, dtype: str) -> Iterator[str]:
             yield "floating labels"
         elif own != dtype:
             yield "mixed dtypes"
+            if name != first:
+                yield "mixed target" if name == "target" else "mixed weight"
 
 
 def _of_layout(layout: Layout) -> str:

@@ -70,7 +70,10 @@ def of_values(operation: str, arguments: Arguments, axis: int, dtype: str, by_el
         if operation == "nll_loss" and (np.abs(sums - 1) > _UNNORMALISED).any():
             yield "rows unnormalised"
         rows = np.moveaxis(first, axis, -1)
-        yield from _of_rows(rows, dtype)
+        of_rows = list(_of_rows(rows, dtype))
+        yield from of_rows
+        if overflows or "rows far below" in of_rows:
+            yield "unshifted"
         yield from _of_label_scores(rows, arguments)
 
 

@@ -14,7 +14,7 @@ OPERATION = "cross_entropy"
 SECOND = "second derivatives"
 JVP = "forward mode"
 AGAIN = "a second backward"
-WEIGHTS = "gradients with respect to weights"
+WEIGHTS = "gradients with respect to weights, which torch refuses to track"
 
 
 class _Dead(torch.autograd.Function):

@@ -72,7 +72,7 @@ def label_gradient_of_rounded_p(logits: Tensor, target: Tensor, *, reduction: st
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 
 
-@wrong("binary_cross_entropy_with_logits", "gradients", "confident", "saturated", "small loss")
+@wrong("binary_cross_entropy_with_logits", "gradients", "half type")
 def logits_gradient_of_rounded_s(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """In the half types the sigmoid is rounded before the target is taken off."""
     loss = fn.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
@@ -87,7 +87,7 @@ def logits_gradient_of_rounded_s(logits: Tensor, target: Tensor, *, reduction: s
     return by_hand(logits, loss, gradient)
 
 
-@wrong("nll_loss", "semantics", "weight", "ignored", "edge", awaits="weights of zero at their edges")
+@wrong("nll_loss", "semantics", "weight")
 def weights_of_zero_count_as_one(
     log_probs: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:

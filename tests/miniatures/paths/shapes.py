@@ -11,7 +11,6 @@ from torch.nn import functional as fn
 from paths.bends import replaced
 
 OPERATION = "cross_entropy"
-ELEMENTS = "shapes of the element-wise operations"
 
 
 @wrong("sigmoid", "semantics", "three axes", "more than two axes")
@@ -49,7 +48,7 @@ def binary_of_four_axes_flattens_the_target(
     return fn.binary_cross_entropy(probs, target, reduction=reduction)
 
 
-@wrong("binary_cross_entropy_with_logits", "semantics", "no axis", awaits=ELEMENTS)
+@wrong("binary_cross_entropy_with_logits", "semantics", "no axis")
 def logits_of_a_number_forget_the_weight(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:

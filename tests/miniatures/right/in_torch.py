@@ -260,6 +260,7 @@ def right_logits_by_log_sigmoid(
     if logits.shape != target.shape:
         raise ValueError("logits and target differ in shape")
     x, t = widened(logits), widened(target)
+    x = x.to(torch.promote_types(x.dtype, t.dtype))  # the gradient of a wider target is that wide, too
     positive = times(t, fn.logsigmoid(x))
     positive = positive if pos_weight is None else positive * widened(pos_weight)
     rows = -positive - times(1 - t, fn.logsigmoid(-x))
