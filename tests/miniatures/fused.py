@@ -55,6 +55,7 @@ class Fused(torch.autograd.Function):
     def backward(ctx, upstream, _):
         """The buffer, scaled row by row; it refuses a second derivative."""
         slopes, kept = ctx.saved_tensors
+        kept = kept | (slopes != 0).any(1)
         flow = torch.where(kept, upstream, 0)  # a mean over weights of 0 is nan, and so is its gradient
         return (slopes * flow.unsqueeze(1)).to(ctx.dtype), None, None, None, None
 
