@@ -17,7 +17,7 @@ from conformance.cases.case import Case
 from conformance.cases.known import with_deviations
 from conformance.cases.loader import load_cases
 from conformance.errors import CaseError, RunError
-from conformance.operations import register
+from conformance.operations import is_of_the_suite, register
 from conformance.operations.formula.graph import FormulaError
 from conformance.operations.formula.operation import FormulaOperation
 from conformance.operations.formula.signature import located_in, shown
@@ -37,6 +37,9 @@ def formula_operation(formula: Formula) -> FormulaOperation:
         ArgumentError: The suite has an operation of that name.
     """
     found = formula if isinstance(formula, FormulaOperation) else _loaded(formula)
+    if not isinstance(formula, FormulaOperation) and is_of_the_suite(found.name):
+        # A formula of the suite's own name stands beside it, as its file's.
+        found.name = f"{Path(formula.rpartition(':')[0]).stem}.{found.name}"  # type: ignore[misc]
     register(found)
     return found
 

@@ -16,7 +16,13 @@ from conformance.operations.base import (
     upstream,
 )
 from conformance.operations.exact_values import Call, reference, references
-from conformance.operations.registry import OPERATIONS, no_operation, operation_named, register
+from conformance.operations.registry import (
+    OPERATIONS,
+    is_of_the_suite,
+    no_operation,
+    operation_named,
+    register,
+)
 
 __all__ = [
     "JVP",
@@ -31,6 +37,7 @@ __all__ = [
     "Relation",
     "along",
     "direction",
+    "is_of_the_suite",
     "no_operation",
     "operation_named",
     "reference",

@@ -78,6 +78,11 @@ def register(operation: Operation) -> None:
     OPERATIONS[operation.name] = operation
 
 
+def is_of_the_suite(name: str) -> bool:
+    """Whether an operation of the suite has the name, so that no formula can take it."""
+    return name in _SHIPPED
+
+
 def no_operation(name: str) -> str:
     """What is said of a name that no operation has: the likeliest one first, then all of them."""
     near = difflib.get_close_matches(name.lower().replace("-", "_"), OPERATIONS, n=1)

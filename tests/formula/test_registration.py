@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import conformance
 from conformance import formula as m
+from conformance.checking.formula_module import formula_operation
 from conformance.errors import ArgumentError
 from conformance.operations import OPERATIONS
 
@@ -42,6 +44,23 @@ def test_a_later_one_of_the_same_name_takes_its_place() -> None:
     m.register(made(3.0))
     m.register(made(4.0))
     assert conformance.exact("scaled", np.array([1.0])).to("float64") == 4
+
+
+def test_a_file_s_formula_of_a_name_of_the_suite_s_stands_beside_it(tmp_path: Path) -> None:
+    """As a function against it would: `check kernels.py:loss --formula focal.py:sigmoid_focal_loss`."""
+    path = tmp_path / "focal.py"
+    path.write_text(
+        "from conformance import formula as m\n\n\n"
+        "@m.operation(logits=m.scores, target=m.targets)\n"
+        "def sigmoid_focal_loss(logits, target):\n"
+        "    return m.mean(m.binary_cross_entropy_with_logits(logits, target))\n",
+        encoding="utf-8",
+    )
+    before = OPERATIONS["sigmoid_focal_loss"]
+    operation = formula_operation(f"{path}:sigmoid_focal_loss")
+    assert operation.name == "focal.sigmoid_focal_loss"
+    assert OPERATIONS["focal.sigmoid_focal_loss"] is operation
+    assert OPERATIONS["sigmoid_focal_loss"] is before
 
 
 def test_the_suites_own_names_are_refused() -> None:

@@ -42,6 +42,12 @@ def _torch(program: Program) -> tuple[list[str], str]:
         printed = f'print(f"{{{shown}.item():g}}")' if program.index else f"print({shown}.tolist())"
     else:
         printed = f"print(result.detach(){cpu}.numpy(){program.subscript})"
+    if program.mode == "autocast" and not wide and not program.wrt and program.dtype == "float32":
+        # What ends in a product of matrices is bfloat16 there.
+        shown = f"result{program.subscript}"
+        digits = f'f"{{{shown}.item():g}}"' if program.index else f"{shown}.tolist()"
+        wide_digits = f"result.detach().numpy(){program.subscript}"
+        printed = f"print({digits} if result.dtype == torch.bfloat16 else {wide_digits})"
     definition = [f"\n{defined}\n\n"] if defined else []
     return ["import torch"], "\n".join([*definition, *lines, *computed, printed])
 
@@ -192,11 +198,11 @@ def _numpy(program: Program) -> tuple[list[str], str]:
         flow = "upstream" if program.upstream else "np.ones_like(value)"
         arguments = program.call.partition("(")[2]
         if program.forward:
-            lines += [f'result = {program.function}.jvp("{program.wrt}", direction, {arguments}']
+            lines += [f'result = {program.function}.jvp("{program.argument}", direction, {arguments}']
         elif program.second:
             lines += [f"result = {program.function}.second({flow}, direction, {arguments}"]
         else:
-            lines += [f'result = {program.function}.gradient({flow}, {arguments}["{program.wrt}"]']
+            lines += [f'result = {program.function}.gradient({flow}, {arguments}["{program.argument}"]']
     else:
         lines += [f"result = {program.call}"]
     narrow = ".astype(np.float16)" if program.dtype == "float16" and not program.mixed else ""

@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,12 @@ from conformance.report.interfaces import Arguments
 from conformance.report.reproduction import framework_syntax, layout_statements, literals
 from conformance.report.reproduction.formulation_source import Source, formulation, second_by_hand
 from conformance.report.reproduction.framework_syntax import Program, Tensor
+from conformance.report.reproduction.program_parts import NAMES
 
 DEFAULTS: dict[str, object] = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "axis": -1}
 FLOWS = ("upstream", "direction")
+#: What is said of tensors, by their names.
+OF_TENSORS = ("layout", "dtype_of")
 #: What is said beside a call's arguments: how it is asked.
 MANNER = ("tracked", "graph")
 #: What a mode maps a call over its inputs' rows with.
@@ -111,8 +115,14 @@ def reproduce(
     source = source or _source(check)
     if source is None:
         return None
-    names = [parameter.name for parameter in OPERATIONS[check.operation].inputs]
-    tensors = _tensors(check, arguments, names, by_hand)
+    names, wrt = [item.name for item in OPERATIONS[check.operation].inputs], check.quantity.partition(":")[2]
+    tensors = _named(_tensors(check, arguments, names, by_hand))
+    arguments = _named(arguments) | {
+        name: _named(each)
+        for name, each in arguments.items()
+        if name in OF_TENSORS and isinstance(each, dict)
+    }
+    names = list(_named(dict.fromkeys(names)))
     written = _written(check, arguments, tensors, write or _tensor)
     if written is None:
         return None
@@ -125,7 +135,7 @@ def reproduce(
         inputs=[name for name in tensors if name not in FLOWS],
         definitions=[*source.definitions, *definitions],
         call=call,
-        wrt="" if by_hand else check.quantity.partition(":")[2],
+        wrt="" if by_hand else NAMES.get(wrt, wrt),
         second=check.quantity.startswith(SECOND),
         forward=check.quantity.startswith(JVP),
         upstream="upstream" in tensors,
@@ -142,6 +152,11 @@ def reproduce(
     )
     text = _switches(check) + framework_syntax.write(check.framework, program)
     return _heading(check) + text if heading else text
+
+
+def _named(by_name: Mapping[str, Any]) -> dict[str, Any]:
+    """The same by the names that a program has for them."""
+    return {NAMES.get(name, name): each for name, each in by_name.items()}
 
 
 def _source(check: Check) -> Source | None:

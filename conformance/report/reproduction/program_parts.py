@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Inputs that are named otherwise in a program, whose result is `value`.
+NAMES = {"value": "values"}
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -79,6 +82,11 @@ class Program:
             ["direction"] if self.second or self.forward else []
         )
         return ", ".join([*self.inputs, *flows])
+
+    @property
+    def argument(self) -> str:
+        """What the function itself calls the input of a derivative."""
+        return {name: own for own, name in NAMES.items()}.get(self.wrt, self.wrt)
 
     @property
     def subscript(self) -> str:
