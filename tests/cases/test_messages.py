@@ -62,7 +62,7 @@ STRUCTURE = [
     (SOFTMAX.replace("id: a", "id: 12"), "f.yaml:3:9: id: an integer ('12'): a name unique over all files"),
     (SOFTMAX + "    id: b", "f.yaml:5:5: the key 'id' a second time (first on line 3): each key once"),
     (SOFTMAX + "    inputs: {y: [1]}", "f.yaml:5:14: softmax has no input 'y': one of: x"),
-    (SOFTMAX + "    inputs: {y: [1]}", "f.yaml:5:13: the input `x` is missing: softmax(x, *, axis=-1)"),
+    (SOFTMAX + "    inputs: {y: [1]}", "f.yaml:5:13: the input `x` is missing: softmax(x, *, axis=-1, "),
     (
         HEAD + "    operation: sofmax",
         "f.yaml:4:16: no operation 'sofmax': did you mean 'softmax'? There are: ",
