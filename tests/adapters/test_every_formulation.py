@@ -113,6 +113,15 @@ CALLS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 }
 
 
+#: Formulations that compute in another dtype than they are asked for: known deviations of the corpus, by id.
+COMPUTED_IN = {
+    ("tensorflow", "attention", "module", "float64"): "float32",  # tensorflow-keras-attention-float64
+    ("jax", "attention", "functional", "float64"): "float32",  # jax-attention-float64
+}
+#: And those that raise.
+RAISES = {("jax", "attention", "functional", "float16")}  # jax-attention-float16
+
+
 def quantities(operation: str, tensors: dict[str, Any]) -> list[str]:
     """The value and each gradient."""
     inputs = [item.name for item in OPERATIONS[operation].inputs]
@@ -132,11 +141,18 @@ def test_it_returns_what_the_reference_returns(
             rounded = reference.ask(operation, "functional", "float64", asked, parameters, **tensors)
             for formulation in worker.hello["formulations"][operation]:
                 got = worker.ask(operation, formulation, dtype, asked, parameters, **tensors)
+                key = (framework, operation, formulation, dtype)
                 for quantity in asked:
-                    _compare(got, rounded, quantity, dtype, f"{formulation} {parameters}")
+                    if key in RAISES:
+                        assert got.status(quantity) == "raised"
+                        continue
+                    computed = COMPUTED_IN.get(key, dtype)
+                    _compare(got, rounded, quantity, dtype, computed, f"{formulation} {parameters}")
 
 
-def _compare(got: Response, reference: Response, quantity: str, dtype: str, where: str) -> None:
+def _compare(
+    got: Response, reference: Response, quantity: str, dtype: str, computed: str, where: str
+) -> None:
     if got.status(quantity) == "unsupported":
         return
     exact, found = reference.numbers(quantity), got.numbers(quantity)
@@ -144,8 +160,8 @@ def _compare(got: Response, reference: Response, quantity: str, dtype: str, wher
     assert got.arrays[quantity].dtype.name == dtype, where
     finite = np.isfinite(exact)  # a masked log-probability is -inf
     assert (found == exact)[~finite].all(), f"{where} {dtype} {quantity}"
-    scale = TOLERANCE[dtype] * max(1.0, float(np.abs(exact[finite]).max()))
-    assert np.abs(found - exact)[finite].max() <= scale, f"{where} {dtype} {quantity}"
+    scale = TOLERANCE[computed] * max(1.0, float(np.abs(exact[finite]).max()))
+    assert np.abs(found[finite] - exact[finite]).max() <= scale, f"{where} {dtype} {quantity}"
 
 
 def test_the_parameters_of_the_operations_are_known() -> None:

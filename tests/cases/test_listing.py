@@ -52,7 +52,7 @@ def test_operations() -> None:
     rows = {row[0]: row[1:] for row in shown("operations")[1:]}
     assert list(rows) == list(OPERATIONS)
     assert "label_smoothing=0.0" in rows["cross_entropy"][1]
-    assert rows["softmax"] == ["x", "axis=-1", "functional module composed manual"]
+    assert rows["softmax"] == ["x", "axis=-1 where=None", "functional module composed manual"]
 
 
 def test_subjects() -> None:

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("in_the_logits_dtype", 1, "where tensors have dtypes of their own"),
+        ("in_the_logits_dtype", 1, "where the target has another dtype than the scores"),
         ("promotes", 0, "promotes is right"),
     ],
 )

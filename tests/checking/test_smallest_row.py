@@ -1,4 +1,4 @@
-"""The row that a finding shows: it is cut out of every tensor that has rows, and of no case whose rows meet."""
+"""The row that a finding shows: cut out of every tensor that has rows, and of no case whose rows meet."""
 
 from __future__ import annotations
 
