@@ -27,7 +27,7 @@ _ORDER = (
     "binary_cross_entropy_with_logits",
 )
 #: Modules of this room that define no operation of a name of its own.
-_ABOVE = frozenset({"conventions", "exact_values", "registry", "smoothing_over_others"})
+_ABOVE = frozenset({"conventions", "exact_values", "registry"})
 
 
 def _defined() -> Iterator[Operation]:
