@@ -234,8 +234,7 @@ class _Session:
         return self._result(subjects, loop)
 
     def _note_refusal(self, refused: Refused, subject: Subject) -> None:
-        line = refusal(refused, subject, self.settings)
-        if line:
+        if line := refusal(refused, subject, self.settings):
             self.progress.note(line)
 
     def _result(self, subjects: Sequence[Subject], loop: _AnswerLoop) -> Run:

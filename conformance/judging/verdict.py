@@ -68,6 +68,11 @@ def errors_in_ulps(observed: Floats, reference: Reference) -> Floats:
     finite = np.isfinite(error)
     if finite.all():  # Then both sides are.
         return error
+    # The difference of finite sides may overflow, where that of halves does not.
+    with np.errstate(all="ignore"):
+        halved = np.abs((observed / 2 - reference.high / 2) - reference.low / 2) / reference.ulp * 2
+    sides = np.isfinite(observed) & np.isfinite(reference.high)
+    error = np.where(sides, np.where(finite, error, halved), error)
     special = ~np.isfinite(observed) | ~np.isfinite(reference.high)
     error = np.where((special & ~(np.isfinite(observed) & finite)) | np.isnan(error), np.inf, error)
     return np.where(matches(observed, reference) & special, 0.0, error)

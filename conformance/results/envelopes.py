@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -69,8 +70,16 @@ class Deviating:
 
     @property
     def value(self) -> float:
-        """The worst element itself: its text has the digits that name it among the dtype's numbers alone."""
-        return float(round_to(FORMATS[self.dtype], np.array(float(self.observed))))
+        """The worst element itself: its text has the digits that name it among the dtype's numbers alone.
+
+        A result of a wider dtype, of mixed inputs, has more digits than any of the dtype's numbers has.
+        """
+        text = float(self.observed)
+        rounded = float(round_to(FORMATS[self.dtype], np.array(text)))
+        if not (math.isfinite(text) and math.isfinite(rounded)):
+            return rounded
+        digits = len(Decimal(self.observed).as_tuple().digits)
+        return rounded if float(f"{rounded:.{digits - 1}e}") == text else text
 
     @property
     def kind(self) -> tuple[str, str]:

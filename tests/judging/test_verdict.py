@@ -162,6 +162,7 @@ class TestProperties:
 
     @given(ANY, st.floats(-1e300, 1e300), st.sampled_from(sorted(FORMATS)))
     @example(sys.float_info.max, -128.0, "bfloat16")
+    @example(-sys.float_info.max, 9.9792015476736e291, "bfloat16")
     @settings(max_examples=300, deadline=None)
     def test_errors_are_those_of_the_definition(self, observed: float, exact: float, dtype: str) -> None:
         """|observed - exact| / ulp(exact), in rational numbers."""

@@ -231,12 +231,7 @@ def test_every_operation_names_its_formulations_and_relations_consistently() -> 
             assert relation.claim
         # Every other formulation is tied to the functional one, or to the composed one that is the control.
         untied = set(operation.formulations) - {relation.left for relation in operation.relations}
-        # Keras' attention is a module of a framework that has no function of it.
-        assert untied <= {
-            "functional",
-            operation.controls[0],
-            *(["module"] if operation.name == "attention" else []),
-        }
+        assert untied <= {"functional", operation.controls[0]}
 
 
 def test_exact_takes_any_float_dtype_as_it_is() -> None:

@@ -139,3 +139,11 @@ def test_a_figure_is_that_of_the_number_and_not_of_its_shortest_digits() -> None
     row = check("wrong", 1098.0, case="c", observed="3.475", exact="7.76", dtype="float16")
     (envelope,) = envelopes(deviating(pd.DataFrame([row])))
     assert dict(envelope.states)["values"] == "[3.47]"
+
+
+def test_a_figure_of_a_wider_result_is_not_rounded_to_the_check_s_dtype() -> None:
+    """A gradient of mixed inputs is float32 beside bfloat16: -6.256625e-05 is no bfloat16 number."""
+    exact = "5.596768467850559137384587e-05"
+    row = check("wrong", 3.258e7, case="c", observed="-6.256625e-05", exact=exact, dtype="bfloat16")
+    (envelope,) = envelopes(deviating(pd.DataFrame([row])))
+    assert dict(envelope.states)["values"] == "[-6.26e-05]"

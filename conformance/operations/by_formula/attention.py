@@ -27,6 +27,7 @@ def _undefined(arguments: Arguments, quantity: str) -> npt.NDArray[np.bool_]:
     relations=(
         Relation("softmax(Q K^T / sqrt(d)) V = attention", "naive", "functional", "the definition"),
         Relation("the same in float32 = attention", "composed", "functional", "the definition"),
+        Relation("Keras' Attention = the same in float32", "module", "composed", "the definition"),
     ),
     # In half types the textbook's stores the scores, which a fused kernel must not.
     controls=("functional", "composed"),
