@@ -210,9 +210,9 @@ class TestCallsAtFault:
             ),
             (
                 lambda: assert_conforms(
-                    WEIGHT, "cross_entropy", LOGITS, LABELS, weight=WEIGHT, quantity="gradient:weight"
+                    WEIGHT, "cross_entropy", LOGITS, LABELS, weight=WEIGHT, quantity="gradient:bias"
                 ),
-                "no bound is derived for gradient:weight",
+                "no gradient with respect to 'bias' here",
             ),
         ],
     )

@@ -97,7 +97,7 @@ def of_run(run: Run, subject: str) -> Iterator[tuple[Asked, calls.Call]]:
 
 def is_plain(case: Case) -> bool:
     """Whether a case is called once and differentiated once, of an operation that the floors have."""
-    once = case.call == "once" and case.graph == "single"
+    once = case.call == "once" and case.graph == "single" and case.tracked != "weights"
     return once and FAR not in case.layout.values() and case.operation in calls.OPERATIONS
 
 

@@ -58,7 +58,8 @@ class Case:
         conventions: what a user's function declares and what decides here, by name; none in a case file.
         convention: the convention of which every answer is right here; empty: the suite's own answers alone.
         graph: what gradients go back through, one of `models.GRAPHS`.
-        tracked: inputs that are tracked for gradients: `all` floating ones, the `first` alone, or `none`.
+        tracked: tensors that are tracked for gradients: `all` floating inputs, the `first` alone, `none`, or
+            all and the `weights` that the case gives.
     """
 
     id: str
@@ -217,6 +218,8 @@ class Case:
             if "gradient" in self.quantities:
                 tracked = operation.differentiable(arguments)
                 tracked = tracked[:1] if self.tracked == "first" else tracked
+                if self.tracked == "weights":
+                    tracked += tuple(name for name in operation.weights if name in arguments)
                 names += [f"gradient:{name}" for name in tracked]
             if "second" in self.quantities:
                 names += [f"{SECOND}{name}" for name in operation.twice_differentiable(arguments)]

@@ -46,6 +46,9 @@ class Consistency:
         if arguments:
             self._check_arguments()
         gradients = [f"gradient:{item.name}" for item in operation.inputs if item.kind != "labels"]
+        gradients += [f"gradient:{name}" for name in operation.weights]
+        if case.tracked == "weights" and not set(operation.weights).intersection(case.parameters):
+            self._fault("tracked", "tracked: weights, and none is given", "parameters: {weight: ...}, or all")
         if "value" not in case.quantities and not gradients:
             self._fault("quantities", f"{operation.name} has no gradient", "[value]")
         if "second" in case.quantities:

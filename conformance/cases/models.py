@@ -16,8 +16,8 @@ from conformance.yaml.problems import shown
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 QUANTITIES = ("value", "gradient", "second", "jvp")
-#: Gradient patterns: which inputs are tracked while the operation runs.
-TRACKED = ("all", "first", "none")
+#: Gradient patterns: which tensors are tracked as it runs; `weights`: all inputs and weights.
+TRACKED = ("all", "first", "none", "weights")
 #: What gradients go back through: the call alone; the same graph a second time; two calls that share their
 #: inputs, the second with an upstream gradient of 0; a first input that is itself a result.
 GRAPHS = ("single", "retained", "shared", "result")
@@ -252,8 +252,11 @@ class CaseEntry(Keys):
         Any, Field(description="the upstream gradient, a tensor of the result's shape; left out: the suite's")
     ] = None
     tracked: Annotated[
-        Literal["all", "first", "none"],
-        Field(description="the inputs that are tracked for gradients: all, first or none (inference)"),
+        Literal["all", "first", "none", "weights"],
+        Field(
+            description="what is tracked for gradients: all inputs, the first, none (inference), "
+            "or the weights, too"
+        ),
     ] = "all"
     graph: Annotated[
         Literal["single", "retained", "shared", "result"],

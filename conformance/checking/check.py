@@ -177,7 +177,8 @@ def _write(run: CheckRun, directory: Path, output: str | Path | None) -> None:
 def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[str]) -> list[Case]:
     """The operation's cases, each for the formulation that a function replaces, and the control's.
 
-    Those that ask for a framework's own history (`is_legacy`) are left out.
+    Those that ask for a framework's own history (`is_legacy`) are left out, and those that ask for gradients
+    with respect to weights, which few losses have.
     """
     controls = OPERATIONS[operation].controls
     few = framework in ("torch", "numpy") and controls[0] == "functional"
@@ -185,7 +186,7 @@ def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[s
     return [
         replace(case, formulations=formulations)
         for case in select(cases, Settings(operations=[operation], tags=list(tags)))
-        if not is_legacy(case)
+        if not is_legacy(case) and case.tracked != "weights"
     ]
 
 

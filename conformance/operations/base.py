@@ -148,6 +148,7 @@ class Operation(ABC):
         name: The operation's name.
         inputs: The positional arguments of the canonical signature, in order.
         parameters: Its keyword arguments.
+        weights: The tensor parameters that gradients may be taken with respect to.
         formulations: Every way to compute it that a framework may offer.
         relations: Identities between two of the formulations.
         controls: The formulations beside which a user's function is judged: the first that a framework has.
@@ -157,6 +158,7 @@ class Operation(ABC):
     name: ClassVar[str]
     inputs: ClassVar[tuple[Input, ...]]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    weights: ClassVar[tuple[str, ...]] = ()
     formulations: ClassVar[tuple[str, ...]]
     relations: ClassVar[tuple[Relation, ...]] = ()
     controls: ClassVar[tuple[str, ...]] = ("functional", "composed")

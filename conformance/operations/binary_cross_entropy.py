@@ -30,6 +30,7 @@ class BinaryCrossEntropy(OverElements):
     name = "binary_cross_entropy"
     inputs = (Input("probs", "floating"), Input("target", "floating"))
     parameters = (Parameter("weight", "tensor", None), *REDUCTION_PARAMETERS)
+    weights = ("weight",)
     formulations = ("functional", "module", "composed", "manual")
     relations = (
         MODULE_IS_FUNCTIONAL,

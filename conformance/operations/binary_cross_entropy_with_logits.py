@@ -33,6 +33,7 @@ class BinaryCrossEntropyWithLogits(OverElements):
         Parameter("pos_weight", "tensor", None),
         *REDUCTION_PARAMETERS,
     )
+    weights = ("weight", "pos_weight")
     formulations = ("functional", "module", "composed", "naive", "manual")
     relations = (
         MODULE_IS_FUNCTIONAL,

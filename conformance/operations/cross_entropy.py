@@ -88,6 +88,7 @@ class CrossEntropy(OverClasses):
         *CLASS_PARAMETERS[2:],
         WHERE,
     )
+    weights = ("weight",)
     formulations = ("functional", "module", "composed", "one_hot", "naive", "manual")
     relations = (
         MODULE_IS_FUNCTIONAL,

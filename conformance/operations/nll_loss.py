@@ -39,6 +39,7 @@ class NllLoss(OverClasses):
     name = "nll_loss"
     inputs = (Input("log_probs", "floating"), Input("target", "labels"))
     parameters = CLASS_PARAMETERS
+    weights = ("weight",)
     formulations = ("functional", "module", "composed", "one_hot")
     relations = (
         MODULE_IS_FUNCTIONAL,

@@ -45,7 +45,11 @@ STRUCTURE = [
     ),
     (
         SOFTMAX + "    inputs: {x: [1, 2]}\n    tracked: some",
-        "f.yaml:6:14: tracked: 'some' is not known: one of: all, first, none",
+        "f.yaml:6:14: tracked: 'some' is not known: one of: all, first, none, weights",
+    ),
+    (
+        SOFTMAX + "    inputs: {x: [1, 2]}\n    tracked: weights",
+        "f.yaml:6:14: tracked: weights, and none is given: parameters: {weight: ...}, or all",
     ),
     (
         SOFTMAX + "    inputs: {x: [1, 2]}\n    layout: {upstream: broadcast}",

@@ -129,7 +129,8 @@ class TorchAdapter(Adapter):
 
 NO_KERNEL = re.compile(
     r"not (implemented|supported)\b.* for '?(Half|BFloat16)\b|can't convert np.ndarray of type"
-    r"|the derivative for '\w+' is not implemented|does not currently support double backward",
+    r"|the derivative for '\w+' is not implemented|does not currently support double backward"
+    r"|is not differentiable with respect to argument",
     re.IGNORECASE,
 )
 

@@ -23,6 +23,7 @@ from conformance.operations.error_analysis.model import (
     unknown,
 )
 from conformance.operations.error_analysis.reduction import Reduction, reduction_of
+from conformance.operations.error_analysis.weights import Terms
 
 GRADIENT = "gradient:"
 
@@ -154,6 +155,9 @@ def binary_cross_entropy(arguments: Arguments, quantity: str, g: Array, model: R
         core = K * u * (log_p + log_rest) + 2 * u * np.abs(size)
         best = (2 * K + 4) * u * np.abs(size)
         return loss.gradient(g, np.abs(size), (core + u, best), log_p + log_rest, log_p + log_rest)
+    if quantity == "gradient:weight" and arguments.get("weight") is not None:
+        size = times(np.abs(t), log_p) + times(np.abs(1 - t), log_rest)
+        return _to_weight(binary_cross_entropy, arguments, size, g, model)
     raise unknown("binary_cross_entropy", quantity)
 
 
@@ -174,12 +178,42 @@ def binary_cross_entropy_with_logits(arguments: Arguments, quantity: str, g: Arr
         return _with_logits_target(loss, positive, weights is not None, g)
     if quantity == "second:logits":
         return _with_logits_second(loss, positive, lost, g)
+    if quantity == "gradient:weight" and arguments.get("weight") is not None:
+        return _to_weight(
+            binary_cross_entropy_with_logits, arguments, _with_logits_size(loss, positive), g, model
+        )
+    if quantity == "gradient:pos_weight" and weights is not None:
+        # w t softplus(-x) to (2 k + 5) u: nothing cancels, whatever the positive weight is.
+        size = times(loss.weight * np.abs(loss.target), softplus(-loss.x))
+        error = (2 * K + 5) * model.u * size + model.floor * (1.0 + loss.weight)
+        return _gathered(arguments, "pos_weight", size, (error, error), g, model)
     raise unknown("binary_cross_entropy_with_logits", quantity)
+
+
+def _to_weight(bounds: ErrorBounds, arguments: Arguments, size: Array, g: Array, model: Rounding) -> Pair:
+    """Weights: the losses of this size without one, as exact as their values, times the upstream gradient."""
+    plain = {"weight": None, "reduction": "none", "size_average": None, "reduce": None}
+    errors = bounds.formula({**arguments, **plain}, "value", np.ones(()), model)
+    return _gathered(arguments, "weight", size, errors, g, model)
+
+
+def _gathered(arguments: Arguments, name: str, size: Array, errors: Pair, g: Array, model: Rounding) -> Pair:
+    """The gradient of a tensor that is broadcast to the elements: their sums over each of its entries."""
+    reduction = Reduction(reduction_of(arguments), model, float(size.size))
+    reaching, reaching_error = reduction.upstream(g, size.shape)
+    shape = np.shape(floating(arguments, name))
+    return Terms(size, errors, reaching, reaching_error, model).of_tensor(shape)
+
+
+def _with_logits_size(loss: Elements, positive: Array) -> Array:
+    """(1 - t) softplus(x) + pos t softplus(-x), each in magnitude."""
+    left = times(positive * np.abs(loss.target), softplus(-loss.x))
+    return times(np.abs(1 - loss.target), softplus(loss.x)) + left
 
 
 def _with_logits_value(loss: Elements, positive: Array, lost: Array) -> Pair:
     u, x, t = loss.model.u, loss.x, np.abs(loss.target)
-    size = times(np.abs(1 - loss.target), softplus(x)) + times(positive * t, softplus(-x))
+    size = _with_logits_size(loss, positive)
     core = (2 * K + 4) * u * size
     # What pos t loses to underflow, the logarithm multiplies.
     core = core + times(np.minimum(loss.model.floor, positive * t), softplus(-x))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from types import EllipsisType
 
 import numpy as np
-import numpy.typing as npt
 
 from conformance.operations.base import JVP, direction
+from conformance.operations.error_analysis.labels import Labels, class_rows, from_class_rows
 from conformance.operations.error_analysis.model import (
     Arguments,
     Array,
@@ -28,69 +27,10 @@ from conformance.operations.error_analysis.reduction import Reduction, reduction
 from conformance.operations.error_analysis.rows import Rows, rows_of
 from conformance.operations.error_analysis.second_derivatives import log_softmax_second
 from conformance.operations.error_analysis.tangents import label_tangent, log_softmax_tangent
+from conformance.operations.error_analysis.weights import Terms
 
 #: Logits that are analysed in one step: the rows do not depend on each other.
 PART_LOGITS = 1 << 17
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels of a loss over classes, one a row.
-
-    Attributes:
-        kept: Whether each label is not ignored.
-        index: The labels with a last axis of length 1; 0 where ignored or out of range.
-        weight: The class weight of each label; 0 where ignored.
-        reduction: The reduction over the rows.
-    """
-
-    kept: Mask
-    index: npt.NDArray[np.int64]
-    weight: Array
-    reduction: Reduction
-
-    @classmethod
-    def of(cls, arguments: Arguments, classes: int, model: Rounding) -> Labels:
-        """The labels of a call over `classes` classes."""
-        target = np.asarray(arguments["target"])
-        kept = target != arguments.get("ignore_index", -100)
-        index = np.where(kept & (target >= 0) & (target < classes), target, 0).astype(np.int64)
-        weights = optional(arguments, "weight")
-        weight = np.where(kept, 1.0 if weights is None else weights[index], 0.0)
-        total = float(np.sum(weight))
-        error = 0.0
-        if weights is not None and total:
-            error = (
-                float(np.sum(np.abs(weight))) / abs(total) * float(model.summing(weight.reshape(1, -1))[0, 0])
-            )
-        reduction = Reduction(reduction_of(arguments), model, total, error)
-        return cls(kept, index[..., None], weight, reduction)
-
-    def part(self, rows: slice | EllipsisType) -> Labels:
-        """The labels of these rows alone."""
-        return replace(self, kept=self.kept[rows], index=self.index[rows], weight=self.weight[rows])
-
-    def pick(self, array: Array) -> Array:
-        """The entry of `array` (..., n) at each row's label."""
-        return np.take_along_axis(array, self.index, axis=-1)[..., 0]
-
-    def spread(self, values: Array, classes: int) -> Array:
-        """Zeros of shape (..., n) with `values` at the labels of the rows kept."""
-        result = np.zeros((*self.kept.shape, classes))
-        np.put_along_axis(result, self.index, np.where(self.kept, values, 0.0)[..., None], axis=-1)
-        return result
-
-
-def class_rows(array: Array) -> Array:
-    """`array` with the class axis (1, or 0 for one dimension) last."""
-    return array if array.ndim <= 2 else np.moveaxis(array, 1, -1)
-
-
-def from_class_rows(pair: Pair) -> Pair:
-    """The way back from `class_rows`."""
-    if pair[0].ndim <= 2:
-        return pair
-    return np.moveaxis(pair[0], -1, 1), np.moveaxis(pair[1], -1, 1)
 
 
 @ErrorBounds
@@ -110,6 +50,9 @@ def nll_loss(arguments: Arguments, quantity: str, g: Array, model: Rounding) -> 
     if quantity == "second:log_probs":
         linear = np.zeros(floating(arguments, "log_probs").shape)
         return linear, linear
+    if quantity == "gradient:weight" and arguments.get("weight") is not None:
+        size = np.where(labels.kept, np.abs(labels.pick(x)), 0.0) if x.size else np.zeros(labels.kept.shape)
+        return _to_label_weights(arguments, labels, size, (0.0 * size, 0.0 * size), g, nll_loss)
     if quantity != "gradient:log_probs":
         raise unknown("nll_loss", quantity)
     reaching, error = labels.reduction.upstream(g, labels.kept.shape)
@@ -124,13 +67,17 @@ def cross_entropy(arguments: Arguments, quantity: str, g: Array, model: Rounding
     """The errors of log_softmax at the labels, or weighted with class probabilities and summed."""
     x = class_rows(floating(arguments, "logits"))
     probabilities = np.issubdtype(np.asarray(arguments["target"]).dtype, np.floating)
-    if quantity not in ("value", "gradient:logits", "second:logits", "jvp:logits") and not (
-        probabilities and quantity in ("gradient:target", "jvp:target")
+    to_weight = quantity == "gradient:weight" and arguments.get("weight") is not None
+    known = ("value", "gradient:logits", "second:logits", "jvp:logits")
+    if not (
+        to_weight or quantity in known or (probabilities and quantity in ("gradient:target", "jvp:target"))
     ):
         raise unknown("cross_entropy", quantity)
     labels = None if probabilities else Labels.of(arguments, x.shape[-1], model)
     if x.size == 0:
         return _empty(arguments, quantity, x.shape[:-1])
+    if to_weight:
+        return _to_class_weights(Soft(rows_of(x, model), labels, arguments), arguments, g)
     if labels is None or arguments.get("label_smoothing", 0.0):
         return Soft(rows_of(x, model), labels, arguments).quantity(quantity, g)
     if quantity == "value":
@@ -250,6 +197,65 @@ def _one_minus(rows: Rows) -> Array:
     return rows.with_top(1.0 - rows.p, rows.rest)
 
 
+def _to_class_weights(soft: Soft, arguments: Arguments, g: Array) -> Pair:
+    """Class weights: t_c (-y_c) of every row, as exact as the loss's terms."""
+    model, y = soft.model, np.abs(soft.rows.y)
+    target = np.where(soft.kept[..., None], np.abs(soft.smoothed), 0.0)
+    size = clean(times(target, y))
+    each = [
+        clean(times(target, soft.rows.log_softmax_error(best) + 2 * model.u * y) + times(soft.t_error, y))
+        for best in (False, True)
+    ]
+    errors = [np.where(target != 0, error + model.floor * (1.0 + clean(y)), 0.0) for error in each]
+    reaching, reaching_error = soft.reduction.upstream(g, soft.kept.shape)
+    terms = Terms(
+        size,
+        (errors[0], errors[1]),
+        np.broadcast_to(reaching[..., None], size.shape),
+        np.broadcast_to(reaching_error[..., None], size.shape),
+        model,
+    )
+    entry = np.broadcast_to(np.arange(soft.rows.n), size.shape)
+    if soft.labels is None or soft.reduction.kind != "mean":
+        return terms.summed(entry, soft.rows.n)
+    mean = _mean_terms(arguments, soft.labels, cross_entropy, clean(soft.a * soft.rows.y), g)
+    return terms.joined(mean).summed(np.append(entry, soft.labels.index), soft.rows.n)
+
+
+def _to_label_weights(
+    arguments: Arguments, labels: Labels, size: Array, errors: Pair, g: Array, bounds: ErrorBounds
+) -> Pair:
+    """Class weights of labels alone: the rows' losses of this size without a weight, at their labels."""
+    model, classes = labels.reduction.model, floating(arguments, "weight").size
+    reaching, reaching_error = labels.reduction.upstream(g, labels.kept.shape)
+    terms, entry = Terms(size, errors, reaching, reaching_error, model), labels.index
+    if labels.reduction.kind != "mean":
+        return terms.summed(entry, classes)
+    mean = _mean_terms(arguments, labels, bounds, labels.weight * size, g)
+    return terms.joined(mean).summed(np.append(entry, entry), classes)
+
+
+def _mean_terms(
+    arguments: Arguments, labels: Labels, bounds: ErrorBounds, weighted: Array, g: Array
+) -> Terms:
+    """What the divisor of a mean adds to the gradient of its labels' weights: minus the mean, of each row.
+
+    Args:
+        arguments: The call's.
+        labels: Its labels.
+        bounds: The operation's bounds, which that of the mean itself is one of.
+        weighted: The rows' terms with their weights, of any shape.
+        g: The upstream gradient, a number.
+    """
+    model = labels.reduction.model
+    mean = abs(float(np.sum(weighted))) * labels.reduction.scale
+    first, second = bounds.formula(arguments, "value", np.ones(()), model)
+    size = np.where(labels.kept, mean, 0.0)
+    reaching, reaching_error = labels.reduction.upstream(g, labels.kept.shape)
+    errors = [np.where(labels.kept, float(error) + 2 * model.u * mean, 0.0) for error in (first, second)]
+    return Terms(size, (errors[0], errors[1]), reaching, reaching_error, model)
+
+
 class Soft:
     """Cross-entropy as -sum of a_c y_c, a_c = w_c t_c: class probabilities, or labels smoothed into them."""
 
@@ -269,13 +275,15 @@ class Soft:
         self.keep = 1.0 - smoothing
         self.keep_error = model.u if smoothing else 0.0
         self.kept = np.ones(shape, dtype=bool) if labels is None else labels.kept
-        smoothed = self.keep * target + smoothing / rows.n
-        self.a = self.signed_weight * smoothed
+        self.smoothed = self.keep * target + smoothing / rows.n
+        self.a = self.signed_weight * self.smoothed
         # 1 - e is rounded after e is; e / n twice, and may fall among the half subnormals.
         self.t_error = (self.keep_error + 2 * model.u * self.keep) * np.abs(
             target
         ) + 3 * model.u * smoothing / rows.n
-        self.t_error = np.where(smoothed != 0, self.t_error + model.floor, 0.0) if smoothing else np.zeros(())
+        self.t_error = (
+            np.where(self.smoothed != 0, self.t_error + model.floor, 0.0) if smoothing else np.zeros(())
+        )
         count = float(np.prod(shape))
         self.reduction = (
             Reduction(reduction_of(arguments), model, count) if labels is None else labels.reduction

@@ -139,10 +139,13 @@ class ErrorBounds:
     The formula, which this decorates, takes the arguments, the quantity, the upstream gradient and the
     rounding model; the absolute errors (bound, attainable) that it returns may be nan or infinite where the
     exact value is.
+
+    Attributes:
+        formula: The formula, for bounds that are made of another quantity's.
     """
 
     def __init__(self, formula: Callable[[Arguments, str, Array, Rounding], Pair]) -> None:
-        self._formula = formula
+        self.formula = formula
         functools.update_wrapper(self, formula)
 
     def __call__(self, arguments: Arguments, quantity: str, g: Array, form: FormatLike) -> Pair:
@@ -159,7 +162,7 @@ class ErrorBounds:
         """
         with np.errstate(all="ignore"):
             upstream = np.asarray(g, dtype=np.float64)
-            bound, attainable = self._formula(arguments, quantity, upstream, Rounding.of(form))
+            bound, attainable = self.formula(arguments, quantity, upstream, Rounding.of(form))
             bound = clean(np.asarray(bound, dtype=np.float64))
             return bound, np.asarray(np.minimum(bound, clean(np.asarray(attainable, dtype=np.float64))))
 

@@ -183,7 +183,7 @@ def _label_dtype(question: Question) -> Iterator[str]:
 def _patterns(operation: Operation) -> tuple[str, ...]:
     """The gradient patterns that differ: of one floating input, the first is all."""
     floating = sum(item.kind != "labels" for item in operation.inputs)
-    return ((), TRACKED[::2], TRACKED)[min(floating, 2)]
+    return (*((), TRACKED[:3:2], TRACKED[:3])[min(floating, 2)], *TRACKED[3:] * bool(operation.weights))
 
 
 def _has_labels(operation: Operation) -> bool:
@@ -268,7 +268,7 @@ def quantities(operation: Operation) -> tuple[str, ...]:
     floating = [item.name for item in operation.inputs if item.kind != "labels"]
     return (
         "value",
-        *(f"gradient:{name}" for name in floating),
+        *(f"gradient:{name}" for name in (*floating, *operation.weights)),
         *(f"{SECOND}{name}" for name in floating[:1]),
         *(f"{JVP}{name}" for name in floating),
     )

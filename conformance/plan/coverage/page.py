@@ -94,17 +94,21 @@ def _arrays(table: Table) -> str:
 
 def _crossings(table: Table) -> str:
     rows = []
+    total = [0, 0]
     for each in table.operations:
         excused = table.excused(each.operation)
         pairs = [count for first, second, count in each.pairs() if frozenset((first, second)) not in excused]
         covered, possible = each.triples(CROSSED, excused)
+        total = [total[0] + covered, total[1] + possible]
         met = sum(count > 0 for count in pairs)
         rows.append([f"`{each.operation}`", "", met, len(pairs), len(excused), covered, possible])
     heads = ["operation", "", "pairs met", "possible", "cannot meet", "triples met", "possible"]
     return (
         "Two classes of different axes cannot meet where the file of reasons says so; a triple is possible\n"
         f"unless two of its classes cannot. Triples are counted over these axes: {', '.join(CROSSED)}.\n"
-        "Pairs that no check meets stand below each operation's table; how many are met may only grow.\n\n"
+        "Pairs that no check meets stand below each operation's table; how many are met may only grow.\n"
+        f"Of {total[1]:,} triples {total[0]:,} are met ({total[0] / max(total[1], 1):.0%}): an array meets\n"
+        "those of its own axes' options, and the axes here have more classes. No triple needs a reason.\n\n"
         + _grid(heads, rows)
     )
 
