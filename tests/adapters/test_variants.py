@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from conformance.adapters.jax import kernels as jax_kernels
 from conformance.adapters.options import EXIT_UNAVAILABLE
 from conformance.adapters.registry import FRAMEWORKS, description
 
+ROOT = Path(__file__).parents[2]
 EVERY = [(framework, variant) for framework in FRAMEWORKS for variant in description(framework).variants]
 HERE = [pair for pair in EVERY if not variants.missing(pair[1], hardware.flags())]
 NEEDY = [pair for pair in EVERY if pair[1].needs]
@@ -165,6 +167,18 @@ def test_programs_of_variants_are_kept_apart(monkeypatch: pytest.MonkeyPatch) ->
         variants.choose(variant, os.environ)
         digests.append(installation("cpu"))
     assert len(set(digests)) == 3  # without a variant it is twice the same
+
+
+def test_programs_depend_on_no_other_framework_s_adapter() -> None:
+    from conformance.adapters.jax.program_files import own_sources
+
+    adapters = ROOT / "conformance" / "adapters"
+    sources = {path.relative_to(adapters).as_posix() for path in own_sources(adapters / "jax")}
+    assert {"jax/adapter.py", "jax/programs.py", "base.py", "by_rows.py"} <= sources
+    assert not [name for name in sources if name.startswith(("torch/", "tensorflow/", "numpy/"))]
+    for name in sources:  # so that what is left out cannot shape a program
+        text = (adapters / name).read_text("utf-8")
+        assert not re.search(r"from \.\.?(torch|tensorflow|numpy)\b", text), name
 
 
 def test_xla_without_f16c_has_no_float16() -> None:

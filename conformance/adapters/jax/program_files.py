@@ -11,7 +11,7 @@ import hashlib
 import os
 import pickle
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import jax
 import jaxlib
@@ -70,7 +70,7 @@ def installation(about: str) -> Optional[str]:
 
     None where our own text is no file: nothing would tell that it has changed.
     """
-    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    sources = own_sources(Path(__file__).parent)
     if not sources:
         return None
     digest = hashlib.sha256("{} {} {}".format(about, processor(), jax.__version__).encode())
@@ -86,3 +86,8 @@ def installation(about: str) -> Optional[str]:
     for path in sources:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def own_sources(folder: Path) -> List[Path]:
+    """The files of the adapter in `folder`, and those that all adapters share: not the other frameworks'."""
+    return sorted([*folder.rglob("*.py"), *folder.parent.glob("*.py")])
