@@ -25,16 +25,20 @@ WITH_MODULE = [operation for operation, table in FUNCTIONS.items() if "module" i
 
 def test_what_is_asked_and_what_is_left_out_are_the_whole_corpus() -> None:
     cases = load_cases()
-    whole = make(cases, ["torch:compile", "torch:decomp"]).requests
-    asked = make(cases, ["torch:compile", "torch:decomp"], wanted=profiles.wanted_by("full")).requests
+    modes = ["torch:compile", "torch:export", "torch:decomp"]
+    whole = make(cases, modes).requests
+    asked = make(cases, modes, wanted=profiles.wanted_by("full")).requests
     checks = {
         name: [sum(len(request.quantities) for request in of[name]) for of in (whole, asked)]
         for name in whole
     }
-    left = sum(row.checks for row in left_out("full", cases))
-    assert checks["torch:compile"][0] == checks["torch:compile"][1] + left
+    rows = list(left_out("full", cases))
+    for mode in ("torch:compile", "torch:export"):
+        left = sum(row.checks for row in rows if row.omission.subject == mode)
+        assert checks[mode][0] == checks[mode][1] + left
+        assert 0 < left < checks[mode][0]
     assert checks["torch:decomp"][0] == checks["torch:decomp"][1], "every other mode is asked all"
-    assert 0 < left < checks["torch:compile"][0]
+    assert {row.omission.subject for row in rows} == {"torch:compile", "torch:export"}
 
 
 def test_the_default_profile_says_that_it_leaves_out_every_other_mode_and_what_is_large() -> None:
