@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,35 @@ def test_programs_depend_on_no_other_framework_s_adapter() -> None:
     for name in sources:  # so that what is left out cannot shape a program
         text = (adapters / name).read_text("utf-8")
         assert not re.search(r"from \.\.?(torch|tensorflow|numpy)\b", text), name
+
+
+@pytest.mark.skipif(
+    "avx512f" not in hardware.flags(), reason="TensorFlow takes oneDNN for bfloat16 from avx512f on"
+)
+def test_a_product_of_bfloat16_without_a_kernel_is_refused_for_it_ends_the_process() -> None:
+    program = "import tensorflow as tf; x = tf.ones((4, 8), tf.bfloat16); tf.matmul(x, x, transpose_b=True)"
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL)
+    assert ended.returncode == -signal.SIGSEGV
+    rows = [[1.0, 0.5], [0.25, -1.0]]
+    with Client("tensorflow", "--variant", "avx2") as worker:
+        for formulation in ("module", "naive"):
+            attention = {
+                "dtype": "bfloat16",
+                "formulation": formulation,
+                "query": rows,
+                "key": rows,
+                "value": rows,
+            }
+            refused = worker.ask("attention", **attention)
+            assert refused.status() == "unsupported"
+            assert "tf.matmul of bfloat16 ends the process (SIGSEGV)" in refused.message()
+        assert (
+            worker.ask(
+                "attention", dtype="float32", query=rows, key=rows, value=rows, formulation="naive"
+            ).status()
+            == "returned"
+        )
 
 
 def test_xla_without_f16c_has_no_float16() -> None:

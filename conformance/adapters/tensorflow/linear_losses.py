@@ -7,6 +7,7 @@ from typing import Any, Callable, Optional
 import tensorflow as tf
 
 from ..base import Function, Tensor, Unsupported
+from .products import product
 
 Parameter = Optional[Tensor]
 #: Rows of a chunk.
@@ -22,7 +23,7 @@ def widened(tensor: Tensor) -> Tensor:
 
 def linear(hidden: Tensor, head: Tensor, bias: Parameter, wide: Callable[[Tensor], Tensor]) -> Tensor:
     """hidden @ head^T + bias."""
-    logits = tf.matmul(wide(hidden), wide(head), transpose_b=True)
+    logits = product(wide(hidden), wide(head), transpose_b=True)
     return logits if bias is None else logits + wide(bias)
 
 
