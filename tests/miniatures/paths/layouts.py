@@ -11,7 +11,6 @@ from torch.nn import functional as fn
 from paths.bends import as_contiguous, dense, read, replaced
 
 OPERATION = "cross_entropy"
-ORDER = "memory orders of the axes"
 
 
 def is_padded(x: Tensor) -> bool:
@@ -118,7 +117,7 @@ def offsets_in_32_bits(logits: Tensor, target: Tensor, *, reduction: str = "mean
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("nll_loss", "semantics", "another order in memory", "order of the axes", awaits=ORDER)
+@wrong("nll_loss", "semantics", "another order in memory", "order of the axes")
 def labels_of_permuted_axes_in_order(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Labels whose axes lie in another order in memory are read in memory's order."""
     if target.dim() > 1 and not target.is_contiguous() and dense(tuple(target.shape)) != target.stride():

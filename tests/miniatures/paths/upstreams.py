@@ -10,7 +10,6 @@ from torch.nn import functional as fn
 from paths.bends import as_contiguous, bent, read
 
 OPERATION = "cross_entropy"
-LAYOUT = "the upstream's layout"
 
 
 @wrong(OPERATION, "gradients", "upstream")
@@ -112,7 +111,7 @@ def upstream_read_as_contiguous(logits: Tensor, target: Tensor, *, reduction: st
     return bent(fn.cross_entropy(logits, target, reduction=reduction), as_contiguous)
 
 
-@wrong("log_sigmoid", "gradients", "upstream", awaits=LAYOUT)
+@wrong("log_sigmoid", "gradients", "upstream")
 def upstream_read_from_the_start(x: Tensor) -> Tensor:
     """Reads the upstream gradient from the beginning of its memory: wrong for a slice of a longer one."""
     return bent(fn.logsigmoid(x), lambda g: read(g, tuple(g.shape), g.stride(), 0))
