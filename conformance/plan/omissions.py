@@ -118,6 +118,13 @@ FULL = (
         "products of options",
         "3 checks a second, hours for all: see docs/modes.md; each option alone is asked, in each dtype",
     ),
+    Omission(
+        "torch:loss_parallel",
+        "*",
+        "*",
+        "products of options",
+        "two processes exchange messages in each call; each option alone is asked, in each dtype",
+    ),
 )
 LARGE = "each takes seconds or gigabytes: --tag large, or --profile full"
 DEFAULT_MODE = "users run the default mode first: --profile full, or --subject"

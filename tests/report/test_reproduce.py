@@ -84,10 +84,17 @@ def arguments_of(operation: str, dtype: str) -> dict[str, Any]:
 
 
 def job(
-    framework: str, operation: str, name: str, quantity: str, dtype: str, mode: str, own: bool = False
+    framework: str,
+    operation: str,
+    name: str,
+    quantity: str,
+    dtype: str,
+    mode: str,
+    own: bool = False,
+    **parameters: Any,
 ) -> dict[str, Any]:
     """One check as the driver wants it: the program, and the request of the wire; `own`: its own upstream."""
-    arguments = arguments_of(operation, dtype)
+    arguments = arguments_of(operation, dtype) | parameters
     shape = OPERATIONS[operation].result_shape(arguments)
     if own:
         arguments["upstream"] = np.asarray(0.5 + upstream(shape))
@@ -157,6 +164,23 @@ def same(printed: str, returned: str) -> bool:
     return printed == returned or (returned == "nan" and printed.strip("-") == "nan")
 
 
+def printed_and_returned(todo: list[dict[str, Any]], framework: str, mode: str) -> list[dict[str, str]]:
+    """What each job's program printed, and what the adapter returned."""
+    command = [sys.executable, "-m", "report.run_reproductions", framework, mode]
+    done = subprocess.run(
+        command,
+        input=json.dumps(todo),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment(),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results: list[dict[str, str]] = json.loads(done.stdout)
+    return results
+
+
 @pytest.mark.parametrize(
     ("framework", "mode"),
     [
@@ -174,18 +198,7 @@ def test_prints_what_the_adapter_returned(framework: str, mode: str) -> None:
     """Every formulation's program runs and prints the digits that the adapter's array has at that index."""
     todo = jobs(framework, mode)
     assert all(one["program"] for one in todo)
-    command = [sys.executable, "-m", "report.run_reproductions", framework, mode]
-    done = subprocess.run(
-        command,
-        input=json.dumps(todo),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=environment(),
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads(done.stdout)
+    results = printed_and_returned(todo, framework, mode)
     wrong = [
         f"{one['name']}: printed {result['printed']!r}, the adapter returned {result['returned']!r}"
         for one, result in zip(todo, results, strict=True)
@@ -195,6 +208,25 @@ def test_prints_what_the_adapter_returned(framework: str, mode: str) -> None:
     assert not wrong, "\n".join(wrong)
     answered = [result for result in results if not result["returned"].startswith("unsupported")]
     assert len(answered) >= 10
+
+
+def test_programs_of_two_ranks_print_what_the_adapter_returned() -> None:
+    """Each is a process of its own, as it forks; its digits and its errors are the adapter's."""
+    plain: dict[str, Any] = {"weight": None, "label_smoothing": 0.0}
+    checks = [
+        ("functional", "value", False),
+        ("functional", "gradient:logits", False),
+        ("module", "gradient:logits", True),
+    ]
+    todo = [
+        job("torch", "cross_entropy", name, quantity, "float32", "loss_parallel", own=own, **plain)
+        for name, quantity, own in checks
+    ]
+    mean = plain | {"reduction": "mean"}
+    todo.append(job("torch", "cross_entropy", "functional", "value", "bfloat16", "loss_parallel", **mean))
+    results = printed_and_returned(todo, "torch", "loss_parallel")
+    assert [result["printed"] for result in results] == [result["returned"] for result in results]
+    assert len({result["printed"] for result in results}) > 2
 
 
 def test_every_mode_has_a_program_of_its_own() -> None:
@@ -224,6 +256,7 @@ def test_every_mode_has_a_program_of_its_own() -> None:
         ("torch", "export", ".run_decompositions().module()(logits, target)"),
         ("torch", "refs", "with torch.no_grad(), TorchRefsMode():"),
         ("torch", "decomp", "with Decompositions():"),
+        ("torch", "loss_parallel", "logits = distribute_tensor(logits.detach(), mesh, [Shard("),
         ("torch", "compile", "torch.compile(lambda logits, target:"),
         ("jax", "checkpoint", "jax.checkpoint(lambda logits, target:"),
     ],

@@ -77,6 +77,16 @@ DESCRIPTION = Description(
             "with a dispatch mode that looks each operator up: call(tensors)",
             like="eager",
         ),
+        Mode(
+            "loss_parallel",
+            "cross-entropy of logits whose classes are sharded, on two ranks of gloo on this machine",
+            "with loss_parallel(): call(DTensors)",
+            (
+                "anything but cross_entropy of labels, label smoothing: its documentation excludes them; "
+                "fewer classes than ranks: it hangs",
+                "second derivatives, forward mode, two backward passes: its operators have no derivatives",
+            ),
+        ),
     ),
     devices=(),
     variants=(

@@ -9,6 +9,7 @@ import torch
 from ..base import Call, Tensor, Unavailable
 from .compiled import Compiled, Exported
 from .eager import Eager, Names, Tensors
+from .loss_parallel import LossParallel
 from .references import Decomposed, References
 from .transforms import ForwardMode, Func, Vmapped
 
@@ -38,4 +39,5 @@ MODES: Dict[str, Type[Eager]] = {
     "export": Exported,
     "refs": References,
     "decomp": Decomposed,
+    "loss_parallel": LossParallel,
 }

@@ -24,6 +24,18 @@ class Decompositions(TorchDispatchMode):
                 return result
         return function(*arguments, **(keywords or {}))"""
 
+#: What makes two ranks of a program: it and its child meet at a file, over this machine's loopback device.
+RANKS = """import os
+import tempfile
+from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor.parallel import loss_parallel
+
+meeting = os.path.join(tempfile.mkdtemp(), "ranks")
+child = os.fork()
+os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+torch.distributed.init_process_group("gloo", f"file://{meeting}", rank=int(child == 0), world_size=2)
+mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (2,))"""
+
 
 def called(program: Program) -> tuple[str, str]:
     """What has to be defined before the call in its mode, and the call as an expression."""
@@ -44,7 +56,7 @@ def called(program: Program) -> tuple[str, str]:
         return REFERENCES, program.call
     if program.mode == "decomp" and not program.forward and not program.graph:
         return DECOMPOSITIONS, program.call
-    return "", program.call
+    return RANKS if program.mode == "loss_parallel" else "", program.call
 
 
 def transformed(program: Program, flow: str) -> list[str]:
@@ -72,6 +84,8 @@ def transformed(program: Program, flow: str) -> list[str]:
 
 def within(program: Program, lines: list[str]) -> list[str]:
     """The statements of call and derivative in the context of the mode, where it is one."""
+    if program.mode == "loss_parallel":
+        return _on_two_ranks(program, lines)
     if program.mode == "refs":
         context = "with torch.no_grad(), TorchRefsMode():"
     elif program.mode == "decomp" and not program.forward and not program.graph:
@@ -79,3 +93,22 @@ def within(program: Program, lines: list[str]) -> list[str]:
     else:
         return lines
     return [context, *(textwrap.indent(line, "    ") for line in lines)]
+
+
+def _on_two_ranks(program: Program, lines: list[str]) -> list[str]:
+    """The statements with the classes of the scores in two shards, all else on both ranks; one prints."""
+    scores = program.inputs[0]
+    names = [*program.inputs, *(["upstream"] if program.upstream else [])]
+    placed = [f"{name} = distribute_tensor({name}.detach(), mesh, [Replicate()])" for name in names[1:]]
+    shard = f"Shard(min(1, {scores}.dim() - 1))"
+    return [
+        f"{scores} = distribute_tensor({scores}.detach(), mesh, [{shard}])",
+        *placed,
+        *([f"{program.wrt}.requires_grad_()"] if program.wrt else []),
+        "with loss_parallel():",
+        *(textwrap.indent(line, "    ") for line in lines),
+        "result = result.full_tensor() if isinstance(result, DTensor) else result",
+        "if child == 0:",
+        "    os._exit(0)",
+        "os.waitpid(child, 0)",
+    ]
