@@ -7,6 +7,7 @@ before any worker starts.
 from __future__ import annotations
 
 import ast
+import copy
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ def formula_operation(formula: Formula) -> FormulaOperation:
     found = formula if isinstance(formula, FormulaOperation) else _loaded(formula)
     if not isinstance(formula, FormulaOperation) and is_of_the_suite(found.name):
         # A formula of the suite's own name stands beside it, as its file's.
+        found = copy.copy(found)  # the user's own object keeps its name
         found.name = f"{Path(formula.rpartition(':')[0]).stem}.{found.name}"  # type: ignore[misc]
     register(found)
     return found

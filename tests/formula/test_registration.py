@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -61,6 +63,21 @@ def test_a_file_s_formula_of_a_name_of_the_suite_s_stands_beside_it(tmp_path: Pa
     assert operation.name == "focal.sigmoid_focal_loss"
     assert OPERATIONS["focal.sigmoid_focal_loss"] is operation
     assert OPERATIONS["sigmoid_focal_loss"] is before
+
+
+def test_a_formula_beside_the_suite_s_keeps_its_name_in_the_file_s_own_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is registered is a copy: the object may be part of the user's program."""
+    theirs = made(1.0, "sigmoid_focal_loss")
+    holder = ModuleType("holder_of_a_formula")
+    vars(holder)["loss"] = theirs
+    monkeypatch.setitem(sys.modules, holder.__name__, holder)
+    path = tmp_path / "focal.py"
+    path.write_text("from holder_of_a_formula import loss\n", encoding="utf-8")
+    operation = formula_operation(f"{path}:loss")
+    assert operation.name == "focal.sigmoid_focal_loss"
+    assert theirs.name == "sigmoid_focal_loss"
 
 
 def test_the_suites_own_names_are_refused() -> None:
