@@ -54,13 +54,15 @@ def test_both_ranks_give_the_values_and_gradients_of_one_process(client: Get) ->
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's table of processes")
-def test_no_rank_outlives_its_worker() -> None:
-    """Killed in the middle of anything, the worker takes the other rank with it."""
+@pytest.mark.parametrize("killed", [True, False])
+def test_no_rank_outlives_its_worker(killed: bool) -> None:
+    """Killed in the middle of anything, or at the end of its requests, the worker takes rank 1 with it."""
     with Client("torch", "--mode", "loss_parallel") as worker:
         (rank,) = children_of(worker.process.pid)
         assert running(rank)
-        worker.process.kill()
-        worker.process.communicate()
+        if killed:
+            worker.process.kill()
+            worker.process.communicate()
     while running(rank):  # the test runner's own limit is the only one
         time.sleep(0.05)
 
