@@ -6,25 +6,28 @@
 One worker answers for a dozen miniatures at a time: what comes out is what `check --invalid fail` says of
 each, its exit code (1: it fails, 0: it conforms) included. Checks are asked again of those alone that are
 marked as unsteady.
-Two dozens at a time by default. With --resume, results are kept in a file as they come, and those that are
-in it already are taken from it. Exit 1 where a wrong one survives or a right one is failed.
+Two dozens at a time by default. With --resume, complete results are kept in a file as they come, and those
+that are in it already are taken from it while the miniature's file has the same text; begin a new file when
+cases or the package change. Where a dozen's process dies, each of the dozen is judged by itself, and the one
+that it dies of has no result. Exit 1 where a wrong one survives or a right one is failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import multiprocessing
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pandas as pd
 import table
+from kept_results import FIELDS, Kept, Result
 
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
@@ -42,38 +45,6 @@ FRAMEWORKS = ("torch", "numpy", "jax", "tensorflow")
 THIN = 3
 #: Miniatures that one run holds: the frames of all together would not fit into the memory of a small machine.
 TOGETHER = 12
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What the checks said of one miniature; `first` is the case that a user would be shown first.
-
-    `code` is the exit code of `conformance check`; `over` is the number of cases that the corpus had.
-    """
-
-    miniature: table.Miniature
-    checks: int
-    cases: int
-    names_cause: bool
-    sentence: str
-    first: str
-    inherited: int
-    code: int
-    over: int
-
-    @property
-    def caught(self) -> bool:
-        """Whether any check failed it."""
-        return self.checks > 0
-
-    @property
-    def otherwise(self) -> str:
-        """How it is judged otherwise than it is, in a word; empty: as it is."""
-        if self.miniature.is_right:
-            return "failed" if self.caught or self.code else ""
-        if self.miniature.awaits:
-            return "caught, take its mark off" if self.caught else ""
-        return "" if self.caught and self.code else "survives"
 
 
 def run_framework(
@@ -163,32 +134,6 @@ def of_miniature(
         checked.exit_code,
         over,
     )
-
-
-class Kept:
-    """Results in a file, a line each: what an interrupted run leaves to the next."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        lines = path.read_text("utf-8").splitlines() if path and path.exists() else []
-        self.fields = {(one["framework"], one["name"]): one for one in map(json.loads, lines)}
-
-    def get(self, one: table.Miniature) -> Result | None:
-        """The result of a miniature, None where there is none yet."""
-        found = dict(self.fields.get((one.framework, one.name), {}))
-        return Result(one, **{key: found[key] for key in FIELDS}) if found else None
-
-    def add(self, results: Sequence[Result]) -> None:
-        """Puts results behind the others."""
-        if self.path:
-            with self.path.open("a", encoding="utf-8") as file:
-                for one in results:
-                    fields = {key: getattr(one, key) for key in FIELDS}
-                    about = {"framework": one.miniature.framework, "name": one.miniature.name}
-                    file.write(json.dumps(about | fields) + "\n")
-
-
-FIELDS = [field.name for field in dataclasses.fields(Result) if field.name != "miniature"]
 
 
 def page(results: Sequence[Result]) -> str:
@@ -293,18 +238,55 @@ def judge(framework: str, names: Sequence[str], paths: tuple[Path, ...]) -> list
     return [{"name": one.miniature.name, **{key: getattr(one, key) for key in FIELDS}} for one in results]
 
 
+class Judge:
+    """A process that judges batches one after the other, and a new one where it has died."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self.paths = paths
+        self.pool: ProcessPoolExecutor | None = None
+
+    def results(self, batch: Sequence[table.Miniature]) -> list[Result]:
+        """The results of a batch; what fails is split into single miniatures, and one that fails has none."""
+        by_name = {one.name: one for one in batch}
+        try:
+            self.pool = self.pool or ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            judged = self.pool.submit(judge, batch[0].framework, list(by_name), self.paths).result()
+            return [Result(by_name[fields.pop("name")], **fields) for fields in judged]
+        except Exception as error:  # whatever a miniature makes the judge do, the others are judged
+            self.close()
+            if len(batch) == 1:
+                print(f"{batch[0].name} has no result: {error!r}", file=sys.stderr, flush=True)
+                return []
+            return [result for one in batch for result in self.results([one])]
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self.pool:
+            self.pool.shutdown()
+            self.pool = None
+
+
 def judged(batches: Sequence[list[table.Miniature]], paths: tuple[Path, ...], jobs: int) -> Iterator[Result]:
     """The results of batches as they come, `jobs` batches at a time in processes of their own."""
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        asked = {
-            pool.submit(judge, batch[0].framework, [one.name for one in batch], paths): batch
-            for batch in batches
-        }
+    idle: SimpleQueue[Judge] = SimpleQueue()
+    for _ in range(jobs):
+        idle.put(Judge(paths))
+
+    def results(batch: list[table.Miniature]) -> list[Result]:
+        process = idle.get()
+        try:
+            return process.results(batch)
+        finally:
+            idle.put(process)
+
+    with ThreadPoolExecutor(jobs) as threads:
+        asked = {threads.submit(results, batch): batch for batch in batches}
         for future in as_completed(asked):
-            by_name = {one.name: one for one in asked[future]}
-            for fields in future.result():
-                yield Result(by_name[fields.pop("name")], **fields)
-            print(f"{asked[future][0].framework} {', '.join(by_name)}", file=sys.stderr, flush=True)
+            yield from future.result()
+            names = ", ".join(one.name for one in asked[future])
+            print(f"{asked[future][0].framework} {names}", file=sys.stderr, flush=True)
+    for _ in range(jobs):
+        idle.get().close()
 
 
 def parsed() -> argparse.Namespace:
@@ -343,6 +325,9 @@ def main() -> int:
         for batch in together([one for one in left if (one.framework, one.operation) == kind])
     ]
     for result in judged(batches, tuple(options.path or ()), max(1, options.jobs)):
+        if not result.is_complete:
+            print(f"{result.sentence} No result.", file=sys.stderr, flush=True)
+            continue
         kept.add([result])
         results[result.miniature.framework, result.miniature.name] = result
         done = [one for one in results.values() if one]
@@ -352,8 +337,11 @@ def main() -> int:
     lost = [one for one in done if one.otherwise]
     for one in lost:
         print(f"{one.otherwise}: {one.miniature.name}: {one.sentence}")
+    without = [one.name for one in chosen if results[one.framework, one.name] is None]
+    if without:
+        print(f"without a result: {', '.join(without)}")
     print(f"{len(done)} miniatures, {len(lost)} judged otherwise than they are; {options.output}")
-    return int(bool(lost))
+    return int(bool(lost or without))
 
 
 if __name__ == "__main__":

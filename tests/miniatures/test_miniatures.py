@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import score
 import table
 import torch
+from kept_results import FIELDS, Kept, Result, text_digest
 
 from conformance.operations import OPERATIONS
 
@@ -131,19 +133,52 @@ def test_file_is_short_and_reads_alone(name: str) -> None:
     ]
 
 
-def result(one: table.Miniature, cases: int) -> score.Result:
+def result(one: table.Miniature, cases: int) -> Result:
     said = f"{one.name} is {'wrong: it raises' if cases else 'right'}"
-    return score.Result(
-        one, 2 * cases, cases, True, said, "a-case" if cases else "", 0, int(cases > 0), 7 + cases
-    )
+    return Result(one, 2 * cases, cases, True, said, "a-case" if cases else "", 0, int(cases > 0), 7 + cases)
 
 
 def test_results_of_an_interrupted_run_are_taken_over(tmp_path: Path) -> None:
     first, second = IN_TORCH[:2]
-    score.Kept(tmp_path / "kept").add([result(first, 1)])
-    kept = score.Kept(tmp_path / "kept")
+    Kept(tmp_path / "kept").add([result(first, 1)])
+    kept = Kept(tmp_path / "kept")
     assert kept.get(first) == result(first, 1)
     assert kept.get(second) is None
+
+
+def test_incomplete_results_are_not_kept(tmp_path: Path) -> None:
+    first = IN_TORCH[0]
+    sentence = f"{first.name} has not been checked to the end: the run was interrupted."
+    Kept(tmp_path / "kept").add([dataclasses.replace(result(first, 1), sentence=sentence)])
+    assert Kept(tmp_path / "kept").get(first) is None
+
+
+def test_results_of_another_text_are_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = IN_TORCH[0]
+    Kept(tmp_path / "kept").add([result(first, 1)])
+    monkeypatch.setattr("kept_results.text_digest", lambda file: text_digest(file)[::-1])
+    assert Kept(tmp_path / "kept").get(first) is None
+
+
+def die(framework: str, names: list[str], paths: tuple[Path, ...]) -> list[dict[str, object]]:
+    """Dies of the first name; of all others there are results."""
+    if IN_TORCH[0].name in names:
+        os._exit(1)
+    return [
+        {"name": one.name} | {field: getattr(result(one, 1), field) for field in FIELDS}
+        for one in IN_TORCH
+        if one.name in names
+    ]
+
+
+def test_death_of_a_judge_loses_one_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = IN_TORCH[:3]
+    monkeypatch.setattr(score, "judge", die)
+    results = list(score.judged([batch], (), 1))
+    assert [one.miniature for one in results] == batch[1:]
+    assert f"{batch[0].name} has no result" in capsys.readouterr().err
 
 
 def test_mark_of_an_axis_that_is_awaited_is_strict() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from correct import class_axis
-from table import Function, wrong
+from table import wrong
 from torch import Tensor
 from torch.nn import functional as fn
 
@@ -13,25 +13,16 @@ from paths.bends import bent
 OPERATION = "cross_entropy"
 
 
-def declaring(**conventions: object) -> object:
-    """Gives a function the conventions that it declares."""
-
-    def decorate(function: Function) -> Function:
-        function.conventions = conventions  # type: ignore[attr-defined]
-        return function
-
-    return decorate
-
-
 @wrong(OPERATION, "semantics", "every row is ignored", "convention")
-@declaring(empty_mean="zero")
 def declares_zero_and_returns_nan(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Declares that the mean over nothing is 0, and returns nan."""
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
+declares_zero_and_returns_nan.conventions = {"empty_mean": "zero"}  # type: ignore[attr-defined]
+
+
 @wrong("nll_loss", "semantics", "every row is ignored", "convention")
-@declaring(empty_mean="nan")
 def declares_nan_and_returns_zero(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Declares that the mean over nothing is nan, and returns 0."""
     loss = fn.nll_loss(log_probs, target, reduction=reduction)
@@ -39,13 +30,18 @@ def declares_nan_and_returns_zero(log_probs: Tensor, target: Tensor, *, reductio
     return torch.zeros_like(loss) if none else loss
 
 
+declares_nan_and_returns_zero.conventions = {"empty_mean": "nan"}  # type: ignore[attr-defined]
+
+
 @wrong(OPERATION, "semantics", "smoothing")
-@declaring(smoothing="others")
 def declares_others_and_smooths_all(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
     """Declares that smoothing goes to the other K - 1 classes, and gives the label its share too."""
     return fn.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction=reduction)
+
+
+declares_others_and_smooths_all.conventions = {"smoothing": "others"}  # type: ignore[attr-defined]
 
 
 @wrong(OPERATION, "semantics", "smoothing")
@@ -61,7 +57,6 @@ def smooths_others_without_a_word(
 
 
 @wrong(OPERATION, "semantics", "overwrites")
-@declaring(in_place_gradient=True)
 def declares_gradients_and_writes_forward(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
@@ -72,8 +67,10 @@ def declares_gradients_and_writes_forward(
     return loss
 
 
+declares_gradients_and_writes_forward.conventions = {"in_place_gradient": True}  # type: ignore[attr-defined]
+
+
 @wrong(OPERATION, "semantics", "overwrites")
-@declaring(in_place_gradient=True)
 def declares_gradients_and_writes_something(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
@@ -87,18 +84,25 @@ def declares_gradients_and_writes_something(
     return bent(fn.cross_entropy(logits, target, reduction=reduction), change)
 
 
+declares_gradients_and_writes_something.conventions = {"in_place_gradient": True}  # type: ignore[attr-defined]
+
+
 @wrong("softmax", "numerics", "masked")
-@declaring(masked_row="zero")
 def declares_zeros_and_returns_nan(x: Tensor, *, axis: int = -1) -> Tensor:
     """Declares that a row that is masked throughout is 0, and returns nan."""
     return torch.softmax(x, axis)
 
 
+declares_zeros_and_returns_nan.conventions = {"masked_row": "zero"}  # type: ignore[attr-defined]
+
+
 @wrong("softmax", "semantics", "masked")
-@declaring(masked_row="zero")
 def declares_zeros_and_returns_the_uniform(x: Tensor, *, axis: int = -1) -> Tensor:
     """Declares that a row that is masked throughout is 0, and returns 1 / K in it."""
     if not x.numel():
         return torch.softmax(x, axis)
     masked = x.detach().isneginf().all(axis, keepdim=True)
     return torch.softmax(torch.where(masked, 0.0, x), axis)
+
+
+declares_zeros_and_returns_the_uniform.conventions = {"masked_row": "zero"}  # type: ignore[attr-defined]

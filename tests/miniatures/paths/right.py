@@ -9,8 +9,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as fn
 
-from paths.declared import declaring
-
 OPERATION = "cross_entropy"
 
 
@@ -127,7 +125,6 @@ def right_sigmoid_element_by_element(x: Tensor) -> Tensor:
 
 
 @right(OPERATION)
-@declaring(in_place_gradient=True)
 def right_gradient_in_place(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Declares that its backward pass leaves the gradient in the logits' memory, and does so."""
     if target.is_floating_point():
@@ -143,8 +140,10 @@ def right_gradient_in_place(logits: Tensor, target: Tensor, *, reduction: str = 
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 
 
+right_gradient_in_place.conventions = {"in_place_gradient": True}  # type: ignore[attr-defined]
+
+
 @right(OPERATION)
-@declaring(empty_mean="zero")
 def right_mean_over_nothing_is_zero(
     logits: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
@@ -158,8 +157,10 @@ def right_mean_over_nothing_is_zero(
     return (p.rows.sum() / p.share.sum().clamp(min=1)).to(logits.dtype)
 
 
+right_mean_over_nothing_is_zero.conventions = {"empty_mean": "zero"}  # type: ignore[attr-defined]
+
+
 @right(OPERATION)
-@declaring(smoothing="others")
 def right_smoothing_over_others(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
@@ -178,14 +179,19 @@ def right_smoothing_over_others(
     return reduced(p.rows, p.share, reduction, logits.dtype)
 
 
+right_smoothing_over_others.conventions = {"smoothing": "others"}  # type: ignore[attr-defined]
+
+
 @right("softmax")
-@declaring(masked_row="zero")
 def right_masked_row_is_zero(x: Tensor, *, axis: int = -1) -> Tensor:
     """Declares that a row that is masked throughout is 0, as attention has it."""
     if not x.numel():
         return torch.softmax(x, axis)
     masked = (x == -torch.inf).all(axis, keepdim=True)
     return torch.where(masked, 0.0, torch.softmax(torch.where(masked, 0.0, x), axis)).to(x.dtype)
+
+
+right_masked_row_is_zero.conventions = {"masked_row": "zero"}  # type: ignore[attr-defined]
 
 
 @right("binary_cross_entropy_with_logits")
