@@ -92,7 +92,6 @@ _primal_apart.defvjp(_softmax_going_forward, _softmax_going_backward)
     "inference",
     "nothing is tracked",
     framework="jax",
-    awaits="the gradient pattern",
 )
 def jax_softmax_primal_without_maximum(x: Array, *, axis: int = -1) -> Array:
     """The custom_vjp's primal, which runs where nothing is differentiated, subtracts no maximum."""
@@ -110,7 +109,7 @@ _dead_logsumexp.defvjp(
 )
 
 
-@wrong("logsumexp", "gradients", "second", framework="jax", awaits="second derivatives")
+@wrong("logsumexp", "gradients", "second", framework="jax")
 def jax_logsumexp_second_is_dead(x: Array, *, axis: int = -1) -> Array:
     """The backward pass stops the gradient of its softmax: second derivatives are 0."""
     return _dead_logsumexp(jnp.moveaxis(x, axis, -1))
@@ -124,7 +123,7 @@ def _ignores_upstream(loss: Array) -> Array:
 _ignores_upstream.defvjp(lambda loss: (loss, None), lambda _, g: (jnp.ones_like(g),))
 
 
-@wrong("cross_entropy", "gradients", "upstream", framework="jax", awaits="upstreams of a scalar")
+@wrong("cross_entropy", "gradients", "upstream", framework="jax")
 def jax_scalar_upstream_is_ignored(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
     """Where the loss is a scalar its upstream gradient is not looked at."""
     if jnp.issubdtype(target.dtype, jnp.floating) or logits.ndim != 2:
@@ -158,7 +157,7 @@ def jax_weight_gradient_of_a_constant_total(
     return reduced(rows, reduction)
 
 
-@wrong("logsumexp", "numerics", "below", "underflows", framework="jax", awaits="rows below a finite start")
+@wrong("logsumexp", "numerics", "below", "underflows", framework="jax")
 def jax_logsumexp_starts_at_minus_3e4(x: Array, *, axis: int = -1) -> Array:
     """The running maximum starts at -3e4."""
     top = jnp.max(jax.lax.stop_gradient(x), axis=axis, keepdims=True, initial=-3e4)

@@ -77,7 +77,6 @@ def _ignores_upstream(loss: Tensor) -> tuple[Tensor, object]:
     "gradients",
     "upstream",
     framework="tensorflow",
-    awaits="upstreams of a scalar",
 )
 def tf_scalar_upstream_is_ignored(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Where the loss is a scalar its upstream gradient is not looked at."""
@@ -96,7 +95,7 @@ def _dead_log_softmax(x: Tensor) -> tuple[Tensor, object]:
     return y, gradient
 
 
-@wrong("log_softmax", "gradients", "second", framework="tensorflow", awaits="second derivatives")
+@wrong("log_softmax", "gradients", "second", framework="tensorflow")
 def tf_log_softmax_second_is_dead(x: Tensor, *, axis: int = -1) -> Tensor:
     """The custom gradient keeps its probabilities as a constant: second derivatives are 0."""
     if axis not in (-1, len(x.shape) - 1):
@@ -110,7 +109,6 @@ def tf_log_softmax_second_is_dead(x: Tensor, *, axis: int = -1) -> Tensor:
     "three axes",
     "more than two axes",
     framework="tensorflow",
-    awaits="shapes of the element-wise operations",
 )
 def tf_sigmoid_of_three_axes_is_turned(x: Tensor) -> Tensor:
     """On three axes the last two are exchanged, under the old shape."""
@@ -124,7 +122,6 @@ def tf_sigmoid_of_three_axes_is_turned(x: Tensor) -> Tensor:
     "label is larger",
     "256",
     framework="tensorflow",
-    awaits="labels beyond 256 in the half types",
 )
 def tf_labels_through_the_logits_dtype(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Labels are cast to the dtype of the logits, as Keras did: in bfloat16 257 becomes 256."""

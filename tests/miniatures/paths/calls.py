@@ -11,13 +11,11 @@ from torch.nn import functional as fn
 from paths.bends import replaced
 
 OPERATION = "cross_entropy"
-BATCH = "rows alone and in batches"
-CHUNKS = "more rows than a chunk"
 CHUNK = 32
 calls = {"log_softmax": 0, "nll_loss": 0}
 
 
-@wrong(OPERATION, "numerics", "row", "batch", "position", awaits=BATCH)
+@wrong(OPERATION, "numerics", "row", "batch", "position")
 def last_row_of_a_large_batch_in_half(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The last row of 64 rows and more is computed in bfloat16, as by a kernel for tails."""
     if logits.dim() == 2 and len(logits) >= 64:
@@ -70,7 +68,7 @@ def sums_are_kept_from_call_to_call(log_probs: Tensor, target: Tensor, *, reduct
     return loss + 1 if reduction == "sum" and calls["nll_loss"] % 3 == 0 else loss
 
 
-@wrong(OPERATION, "semantics", "rows", "shape", "chunk", awaits=CHUNKS)
+@wrong(OPERATION, "semantics", "rows", "shape", "chunk")
 def chunks_of_none_are_added(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """With more rows than a chunk of 32, none adds the chunks: 32 numbers for 4,096 rows."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)
@@ -101,7 +99,7 @@ def middle_row_of_a_batch_twice(x: Tensor, *, axis: int = -1) -> Tensor:
     return total[order]
 
 
-@wrong(OPERATION, "semantics", "rows", "batch", awaits=BATCH)
+@wrong(OPERATION, "semantics", "rows", "batch")
 def seventh_row_is_ignored(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A batch of 7 rows is padded to 8 with an ignored label, one place too early."""
     if logits.dim() == 2 and class_axis(logits) == 1 and target.dim() == 1 and len(target) == 7:

@@ -11,9 +11,6 @@ from torch.nn import functional as fn
 from paths.bends import bent, same
 
 OPERATION = "cross_entropy"
-SECOND = "second derivatives"
-JVP = "forward mode"
-AGAIN = "a second backward"
 WEIGHTS = "gradients with respect to weights, which torch refuses to track"
 
 
@@ -33,7 +30,7 @@ class _Dead(torch.autograd.Function):
         return ctx.gradient(upstream).to(dtype).reshape(shape), None, None
 
 
-@wrong(OPERATION, "gradients", "second", awaits=SECOND)
+@wrong(OPERATION, "gradients", "second")
 def dead_double_backward(
     logits: Tensor,
     target: Tensor,
@@ -149,7 +146,7 @@ def log_softmax_tangent_without_the_sum(x: Tensor, *, axis: int = -1) -> Tensor:
     return bent(y, same, lambda t: t - t.mean(axis, keepdim=True))
 
 
-@wrong(OPERATION, "gradients", "jvp", "forward mode", "tangent", awaits=JVP)
+@wrong(OPERATION, "gradients", "jvp", "forward mode", "tangent")
 def tangent_of_the_mean_is_the_sum_s(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Forward mode does not divide the mean's tangent by the number of rows."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)
@@ -179,7 +176,7 @@ class _Consumed(torch.autograd.Function):
         return ctx.buffer
 
 
-@wrong(OPERATION, "gradients", "second backward", "again", "twice", "same graph", awaits=AGAIN)
+@wrong(OPERATION, "gradients", "second backward", "again", "twice", "same graph")
 def slopes_scaled_in_place(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The slopes that wait in a buffer are scaled in place: a second backward pass scales them twice."""
     return _Consumed.apply(fn.cross_entropy(logits, target, reduction=reduction))
@@ -222,7 +219,7 @@ class _Scribbles(torch.autograd.Function):
         return g, None
 
 
-@wrong(OPERATION, "gradients", "result of", "another's result", "overwrites", "writes", awaits=AGAIN)
+@wrong(OPERATION, "gradients", "result of", "another's result", "overwrites", "writes")
 def writes_into_logits_that_are_results(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Logits that are themselves a result are taken for scratch memory: tanh's gradient is then that of 0."""
     loss = fn.cross_entropy(logits, target, reduction=reduction)

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 OPERATION = "cross_entropy"
-MIXED = "tensors of a dtype of their own"
 
 
 def reinterpreted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -22,7 +21,7 @@ def reinterpreted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return bits[: tensor.numel() * size].view(dtype).reshape(tensor.shape)
 
 
-@wrong(OPERATION, "numerics", "float32", "own dtype", "another dtype", "mixed", awaits=MIXED)
+@wrong(OPERATION, "numerics", "float32", "own dtype", "another dtype", "mixed")
 def mixed_probabilities_in_half(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Half logits with float32 class probabilities: exponentials in half, the result called float32."""
     if not target.is_floating_point() or target.dtype == logits.dtype:
@@ -33,7 +32,7 @@ def mixed_probabilities_in_half(logits: Tensor, target: Tensor, *, reduction: st
     return rows if reduction == "none" else rows.sum() / (shape if reduction == "mean" else 1)
 
 
-@wrong(OPERATION, "semantics", "weight", "own dtype", "another dtype", "mixed", awaits=MIXED)
+@wrong(OPERATION, "semantics", "weight", "own dtype", "another dtype", "mixed")
 def mixed_weight_is_reinterpreted(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:

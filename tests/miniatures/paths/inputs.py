@@ -97,7 +97,7 @@ def weights_of_zero_count_as_one(
     return fn.nll_loss(log_probs, target, weight, reduction=reduction)
 
 
-@wrong(OPERATION, "semantics", "smoothing", awaits="smoothing next to 0 and 1")
+@wrong(OPERATION, "semantics", "smoothing")
 def smoothing_next_to_one_is_one(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
