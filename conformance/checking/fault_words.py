@@ -114,7 +114,12 @@ def harm_of(fault: Fault, kind: str) -> float:
 
 
 def words(
-    fault: Fault, kind: str, explained: Sequence[Row], features: Sequence[str], without_upstream: bool
+    fault: Fault,
+    kind: str,
+    explained: Sequence[Row],
+    features: Sequence[str],
+    without_upstream: bool,
+    forward_alone: bool = False,
 ) -> str:
     """What the function does wrong, said of the kind of quantity.
 
@@ -124,9 +129,12 @@ def words(
         explained: The failing checks.
         features: The features of the checks.
         without_upstream: Whether the upstream gradient is left out of the results.
+        forward_alone: Whether the gradients of the same cases conform.
     """
     size = _size(explained, features) if fault in (_WRONG, _LOSSY) else ""
     size = " (the upstream gradient is left out)" if without_upstream else size
+    if kind == "value" and fault.lossy and forward_alone:
+        return f"its value loses accuracy{size}, its gradient does not"
     if kind == "value":
         return fault.value + size
     names = {str(row["quantity"]).rpartition(":")[2] for row in explained}

@@ -219,7 +219,8 @@ class _Search:
         follows = self._following(kind, holds, explained, fault, imprecise)
         self.remaining &= ~(here | follows)
         without_upstream = kind == "gradient" and leaves_out_upstream(explained, self.cases)
-        does = words(fault, kind, explained, best.features, without_upstream)
+        forward_alone = kind == "value" and self._gradients_conform(explained)
+        does = words(fault, kind, explained, best.features, without_upstream, forward_alone)
         if not best.features and len(explained) >= _FEW:
             judged = int((here | self._conforming(kind)).sum())
             does += " nearly everywhere" if len(explained) >= _NEARLY_EVERYWHERE_SHARE * judged else ""
@@ -234,6 +235,16 @@ class _Search:
             features=best.features,
             harm_in_words=harm_of(fault, kind),
         )
+
+    def _gradients_conform(self, explained: Sequence[Row]) -> bool:
+        """Whether gradients are judged in a few of these cases and dtypes, and all of them conform."""
+        same = {(row["case"], row["dtype"]) for row in explained}
+        failed = [
+            bad
+            for row, kind, bad in zip(self.rows, self.kinds, self.failed, strict=True)
+            if kind == "gradient" and (row["case"], row["dtype"]) in same
+        ]
+        return len(failed) >= _FEW and not any(failed)
 
     def _following(
         self, kind: str, holds: Mask, explained: Sequence[Row], first: Fault, imprecise: bool

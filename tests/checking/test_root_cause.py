@@ -119,3 +119,20 @@ def test_what_was_never_tried_begins_with_what_matters() -> None:
     assert names[-1] == "labels in narrower integers"
     assert {"label smoothing", "class probabilities"} <= set(names)
     assert not [name for name in names if "int8" in name]
+
+
+@pytest.mark.parametrize(
+    ("gradients", "does"),
+    [(True, "its value loses accuracy, its gradient does not"), (None, "it loses accuracy")],
+)
+def test_digits_that_the_value_alone_loses_are_the_value_s(gradients: bool | None, does: str) -> None:
+    """Gradients of the same cases conform, or are not asked."""
+    cases = in_both_dtypes("softmax")
+    rows = []
+    for name, case in cases.items():
+        spread = "gap above 30" in of_case(case, "float32")
+        rows.append(judged(name, "value", not spread, "lossy"))
+        rows += [] if gradients is None else [judged(name, "gradient:x", gradients)]
+    diagnosis = diagnose(rows, cases)
+    assert diagnosis is not None
+    assert diagnosis.sentence == f"{does} where {PHRASES['gap above 30']}"

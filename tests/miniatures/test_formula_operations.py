@@ -14,7 +14,7 @@ SHOWN = {
     "fused_linear_forgets_the_label_s_bias": "bias",
     "fused_linear_takes_one_upstream_for_all": "gradient is wrong where the reduction is none",
     "fused_linear_smooths_over_the_shard": "smooth",
-    "fused_linear_rounds_logits_going_forward": "accuracy",
+    "fused_linear_rounds_logits_going_forward": "its value loses accuracy, its gradient does not",
     "fused_capped_counts_padding": "softcap",
 }
 #: Those whose first line says what is wrong, but not where, or names what goes with the cause.
