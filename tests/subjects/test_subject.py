@@ -52,8 +52,8 @@ def test_a_pin_keeps_the_variant() -> None:
         ),
         (
             "torch:avx2",
-            "torch has the modes eager, compile, vmap, autocast, func, jacfwd, export, refs, decomp; "
-            "did you mean torch/avx2?",
+            "torch has the modes eager, compile, vmap, autocast, func, jacfwd, export, refs, decomp, "
+            "loss_parallel; did you mean torch/avx2?",
         ),
         ("torch@avx2", "torch has the devices cpu, cuda and others; did you mean torch/avx2?"),
         ("torch:complie", "did you mean torch:compile?"),
