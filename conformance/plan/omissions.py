@@ -123,7 +123,7 @@ FULL = (
         "*",
         "*",
         "products of options",
-        "two processes exchange messages in each call; each option alone is asked, in each dtype",
+        "some of them were answered after 30 s alone, two ranks as they are; each option alone is asked",
     ),
 )
 LARGE = "each takes seconds or gigabytes: --tag large, or --profile full"

@@ -56,7 +56,7 @@ def test_both_ranks_give_the_values_and_gradients_of_one_process(client: Get) ->
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's table of processes")
 @pytest.mark.parametrize("killed", [True, False])
 def test_no_rank_outlives_its_worker(killed: bool) -> None:
-    """Killed in the middle of anything, or at the end of its requests, the worker takes rank 1 with it."""
+    """Killed, or at the end of its requests, the worker takes rank 1 with it."""
     with Client("torch", "--mode", "loss_parallel") as worker:
         (rank,) = children_of(worker.process.pid)
         assert running(rank)
