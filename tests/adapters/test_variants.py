@@ -187,9 +187,10 @@ def test_programs_depend_on_no_other_framework_s_adapter() -> None:
 )
 def test_a_product_of_bfloat16_without_a_kernel_is_refused_for_it_ends_the_process() -> None:
     program = "import tensorflow as tf; x = tf.ones((4, 8), tf.bfloat16); tf.matmul(x, x, transpose_b=True)"
-    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"}
-    ended = subprocess.run([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL)
-    assert ended.returncode == -signal.SIGSEGV
+    for isa in ("SSE41", "AVX", "AVX2", "AVX2_VNNI"):
+        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": isa}
+        ended = subprocess.run([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL)
+        assert ended.returncode == -signal.SIGSEGV, isa
     rows = [[1.0, 0.5], [0.25, -1.0]]
     with Client("tensorflow", "--variant", "avx2") as worker:
         for formulation in ("module", "naive"):
