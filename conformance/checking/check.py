@@ -25,6 +25,7 @@ from conformance.checking.report import markdown, program, verdict
 from conformance.checking.root_cause import Cause, diagnose
 from conformance.checking.untried import untried
 from conformance.checking.user_module import Function, subjects
+from conformance.checking.weight_gradients import leave_out
 from conformance.comparison.baseline import changes_since
 from conformance.errors import RunError, SubjectError
 from conformance.execution import session
@@ -177,8 +178,7 @@ def _write(run: CheckRun, directory: Path, output: str | Path | None) -> None:
 def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[str]) -> list[Case]:
     """The operation's cases, each for the formulation that a function replaces, and the control's.
 
-    Those that ask for a framework's own history (`is_legacy`) are left out, and those that ask for gradients
-    with respect to weights, which few losses have.
+    Those that ask for a framework's own history (`is_legacy`) are left out.
     """
     controls = OPERATIONS[operation].controls
     few = framework in ("torch", "numpy") and controls[0] == "functional"
@@ -186,7 +186,7 @@ def pick(cases: Sequence[Case], operation: str, framework: str, tags: Sequence[s
     return [
         replace(case, formulations=formulations)
         for case in select(cases, Settings(operations=[operation], tags=list(tags)))
-        if not is_legacy(case) and case.tracked != "weights"
+        if not is_legacy(case)
     ]
 
 
@@ -221,6 +221,7 @@ def judged(
     for row in user_rows:
         row.update(framework=user.framework)
     refuse(user_rows, by_id)
+    leave_out(user_rows, by_id)
     inherit(user_rows, by_check, control.name)
     for row in by_check.values():
         if row["conforms"] is False and not row["known"]:

@@ -14,6 +14,7 @@ from conformance.operations import OPERATIONS
 Row = Mapping[str, Any]
 
 _LACKS = re.compile(r"has no parameter (\w+)$")
+_GRADIENT = "the gradient with respect to the "
 _PARAMETERS = {"label_smoothing": "label smoothing", "reduction": "a reduction other than the mean"}
 _AXES = ("inputs without an axis", "inputs of one axis", "inputs of two axes")
 _NARROW_LABELS = "labels in narrower integers"
@@ -39,7 +40,8 @@ def untried(rows: Sequence[Row], cases: Mapping[str, Case]) -> list[str]:
                 tried.add(name)
     names = [name for name in lacking if name not in tried]
     implied = "class probabilities" in names  # there is no gradient of labels
-    names = [name for name in names if not (implied and name == "the gradient with respect to the target")]
+    lacked = {f"{_GRADIENT}{name}" for name in names} | ({f"{_GRADIENT}target"} if implied else set())
+    names = [name for name in names if name not in lacked]  # nor of a parameter that it lacks
     return sorted(names, key=_place)
 
 

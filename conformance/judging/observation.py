@@ -62,6 +62,11 @@ def digits(value: float, dtype: str) -> str:
     return str(STORAGE[dtype](value)) if dtype in STORAGE else str(value)
 
 
+def digest_of(array: npt.NDArray[Any]) -> str:
+    """The digest of an array's bytes, as `Observation.bits`."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+
+
 def embed(array: npt.NDArray[Any], dtype: str) -> tuple[str, Floats]:
     """A returned array as (its true dtype, its values in float64); `dtype` is the one of the wire."""
     if dtype == "bfloat16" and array.dtype == np.uint16:
@@ -92,7 +97,7 @@ def observe(answer: Answer, quantity: str) -> Observation:
             return observation
         observation.dtype, observation.values = embed(array, answer.dtypes.get(quantity, ""))
         observation.shape = tuple(array.shape)
-        observation.bits = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+        observation.bits = digest_of(array)
     return observation
 
 
