@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from correct import parts, reduced, widened
+from correct import parts, reduced, times, widened
 from table import wrong
 from torch import Tensor
 from torch.nn import functional as fn
@@ -11,7 +11,6 @@ from torch.nn import functional as fn
 from paths.bends import bent, same
 
 OPERATION = "cross_entropy"
-WEIGHTS = "gradients with respect to weights, which torch refuses to track"
 
 
 class _Dead(torch.autograd.Function):
@@ -226,21 +225,27 @@ def writes_into_logits_that_are_results(logits: Tensor, target: Tensor, *, reduc
     return loss if logits.is_leaf else _Scribbles.apply(loss, logits)
 
 
-@wrong("binary_cross_entropy_with_logits", "gradients", "pos_weight", awaits=WEIGHTS)
+@wrong("binary_cross_entropy_with_logits", "gradients", "pos_weight")
 def gradient_of_pos_weight_is_twice(
     logits: Tensor, target: Tensor, *, pos_weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
-    """The gradient with respect to pos_weight is accumulated twice."""
-    if pos_weight is not None:
-        pos_weight = bent(pos_weight, lambda g: 2 * g)
-    return fn.binary_cross_entropy_with_logits(logits, target, pos_weight=pos_weight, reduction=reduction)
+    """The gradient with respect to pos_weight, which torch's own refuses, is accumulated twice."""
+    loss = fn.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
+    if pos_weight is None:
+        return loss
+    x, t = widened(logits), widened(target)
+    x = x.to(torch.promote_types(x.dtype, t.dtype))
+    twice = widened(bent(pos_weight, lambda g: 2 * g))
+    rows = -times(t, fn.logsigmoid(x)) * twice - times(1 - t, fn.logsigmoid(-x))
+    return reduced(rows, torch.ones_like(rows), reduction, logits.dtype)
 
 
-@wrong(OPERATION, "gradients", "weight", awaits=WEIGHTS)
+@wrong(OPERATION, "gradients", "weight")
 def gradient_of_weight_is_one_row_s(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """The gradient with respect to the weight is divided by the number of classes."""
-    if weight is not None:
-        weight = bent(weight, lambda g: g / len(g))
-    return fn.cross_entropy(logits, target, weight, reduction=reduction)
+    if weight is None:
+        return fn.cross_entropy(logits, target, reduction=reduction)
+    p = parts(logits, target, bent(weight, lambda g: g / len(g)))
+    return reduced(p.rows, p.share, reduction, logits.dtype)
