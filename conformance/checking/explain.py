@@ -171,7 +171,7 @@ def _figure(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    if hasattr(value, "values"):
+    if hasattr(value, "values") and not isinstance(value, dict):  # a tensor, not a layout
         value = value.values("float64")
     if isinstance(value, np.ndarray):
         return np.array2string(value, threshold=40, separator=", ").replace("\n", "")

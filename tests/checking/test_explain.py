@@ -30,6 +30,11 @@ def test_the_steps_of_the_post(capsys: pytest.CaptureFixture[str]) -> None:
     assert "numpy functional" in shown
 
 
+def test_the_layout_is_among_the_inputs(capsys: pytest.CaptureFixture[str]) -> None:
+    explain("js-div-layout[transposed]", ["numpy"], [], Console(width=200))
+    assert "layout = {'logits': 'transposed'}" in capsys.readouterr().out
+
+
 def test_an_unknown_case_is_one_line_with_a_remedy() -> None:
     """A misspelt id names the one that was meant."""
     with pytest.raises(RunError, match="did you mean notes-2019-cross-entropy"):
