@@ -71,16 +71,21 @@ def test_jax_compiles_once_what_it_lowers_to_the_same(tmp_path: Path) -> None:
             assert worker.close()[1].count("Finished XLA compilation of jit(program)") == compiled
 
 
-def test_the_default_corpus_takes_jax_at_most_5200_programs() -> None:
-    """Each takes 0.2 to 0.8 s: a new case takes a shape that others have (docs/writing-cases.md)."""
+def test_the_default_corpus_takes_jax_at_most_4700_programs() -> None:
+    """Each takes 0.2 to 0.8 s: a new case takes a shape that others have (docs/writing-cases.md).
+
+    Other layouts than the contiguous one are refused before anything is compiled: they take none.
+    """
     groups = requests.make(pick(load_cases(), Settings()), ["jax"]).groups
     has = {operation: set(table) for operation, table in JaxAdapter.formulations.items()}
     compiled = [
         group
         for group in groups
-        if group.case.expect != "error" and has[group.case.operation].intersection(group.together)
+        if group.case.expect != "error"
+        and not group.case.layout
+        and has[group.case.operation].intersection(group.together)
     ]
-    assert len({group.program for group in compiled}) <= 5200
+    assert len({group.program for group in compiled}) <= 4700
 
 
 def test_torch_compiles_a_program_of_its_own_for_each_shape(tmp_path: Path) -> None:
