@@ -36,7 +36,12 @@ class Fault:
     @property
     def alike(self) -> str:
         """What it is sought as: digits that are lost are wrong in one dtype and lossy in another."""
-        return "inaccurate" if self.name in ("wrong", "lossy") else self.name
+        return "inaccurate" if self.is_inaccurate else self.name
+
+    @property
+    def is_inaccurate(self) -> bool:
+        """Whether it is a number that is not right, and no nan, infinity or 0 in its place."""
+        return self.name in ("wrong", "lossy")
 
     @property
     def lossy(self) -> bool:

@@ -18,7 +18,7 @@ from conformance.checking.fault_words import (
     tells_bits,
     words,
 )
-from conformance.checking.features.feature_phrases import PHRASES
+from conformance.checking.features.feature_phrases import OVERFLOWS, PHRASES
 from conformance.checking.features.feature_search import Explanation, FeatureTable, Mask, explain
 from conformance.checking.features.input_features import of_case
 from conformance.checking.upstream_gradient import leaves_out_upstream
@@ -31,6 +31,8 @@ _MAX_CAUSES = 4
 _WELL_EXPLAINED = 0.75
 #: From this share of failing checks on, nothing tells them from the few that conform.
 _NEARLY_EVERYWHERE_SHARE = 0.75
+#: A cause without words for where is vague where it is judged in so many times the checks that fail by it.
+_VAGUE_FACTOR = 4
 #: From so many failing checks on a function fails everywhere, and not in one case.
 _FEW = 3
 #: The kinds of quantities: a gradient is blamed only where the value conforms, and so on.
@@ -62,9 +64,15 @@ class Cause:
     harm_in_words: float | None = None
 
     @property
-    def rank(self) -> tuple[float, float, int]:
-        """Its place among causes; of two as harmful, the one whose words say so comes first."""
-        return self.harm, self.harm if self.harm_in_words is None else self.harm_in_words, -self.failing
+    def rank(self) -> tuple[float, bool, float, int]:
+        """Its place among causes; of two as harmful, the one whose words say where, and so much, is first."""
+        in_words = self.harm if self.harm_in_words is None else self.harm_in_words
+        return self.harm, self.is_vague, in_words, -self.failing
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether its words hold of many checks that conform: it is what no feature explains."""
+        return not self.where and self.failing * _VAGUE_FACTOR < self.there
 
     @property
     def sentence(self) -> str:
@@ -157,7 +165,7 @@ class _Search:
         if not failing.any():
             return None
         conforming = self._conforming(kind)
-        best = explain(self.table, failing, conforming)
+        best = self._explained(failing, conforming)
         share = failing.sum() / (failing | conforming).sum()
         if best.score < _WELL_EXPLAINED and share >= _NEARLY_EVERYWHERE_SHARE:
             best = Explanation((), 0.0, 1.0)
@@ -165,13 +173,19 @@ class _Search:
             faults = sorted(set(self._faults_of(failing)), key=lambda fault: fault.harm)
             for name in dict.fromkeys(fault.alike for fault in faults):
                 of_fault = failing & np.array([bool(f and f.alike == name) for f in self.faults], dtype=bool)
-                alone = explain(self.table, of_fault, conforming)
+                alone = self._explained(of_fault, conforming)
                 if alone.score > best.score:
                     best = alone
         best = self._plainer(best, failing, conforming)
         if not best.features and already and best.score < 1:
             return None
         return self._cause(kind, best, failing)
+
+    def _explained(self, failing: Mask, conforming: Mask) -> Explanation:
+        """What explains failing checks; an overflow makes nan, infinities and zeros, no other number."""
+        assert self.table is not None
+        finite = all(fault.is_inaccurate for fault in self._faults_of(failing))
+        return explain(self.table, failing, conforming, OVERFLOWS if finite else frozenset())
 
     def _plainer(self, best: Explanation, failing: Mask, conforming: Mask) -> Explanation:
         """What explains the plainly wrong checks, where the dtype alone explains them and the lossy ones.
@@ -188,7 +202,7 @@ class _Search:
         plain = failing & ~lossy
         if not plain.any() or not (failing & lossy).any() or tells_bits(rows, best.features):
             return best
-        alone = explain(self.table, plain, conforming)
+        alone = self._explained(plain, conforming)
         telling = alone.features and not PRECISIONS_ALONE.issuperset(alone.features)
         return alone if telling and alone.score >= _WELL_EXPLAINED else best
 

@@ -39,7 +39,18 @@ def _shows(row: Row, case: Case) -> bool | None:
         return None
     shape = OPERATIONS[case.operation].result_shape(case.arguments(row["dtype"]))
     flow = np.asarray(case.flow(row["dtype"], shape))
-    return any(abs(exact / observed / own - 1) < _TOLERANCE for own in _own(flow, row["worst_index"]))
+    factors = list(_own(flow, row["worst_index"]))
+    if not factors:
+        return None
+    factors += [factor / rows for factor in factors for rows in _rows_of_mean(case, row["dtype"])]
+    return any(abs(exact / observed / factor - 1) < _TOLERANCE for factor in factors)
+
+
+def _rows_of_mean(case: Case, dtype: str) -> Iterator[int]:
+    """The number of rows of a mean, which divides the upstream gradient of each of them."""
+    target = case.arguments(dtype).get("target")
+    if case.arguments(dtype).get("reduction") == "mean" and isinstance(target, np.ndarray) and target.size:
+        yield target.size
 
 
 def _own(flow: np.ndarray[Any, Any], worst_index: str) -> Iterator[float]:

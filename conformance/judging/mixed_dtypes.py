@@ -34,18 +34,28 @@ def by_dtype(
     yield from classes.items()
 
 
+def is_floating(value: object) -> bool:
+    """Whether an argument is a tensor of floating numbers."""
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
 def with_one_cast(arguments: dict[str, Any], dtype: str) -> list[dict[str, Any]]:
     """The arguments; then, for each tensor that the dtype does not hold, those with it rounded to it."""
     given = [arguments]
     for name, value in arguments.items():
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        if is_floating(value):
             rounded = round_to(FORMATS[dtype], value)
             if not np.array_equal(rounded, value, equal_nan=True):
                 given.append({**arguments, name: rounded})
     return given
 
 
-def widened(exact: Reference, cast: Sequence[Reference]) -> Reference:
+def computing_dtype(scores_dtype: str) -> str:
+    """The narrowest dtype that a function of scores of this dtype computes in: float32 for half types."""
+    return scores_dtype if scores_dtype == "float64" else "float32"
+
+
+def widened(exact: Reference, cast: Sequence[Reference], computed: Reference | None = None) -> Reference:
     """The reference with what each conversion to the result's dtype changes granted, beside the bound.
 
     A function may convert its tensors to the result's dtype before it computes: the coarser side decides.
@@ -53,10 +63,14 @@ def widened(exact: Reference, cast: Sequence[Reference]) -> Reference:
     Args:
         exact: The reference at the tensors as they are.
         cast: The references with one tensor each converted.
+        computed: The reference in the dtype that the function computes in, where a gradient's is finer.
     """
     bound = exact.bound
     with np.errstate(all="ignore"):
         for other in cast:
             change = np.abs(other.high - exact.high) / exact.ulp
             bound = bound + np.where(np.isfinite(change), change, 0.0)
+        if computed is not None:
+            coarser = computed.bound * computed.ulp / exact.ulp
+            bound = np.maximum(bound, np.where(np.isfinite(coarser), coarser, 0.0))
     return replace(exact, bound=bound)

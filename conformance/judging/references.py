@@ -17,7 +17,8 @@ import flint
 import numpy as np
 import numpy.typing as npt
 
-from conformance.judging.mixed_dtypes import widened, with_one_cast
+from conformance.arithmetic import FORMATS, round_to
+from conformance.judging.mixed_dtypes import computing_dtype, is_floating, widened, with_one_cast
 from conformance.operations import OPERATIONS, Call, Reference, references
 from conformance.plan.groups import Group
 
@@ -77,7 +78,15 @@ class References:
         """The reference in a result's dtype: what tensors of finer dtypes lose to it is granted."""
         calls = [_call(group, (quantity,), dtype, given) for given in with_one_cast(group.arguments, dtype)]
         exact, *cast = (settled[quantity] for settled in self._settled(calls))
-        return widened(exact, cast)
+        computing = computing_dtype(group.dtype)
+        if quantity == "value" or dtype != "float64" or computing == dtype:
+            return widened(exact, cast)
+        arguments = {
+            name: round_to(FORMATS[computing], value) if is_floating(value) else value
+            for name, value in group.arguments.items()
+        }
+        (computed,) = self._settled([_call(group, (quantity,), computing, arguments)])
+        return widened(exact, cast, computed[quantity])
 
     def once(self, group: Group, quantity: str) -> Reference:
         """The reference of a group that is no part of the plan: nothing is held of it in memory."""

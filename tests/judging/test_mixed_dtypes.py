@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.judging.mixed_dtypes import widened, with_one_cast
+from conformance.judging.mixed_dtypes import computing_dtype, widened, with_one_cast
 from conformance.operations import reference
 
 ARGUMENTS = {
@@ -33,3 +33,19 @@ def test_the_bound_grants_the_conversion_and_the_attainable_one_does_not() -> No
     np.testing.assert_allclose(wide.bound, exact.bound + change)
     np.testing.assert_array_equal(wide.attainable, exact.attainable)
     assert widened(exact, []).bound is exact.bound
+
+
+def test_gradient_finer_than_what_a_function_computes_in_has_the_coarser_bound() -> None:
+    fine, coarse = (
+        reference("cross_entropy", ARGUMENTS, "gradient:target", dtype) for dtype in ("float64", "float32")
+    )
+    wide = widened(fine, [], coarse)
+    np.testing.assert_allclose(
+        wide.bound * fine.ulp, np.maximum(fine.bound * fine.ulp, coarse.bound * coarse.ulp)
+    )
+    assert (wide.bound > 1e6 * fine.bound).all()
+    assert [computing_dtype(dtype) for dtype in ("bfloat16", "float32", "float64")] == [
+        "float32",
+        "float32",
+        "float64",
+    ]

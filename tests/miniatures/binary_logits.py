@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from binary import finished
-from correct import by_hand, times, widened
+from correct import by_hand, softplus, times, widened
 from table import wrong
 from torch import Tensor
 from torch.nn import functional as fn
@@ -22,10 +22,8 @@ def elements(logits: Tensor, target: Tensor, pos_weight: Tensor | None = None) -
     """The right elements: each of the two terms by its own softplus."""
     check(logits, target)
     x, t = widened(logits), widened(target)
-    positive = times(t, fn.logsigmoid(x))
-    return -(positive if pos_weight is None else widened(pos_weight) * positive) - times(
-        1 - t, fn.logsigmoid(-x)
-    )
+    positive = times(t, softplus(-x))
+    return (positive if pos_weight is None else widened(pos_weight) * positive) + times(1 - t, softplus(x))
 
 
 @wrong(OPERATION, "numerics", "sigmoid", "saturat", "infinit")

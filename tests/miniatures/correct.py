@@ -43,6 +43,44 @@ def times(coefficient: Tensor, term: Tensor) -> Tensor:
     return _Times.apply(*torch.broadcast_tensors(coefficient, term))
 
 
+class _Sigmoid(torch.autograd.Function):
+    """The sigmoid, whose slope s(x) s(-x) keeps its digits where s rounds to 1."""
+
+    @staticmethod
+    def forward(ctx, x):
+        """The sigmoid."""
+        ctx.save_for_backward(x)
+        return torch.sigmoid(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):
+        """Its slope."""
+        (x,) = ctx.saved_tensors
+        return upstream * torch.sigmoid(x) * torch.sigmoid(-x)
+
+
+class _Softplus(torch.autograd.Function):
+    """log(1 + exp(x)), whose slope is the sigmoid above."""
+
+    @staticmethod
+    def forward(ctx, x):
+        """The value."""
+        ctx.save_for_backward(x)
+        return -torch.nn.functional.logsigmoid(-x)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        """Its slope, to be differentiated once more."""
+        (x,) = ctx.saved_tensors
+        return upstream * _Sigmoid.apply(x)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x)), and its first two derivatives."""
+    return _Softplus.apply(x)
+
+
 def log_softmax(x: Tensor, axis: int) -> Tensor:
     """Log-softmax, left to torch."""
     return torch.log_softmax(x, axis)

@@ -1,15 +1,17 @@
 """The mutation score: every miniature as `conformance check` judges it, written to docs/mutation-score.md.
 
     python tests/miniatures/score.py [--framework torch ...] [--operation softmax ...] [--name fused ...]
-                                     [--jobs N] [--resume FILE]
+                                     [--jobs N] [--resume FILE] [--answers DIRECTORY]
 
 One worker answers for a dozen miniatures at a time: what comes out is what `check --invalid fail` says of
 each, its exit code (1: it fails, 0: it conforms) included. Checks are asked again of those alone that are
 marked as unsteady.
 Two dozens at a time by default. With --resume, complete results are kept in a file as they come, and those
 that are in it already are taken from it while the miniature's file has the same text; begin a new file when
-cases or the package change. Where a dozen's process dies, each of the dozen is judged by itself, and the one
-that it dies of has no result. Exit 1 where a wrong one survives or a right one is failed.
+cases or the package change. With --answers, the answers themselves are kept, by all that they rest on: when
+words of the verdict alone have changed, the whole score takes minutes. Where a dozen's process dies, each of
+the dozen is judged by itself, and the one that it dies of has no result. Exit 1 where a wrong one survives or
+a right one is failed.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from typing import Any
 
 import pandas as pd
 import table
+from kept_answers import Answers
 from kept_results import FIELDS, Kept, Result
 
 from conformance.cases.case import Case
@@ -48,7 +51,10 @@ TOGETHER = 12
 
 
 def run_framework(
-    framework: str, miniatures: Sequence[table.Miniature], cases: Sequence[Case]
+    framework: str,
+    miniatures: Sequence[table.Miniature],
+    cases: Sequence[Case],
+    answers: Answers | None = None,
 ) -> list[Result]:
     """The results of a framework's miniatures, all from one run."""
     names: dict[str, list[str]] = {}
@@ -66,7 +72,9 @@ def run_framework(
     ]
     command = (sys.executable, "-u", str(HERE / "serve_many.py"))
     subject = Subject(framework, framework, command=command, environment={"OMP_NUM_THREADS": "2"})
-    run = session.run(cases=asked, under_test=[subject])
+    run = (answers or Answers(None)).get(
+        miniatures, asked, lambda: session.run(cases=asked, under_test=[subject])
+    )
     return [
         of_miniature(one, run, chosen[one.operation], len(cases), asked_again(one, subject))
         for one in miniatures
@@ -231,18 +239,20 @@ def of_framework(framework: str) -> list[table.Miniature]:
     return [one for one in table.load_all(table.modules_of(framework)) if one.framework == framework]
 
 
-def judge(framework: str, names: Sequence[str], paths: tuple[Path, ...]) -> list[dict[str, Any]]:
+def judge(
+    framework: str, names: Sequence[str], paths: tuple[Path, ...], answers: Path | None
+) -> list[dict[str, Any]]:
     """The fields of the results of miniatures by name, which another process can be asked for."""
     chosen = [one for one in of_framework(framework) if one.name in names]
-    results = run_framework(framework, chosen, loaded(paths))
+    results = run_framework(framework, chosen, loaded(paths), Answers(answers))
     return [{"name": one.miniature.name, **{key: getattr(one, key) for key in FIELDS}} for one in results]
 
 
 class Judge:
     """A process that judges batches one after the other, and a new one where it has died."""
 
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self.paths = paths
+    def __init__(self, paths: tuple[Path, ...], answers: Path | None = None) -> None:
+        self.paths, self.answers = paths, answers
         self.pool: ProcessPoolExecutor | None = None
 
     def results(self, batch: Sequence[table.Miniature]) -> list[Result]:
@@ -250,7 +260,8 @@ class Judge:
         by_name = {one.name: one for one in batch}
         try:
             self.pool = self.pool or ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-            judged = self.pool.submit(judge, batch[0].framework, list(by_name), self.paths).result()
+            asked = self.pool.submit(judge, batch[0].framework, list(by_name), self.paths, self.answers)
+            judged = asked.result()
             return [Result(by_name[fields.pop("name")], **fields) for fields in judged]
         except Exception as error:  # whatever a miniature makes the judge do, the others are judged
             self.close()
@@ -266,11 +277,13 @@ class Judge:
             self.pool = None
 
 
-def judged(batches: Sequence[list[table.Miniature]], paths: tuple[Path, ...], jobs: int) -> Iterator[Result]:
+def judged(
+    batches: Sequence[list[table.Miniature]], paths: tuple[Path, ...], jobs: int, answers: Path | None = None
+) -> Iterator[Result]:
     """The results of batches as they come, `jobs` batches at a time in processes of their own."""
     idle: SimpleQueue[Judge] = SimpleQueue()
     for _ in range(jobs):
-        idle.put(Judge(paths))
+        idle.put(Judge(paths, answers))
 
     def results(batch: list[table.Miniature]) -> list[Result]:
         process = idle.get()
@@ -297,6 +310,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--name", action="append", help="these miniatures alone")
     parser.add_argument("--path", action="append", type=Path)
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keeps results there, and takes them")
+    parser.add_argument("--answers", type=Path, metavar="DIRECTORY", help="keeps answers there")
     parser.add_argument("--jobs", type=int, default=2, help="batches at a time; each is a run of its own")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "mutation-score.md")
     return parser.parse_args()
@@ -324,7 +338,7 @@ def main() -> int:
         for kind in kinds
         for batch in together([one for one in left if (one.framework, one.operation) == kind])
     ]
-    for result in judged(batches, tuple(options.path or ()), max(1, options.jobs)):
+    for result in judged(batches, tuple(options.path or ()), max(1, options.jobs), options.answers):
         if not result.is_complete:
             print(f"{result.sentence} No result.", file=sys.stderr, flush=True)
             continue

@@ -160,7 +160,9 @@ def test_results_of_another_text_are_not_taken_over(tmp_path: Path, monkeypatch:
     assert Kept(tmp_path / "kept").get(first) is None
 
 
-def die(framework: str, names: list[str], paths: tuple[Path, ...]) -> list[dict[str, object]]:
+def die(
+    framework: str, names: list[str], paths: tuple[Path, ...], answers: Path | None
+) -> list[dict[str, object]]:
     """Dies of the first name; of all others there are results."""
     if IN_TORCH[0].name in names:
         os._exit(1)

@@ -161,6 +161,8 @@ PHRASES = {
     "scalar upstream": "the loss is a scalar and the upstream gradient is not 1 (loss scaling)",
     "upstream zero": "an upstream gradient is 0",
     "of target": "it is with respect to the target",
+    "of hidden": "it is with respect to the hidden states",
+    "of query": "it is with respect to the queries",
     "of head": "it is with respect to the head",
     "of bias": "it is with respect to the bias",
     "of key": "it is with respect to the keys",
@@ -172,6 +174,8 @@ PHRASES = {
     "beyond bfloat16": "the dtype is more precise than bfloat16",
     "narrow": "the dtype is narrower than float64",
 }
+#: Features of scores whose exponential overflows.
+OVERFLOWS = frozenset({"overflow", "exp overflows", "unshifted"})
 #: Features that many checks share by accident: they are named only where no other tells nearly as much.
 ACCIDENTAL = frozenset(
     {

@@ -71,8 +71,12 @@ class Explanation:
     score: float
 
 
-def explain(table: FeatureTable, failing: Mask, conforming: Mask) -> Explanation:
+def explain(
+    table: FeatureTable, failing: Mask, conforming: Mask, unlikely: frozenset[str] = frozenset()
+) -> Explanation:
     """The features that tell failing from conforming checks in the fewest bits (minimum description length).
+
+    Those that are `unlikely` to be the cause cost as many bits as accidental ones.
 
     A set of features splits the checks in two; what it costs is naming it, and then the entropy of failing
     in either part. Checks that neither fail nor conform count in neither.
@@ -80,12 +84,12 @@ def explain(table: FeatureTable, failing: Mask, conforming: Mask) -> Explanation
     total, failures = int((failing | conforming).sum()), int(failing.sum())
     if not failures or total < 3 or failures > _EVERYWHERE_SHARE * total:
         return Explanation((), 0.0, 1.0)
-    search = _Beam(table, failing, conforming)
+    search = _Beam(table, failing, conforming, ACCIDENTAL | unlikely)
     best = closest = Explanation((), 0.0, 0.0)
     for _ in range(_MAX_FEATURES):
         found = search.widen()
         best = max((best, *found), key=lambda explanation: explanation.gain)  # of equals the first
-        telling = [explanation for explanation in found if ACCIDENTAL.isdisjoint(explanation.features)]
+        telling = [explanation for explanation in found if search.accidental.isdisjoint(explanation.features)]
         closest = max((closest, *telling), key=lambda explanation: explanation.score)
     if best.features:
         return best
@@ -96,12 +100,15 @@ def explain(table: FeatureTable, failing: Mask, conforming: Mask) -> Explanation
 class _Beam:
     """Sets of features that are extended by one feature at a time, the best of them alone."""
 
-    def __init__(self, table: FeatureTable, failing: Mask, conforming: Mask) -> None:
+    def __init__(
+        self, table: FeatureTable, failing: Mask, conforming: Mask, accidental: frozenset[str]
+    ) -> None:
         self.table, self.failing, self.conforming = table, failing, conforming
+        self.accidental = accidental
         self.total, self.failures = int((failing | conforming).sum()), int(failing.sum())
         self.unexplained = _entropy(self.failures, self.total)
         self.price = np.array(
-            [_ACCIDENTAL_BITS if name in ACCIDENTAL else _FEATURE_BITS for name in table.names]
+            [_ACCIDENTAL_BITS if name in accidental else _FEATURE_BITS for name in table.names]
         )
         self.sets: list[tuple[int, ...]] = [()]
 

@@ -111,6 +111,8 @@ def _of_flow(case: Case, dtype: str, quantity: str) -> frozenset[str]:
         features.add("upstream layout")
         features.update(f"upstream {name}" for name in UPSTREAM_LAYOUTS if name == case.layout["upstream"])
     name = quantity.rpartition(":")[2]
+    if name in ("hidden", "query"):
+        features.add(f"of {name}")
     if name != operation.inputs[0].name:
         features.add(f"of {name}" if name in ("head", "bias", "key", "value") else "of target")
     return frozenset(features)

@@ -12,6 +12,12 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
+def promoted(*tensors: Tensor) -> list[Tensor]:
+    """Half types in float32, and all in the widest of their dtypes."""
+    widest = max((wide(tensor).dtype for tensor in tensors), key=lambda dtype: dtype.itemsize)
+    return [tensor.to(widest) for tensor in tensors]
+
+
 def reduce(rows: Tensor, reduction: str, dtype: torch.dtype) -> Tensor:
     """The rows, or their sum over 1, their number or the size of the batch."""
     if reduction == "none":
@@ -55,7 +61,7 @@ def check(input: Tensor, target: Tensor) -> None:
 def loss(input: Tensor, target: Tensor, log_target: bool, reduction: str, forgets: str = "") -> Tensor:
     """The divergence, reduced."""
     check(input, target)
-    return reduce(Terms.apply(wide(input), wide(target), log_target, forgets), reduction, input.dtype)
+    return reduce(Terms.apply(*promoted(input, target), log_target, forgets), reduction, input.dtype)
 
 
 @right("kl_div")
@@ -72,7 +78,7 @@ def divergence_by_terms(
 ) -> Tensor:
     """Minus the entropy of the target and the cross term apart, half types in float32."""
     check(input, target)
-    x, t = wide(input), wide(target)
+    x, t = promoted(input, target)
     if log_target:
         p = t.exp()
         return reduce(p * (t - x).masked_fill(p == 0, 0), reduction, input.dtype)
@@ -86,7 +92,7 @@ def divergence_the_other_way_round(
 ) -> Tensor:
     """The divergence of the target from the input: q (log q - log p)."""
     check(input, target)
-    x, t = wide(input), wide(target)
+    x, t = promoted(input, target)
     return reduce(x.exp() * (x - (t if log_target else t.log())), reduction, input.dtype)
 
 
@@ -131,8 +137,9 @@ def divergence_adds_an_epsilon(
 ) -> Tensor:
     """Adds 1e-6 to the probability under the logarithm."""
     check(input, target)
-    p = wide(target).exp() if log_target else wide(target)
-    return reduce(p * (torch.log(p + 1e-6) - wide(input)), reduction, input.dtype)
+    x, t = promoted(input, target)
+    p = t.exp() if log_target else t
+    return reduce(p * (torch.log(p + 1e-6) - x), reduction, input.dtype)
 
 
 @wrong("kl_div", "numerics", "value", "underflow", "nan", "inf")
@@ -141,7 +148,8 @@ def divergence_of_a_ratio(
 ) -> Tensor:
     """The logarithm of p / exp(x): infinite where the exponential underflows."""
     check(input, target)
-    p, q = wide(target).exp() if log_target else wide(target), wide(input).exp()
+    x, t = promoted(input, target)
+    p, q = t.exp() if log_target else t, x.exp()
     return reduce(p * torch.log(p / q), reduction, input.dtype)
 
 

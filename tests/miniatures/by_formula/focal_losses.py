@@ -13,6 +13,12 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
+def promoted(*tensors: Tensor) -> list[Tensor]:
+    """Half types in float32, and all in the widest of their dtypes."""
+    widest = max((wide(tensor).dtype for tensor in tensors), key=lambda dtype: dtype.itemsize)
+    return [tensor.to(widest) for tensor in tensors]
+
+
 def reduce(rows: Tensor, reduction: str, dtype: torch.dtype) -> Tensor:
     """The elements, their sum or their mean."""
     if reduction not in ("none", "sum", "mean"):
@@ -48,7 +54,7 @@ def focal_as_written(
 ) -> Tensor:
     """The formula as written, its loss by two logarithms of the sigmoid, half types in float32."""
     check(logits, target)
-    x, t = wide(logits), wide(target)
+    x, t = promoted(logits, target)
     return reduce(share(t, alpha) * entropy(x, t) * missed(x, t) ** gamma, reduction, logits.dtype)
 
 
@@ -75,7 +81,7 @@ def focal_weighs_positives_alone(
 ) -> Tensor:
     """Weighs positives by alpha and negatives by 1."""
     check(logits, target)
-    x, t = wide(logits), wide(target)
+    x, t = promoted(logits, target)
     weight = alpha * t + (1 - t) if alpha >= 0 else torch.ones_like(t)
     return reduce(weight * entropy(x, t) * missed(x, t) ** gamma, reduction, logits.dtype)
 
@@ -94,7 +100,7 @@ def focal_weighs_hard_ones_down(
 ) -> Tensor:
     """The power of p_t, not of 1 - p_t."""
     check(logits, target)
-    x, t = wide(logits), wide(target)
+    x, t = promoted(logits, target)
     rows = share(t, alpha) * entropy(x, t) * missed(x, 1 - t) ** gamma
     return reduce(rows, reduction, logits.dtype)
 
@@ -105,7 +111,7 @@ def focal_of_exp_of_the_loss(
 ) -> Tensor:
     """Takes exp(-loss) for p_t, which it is of hard targets alone."""
     check(logits, target)
-    x, t = wide(logits), wide(target)
+    x, t = promoted(logits, target)
     loss = entropy(x, t)
     return reduce(share(t, alpha) * loss * (-torch.expm1(-loss)) ** gamma, reduction, logits.dtype)
 
@@ -127,7 +133,7 @@ def focal_clips_the_sigmoid(
 ) -> Tensor:
     """The logarithm of a sigmoid that is clipped at 1e-7."""
     check(logits, target)
-    x, t = wide(logits), wide(target)
+    x, t = promoted(logits, target)
     p = torch.sigmoid(x).clamp(1e-7, 1 - 1e-7)
     loss = -(t * p.log() + (1 - t) * torch.log1p(-p))
     return reduce(share(t, alpha) * loss * missed(x, t) ** gamma, reduction, logits.dtype)
@@ -139,7 +145,7 @@ def focal_of_a_constant_factor(
 ) -> Tensor:
     """Detaches the modulating factor from the graph."""
     check(logits, target)
-    x, t = wide(logits), wide(target)
+    x, t = promoted(logits, target)
     factor = (missed(x, t) ** gamma).detach()
     return reduce(share(t, alpha) * entropy(x, t) * factor, reduction, logits.dtype)
 

@@ -19,6 +19,12 @@ def wide(logits: Tensor) -> Tensor:
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
+def promoted(*tensors: Tensor) -> list[Tensor]:
+    """Half types in float32, and all in the widest of their dtypes."""
+    widest = max((wide(tensor).dtype for tensor in tensors), key=lambda dtype: dtype.itemsize)
+    return [tensor.to(widest) for tensor in tensors]
+
+
 def reduce(rows: Tensor, reduction: str, dtype: torch.dtype) -> Tensor:
     """The rows, their sum or their mean."""
     if reduction not in ("none", "sum", "mean"):
@@ -40,7 +46,7 @@ def divergence(log_p: Tensor, log_m: Tensor) -> Tensor:
 
 def logs_of(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """log q and log p."""
-    return tuple(torch.log_softmax(wide(x), axis_of(x)) for x in (logits, target))
+    return tuple(torch.log_softmax(x, axis_of(x)) for x in promoted(logits, target))
 
 
 def mixed(log_q: Tensor, log_p: Tensor, beta: float) -> Tensor:
@@ -134,7 +140,7 @@ def mixture_of_probabilities_with_an_epsilon(
 ) -> Tensor:
     """Probabilities, with 1e-6 added under each logarithm."""
     check(logits, target, beta)
-    q, p = (torch.softmax(wide(x), axis_of(x)) for x in (logits, target))
+    q, p = (torch.softmax(x, axis_of(x)) for x in promoted(logits, target))
     m = beta * p + (1 - beta) * q + 1e-6
     rows = beta * p * torch.log((p + 1e-6) / m) + (1 - beta) * q * torch.log((q + 1e-6) / m)
     return reduce(rows.sum(axis_of(logits)), reduction, logits.dtype)

@@ -23,10 +23,12 @@ declares_zero_and_returns_nan.conventions = {"empty_mean": "zero"}  # type: igno
 
 
 @wrong("nll_loss", "semantics", "every row is ignored", "convention")
-def declares_nan_and_returns_zero(log_probs: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+def declares_nan_and_returns_zero(
+    log_probs: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
     """Declares that the mean over nothing is nan, and returns 0."""
-    loss = fn.nll_loss(log_probs, target, reduction=reduction)
-    none = reduction == "mean" and not (target != -100).any()
+    loss = fn.nll_loss(log_probs, target, ignore_index=ignore_index, reduction=reduction)
+    none = reduction == "mean" and not (target != ignore_index).any()
     return torch.zeros_like(loss) if none else loss
 
 

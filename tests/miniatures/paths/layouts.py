@@ -89,7 +89,7 @@ def labels_are_read_from_the_start(logits: Tensor, target: Tensor, *, reduction:
     return fn.cross_entropy(logits, target, reduction=reduction)
 
 
-@wrong("binary_cross_entropy_with_logits", "semantics", "padded", "wider buffer")
+@wrong("binary_cross_entropy_with_logits", "semantics", "padded", "wider buffer", "apart in memory")
 def padded_target_is_read_densely(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """A target in rows of a wider buffer is read as if it were dense."""
     if is_padded(target):

@@ -12,6 +12,7 @@ from correct import (
     of_labels,
     parts,
     reduced,
+    softplus,
     times,
     widened,
 )
@@ -261,9 +262,9 @@ def right_logits_by_log_sigmoid(
         raise ValueError("logits and target differ in shape")
     x, t = widened(logits), widened(target)
     x = x.to(torch.promote_types(x.dtype, t.dtype))  # the gradient of a wider target is that wide, too
-    positive = times(t, fn.logsigmoid(x))
+    positive = times(t, softplus(-x))
     positive = positive if pos_weight is None else positive * widened(pos_weight)
-    rows = -positive - times(1 - t, fn.logsigmoid(-x))
+    rows = positive + times(1 - t, softplus(x))
     rows = rows if weight is None else rows * widened(weight)
     return reduced(rows, torch.ones_like(rows), reduction, logits.dtype)
 
