@@ -118,33 +118,42 @@ def harm_of(fault: Fault, kind: str) -> float:
     return fault.harm + (0.5 if fault.lossy and kind != "value" else 0.0)
 
 
-def words(
-    fault: Fault,
-    kind: str,
-    explained: Sequence[Row],
-    features: Sequence[str],
-    without_upstream: bool,
-    forward_alone: bool = False,
-) -> str:
-    """What the function does wrong, said of the kind of quantity.
+@dataclass(frozen=True)
+class Symptoms:
+    """What the failing checks of a cause have in common.
 
-    Args:
-        fault: The commonest fault of the checks.
-        kind: `value`, `gradient` or `second`.
-        explained: The failing checks.
+    Attributes:
+        kind: `value`, `gradient`, `second` or `jvp`.
+        rows: The failing checks.
         features: The features of the checks.
         without_upstream: Whether the upstream gradient is left out of the results.
         forward_alone: Whether the gradients of the same cases conform.
     """
-    size = _size(explained, features) if fault in (_WRONG, _LOSSY) else ""
-    size = " (the upstream gradient is left out)" if without_upstream else size
-    if kind == "value" and fault.lossy and forward_alone:
+
+    kind: str
+    rows: Sequence[Row]
+    features: Sequence[str] = ()
+    without_upstream: bool = False
+    forward_alone: bool = False
+
+
+def words(fault: Fault, symptoms: Symptoms) -> str:
+    """What the function does wrong, said of the kind of quantity.
+
+    Args:
+        fault: The commonest fault of the checks.
+        symptoms: What they have in common.
+    """
+    size = _size(symptoms.rows, symptoms.features) if fault in (_WRONG, _LOSSY) else ""
+    size = " (the upstream gradient is left out)" if symptoms.without_upstream else size
+    if symptoms.kind == "value" and fault.lossy and symptoms.forward_alone:
         return f"its value loses accuracy{size}, its gradient does not"
-    if kind == "value":
+    if symptoms.kind == "value":
         return fault.value + size
-    names = {str(row["quantity"]).rpartition(":")[2] for row in explained}
-    respect = f" with respect to the {names.pop()}" if "of target" in features and len(names) == 1 else ""
-    return f"its {_NAMES[kind]}{respect} {fault.gradient}{size}"
+    names = {str(row["quantity"]).rpartition(":")[2] for row in symptoms.rows}
+    of_target = "of target" in symptoms.features and len(names) == 1
+    respect = f" with respect to the {names.pop()}" if of_target else ""
+    return f"its {_NAMES[symptoms.kind]}{respect} {fault.gradient}{size}"
 
 
 def tells_bits(explained: Sequence[Row], features: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from conformance.cases.case import Case
 from conformance.checking.fault_words import (
     PRECISIONS_ALONE,
     Fault,
+    Symptoms,
     fault_of,
     harm_of,
     tells_bits,
@@ -232,9 +233,14 @@ class _Search:
         imprecise = fault.lossy and bool(best.features) and PRECISIONS_ALONE.issuperset(best.features)
         follows = self._following(kind, holds, explained, fault, imprecise)
         self.remaining &= ~(here | follows)
-        without_upstream = kind == "gradient" and leaves_out_upstream(explained, self.cases)
-        forward_alone = kind == "value" and self._gradients_conform(explained)
-        does = words(fault, kind, explained, best.features, without_upstream, forward_alone)
+        symptoms = Symptoms(
+            kind,
+            explained,
+            best.features,
+            without_upstream=kind == "gradient" and leaves_out_upstream(explained, self.cases),
+            forward_alone=kind == "value" and self._gradients_conform(explained),
+        )
+        does = words(fault, symptoms)
         if not best.features and len(explained) >= _FEW:
             judged = int((here | self._conforming(kind)).sum())
             does += " nearly everywhere" if len(explained) >= _NEARLY_EVERYWHERE_SHARE * judged else ""
