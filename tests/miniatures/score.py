@@ -34,7 +34,7 @@ from kept_results import FIELDS, Kept, Result
 
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
-from conformance.checking import check, report, unsteady
+from conformance.checking import check, judgement, report, unsteady
 from conformance.checking.check_run import records
 from conformance.checking.conventions import decided
 from conformance.execution import session
@@ -127,7 +127,7 @@ def of_miniature(
     own = compared[(compared["operation"] == one.operation) & (compared["formulation"] == one.name)]
     frames = {"invariance": own.assign(subject=name, formulation="functional")}
     both = Run(pd.concat([mine, its]), {**run.environment, "subjects": {}}, frames)
-    checked = check.judged(both, user, control, cases, strict=False, invalid="fail", again=again)
+    checked = judgement.judged(both, user, control, cases, strict=False, invalid="fail", again=again)
     failed = checked.discrepancies()
     shown = report.shown_checks(checked)
     said = (checked.diagnosis.sentence if checked.diagnosis else "").lower()
