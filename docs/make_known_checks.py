@@ -30,6 +30,8 @@ from conformance.results.run import Run
 from conformance.subjects.subject import MODES, Subject, parse
 
 PAGE = Path(__file__).parent / "known-checks.md"
+#: Verdicts of checks that cost a process each.
+COSTLY = {"crashed", "timed out"}
 #: Instruction sets by which frameworks choose kernels.
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16")
 
@@ -60,14 +62,20 @@ class Count:
 
 
 def speaks(known: Known, case: Case, subject: Subject, dtype: str, formulation: str, quantity: str) -> bool:
-    """Whether an entry could excuse a check of the subject itself, on whatever processor and kernels."""
+    """Whether an entry could excuse a check of the subject itself, on whatever processor and kernels.
+
+    A check that costs a process is not asked: some hundreds in a row, and a subject is given up.
+    """
     check = Check(subject.names, dtype, formulation, quantity)
     if not any(globbed(known.subject, name) for name in subject.names):
         return False
     anywhere = known.model_copy(update={"processor": "", "kernels": "", "versions": ""})
     if not matches(anywhere, check):
         return False
-    return not known.observed or any(speaks_of(each, case.id, check) for each in known.observed)
+    observed = [each for each in known.observed if speaks_of(each, case.id, check)]
+    if any(set(each.verdicts) & COSTLY for each in observed):
+        return False
+    return not known.observed or bool(observed)
 
 
 def count(subject: Subject, cases: Sequence[Case], output: Path | None) -> Count:
@@ -121,9 +129,9 @@ def page(counts: Iterable[Count], date: str, processor: str) -> str:
         f"<!-- Written by docs/make_known_checks.py on {date}: do not edit. -->",
         "",
         f"Of {date}, on {processor}. An entry of `cases/known.yaml` excuses a check that deviates",
-        "as it states, and nothing else. Here every check that an entry could excuse is asked in every mode and",
-        "kernel variant: what conforms is excused by nothing, and stands here with its number; an entry that covers",
-        "some says why (`conforming`).",
+        "as it states, and nothing else. Here every check that an entry could excuse is asked, in every mode",
+        "and kernel variant: what conforms is excused by nothing, and stands here with its number; an entry",
+        "that covers some says why (`conforming`). Checks that end the process are not asked.",
         "",
         "| subject | version | checks asked | deviate as stated | conform | not offered | something else |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",

@@ -80,12 +80,15 @@ def refuse_undeclared(hello: Mapping[str, Any], conventions: Conventions, where:
 def decided(cases: Sequence[Case], conventions: Conventions) -> list[Case]:
     """The cases, those that a convention decides with its exact value in the place of the suite's own.
 
-    Such a case has no figure, deviation or identity of the suite's: they are of another value.
+    Such a case has no figure, deviation or identity of the suite's: they are of another value. Where a
+    backward pass may overwrite the inputs, cases that need them a second time are left out.
 
     Args:
         cases: Of one operation.
         conventions: The declared ones, without fault.
     """
+    if conventions.get("in_place_gradient"):  # its inputs are another thing after the first backward pass
+        cases = [case for case in cases if case.call == "once" and case.graph == "single"]
     return [_decided(case, conventions) for case in cases] if conventions else list(cases)
 
 

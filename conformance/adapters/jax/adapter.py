@@ -234,7 +234,12 @@ def evaluate(
     value, pullback = jax.vjp(
         lambda *sources: function(dict(zip(wrt, sources), **rest)), *[tensors[name] for name in wrt]
     )
-    return value, pullback(jnp.ones_like(value) if upstream is None else upstream)
+    return value, pullback(flow(value, upstream))
+
+
+def flow(value: Tensor, upstream: Optional[Tensor]) -> Tensor:
+    """The upstream gradient in the result's dtype, which a user's function may choose; None: ones."""
+    return jnp.ones_like(value) if upstream is None else upstream.astype(value.dtype)
 
 
 def pulled_back_twice(
@@ -245,7 +250,7 @@ def pulled_back_twice(
 
     def gradient(source: Tensor) -> Tensor:
         value, pullback = jax.vjp(lambda x: function(dict(tensors, **{name: x})), source)
-        return pullback(jnp.ones_like(value) if upstream is None else upstream)[0]
+        return pullback(flow(value, upstream))[0]
 
     return jax.vjp(gradient, tensors[name])[1](direction)[0]
 
@@ -267,7 +272,7 @@ def gradients_through(
 
     sources = [tensors[name] for name in wrt]
     value, pullback = jax.vjp(of_sources, *sources)
-    given = jnp.ones_like(value) if upstream is None else upstream
+    given = flow(value, upstream)
     if graph == "shared":
         _, both = jax.vjp(lambda *sources: (of_sources(*sources), of_sources(*sources)), *sources)
         return value, both((given, jnp.zeros_like(given)))

@@ -80,10 +80,26 @@ def right_jax_softmax(x: Array, *, axis: int = -1) -> Array:
     return (z / z.sum(axis=axis, keepdims=True)).astype(x.dtype)
 
 
+def jax_softplus(x: Array) -> Array:
+    """log(1 + exp(x)), whose first two derivatives keep their digits in the tails."""
+    import jax
+
+    @jax.custom_jvp
+    def sigmoid(x):
+        return jax.nn.sigmoid(x)
+
+    @jax.custom_jvp
+    def softplus(x):
+        return -jax.nn.log_sigmoid(-x)
+
+    sigmoid.defjvps(lambda tangent, s, x: tangent * jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))
+    softplus.defjvps(lambda tangent, value, x: tangent * sigmoid(x))
+    return softplus(x)
+
+
 @right("binary_cross_entropy_with_logits", framework="jax")
 def right_jax_logits(logits: Array, target: Array, *, reduction: str = "mean") -> Array:
     """-t log s(x) - (1 - t) log s(-x), in float32 for half types."""
-    import jax
     import jax.numpy as jnp
 
     if logits.shape != target.shape:
@@ -92,9 +108,9 @@ def right_jax_logits(logits: Array, target: Array, *, reduction: str = "mean") -
         raise ValueError(f"no reduction {reduction!r}")
     wide = jnp.promote_types(logits.dtype, jnp.float32)
     x, t = logits.astype(wide), target.astype(wide)
-    positive = jnp.where((t == 0) & jnp.isinf(x), 0, jax.nn.log_sigmoid(x))
-    negative = jnp.where((t == 1) & jnp.isinf(x), 0, jax.nn.log_sigmoid(-x))
-    rows = -t * positive - (1 - t) * negative
+    positive = jnp.where((t == 0) & jnp.isinf(x), 0, jax_softplus(-x))
+    negative = jnp.where((t == 1) & jnp.isinf(x), 0, jax_softplus(x))
+    rows = t * positive + (1 - t) * negative
     rows = rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
     return rows.astype(logits.dtype)
 
