@@ -80,7 +80,8 @@ class JaxAdapter(Adapter):
     def call(self, request: Dict[str, Any], arrays: Dict[str, Array]) -> Call:
         """The call on a batch, or on a row of it; which formulations the run asks for is noted."""
         self.wanted = frozenset(request.get("formulations", FORMULATIONS))
-        if request["dtype"] == "float16" and self.float16_error:
+        dtypes = {request["dtype"], *(entry["dtype"] for entry in request["arrays"])}
+        if "float16" in dtypes and self.float16_error:
             raise Unsupported("XLA compiles no float16 without F16C: {}".format(self.float16_error))
         call = super().call(request, arrays)
         return row_call(request["operation"], call, arrays) if self.mode in BY_ROWS else call
