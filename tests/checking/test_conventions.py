@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from conformance.cases.loader import load_cases
 from conformance.checking import check as checking
 from conformance.checking.check_run import CheckRun
-from conformance.checking.conventions import declared_by, refuse_undeclared
+from conformance.checking.conventions import decided, declared_by, refuse_undeclared
 from conformance.errors import SubjectError
 from conformance.operations.conventions import CONVENTIONS
 
@@ -208,6 +209,15 @@ def test_exact_value_is_that_of_the_convention(folder: Path) -> None:
     assert (wrong["verdict"], wrong["exact"], wrong["known"]) == ("wrong", "0", "")
     assert ("nothing-counts", "value", "torch") not in frame.index  # the control keeps torch's convention
     assert ("plain", "value", "torch") in frame.index
+
+
+def test_backward_that_may_overwrite_its_inputs_is_not_asked_to_use_them_twice() -> None:
+    cases = load_cases(operations=("cross_entropy",))
+    twice = {case.id for case in cases if case.call != "once" or case.graph != "single"}
+    left = {case.id for case in decided(cases, {"in_place_gradient": True})}
+    assert {"invariance-cross-entropy-twice", "cross-entropy-graph[result,none,plain]"} <= twice
+    assert left == {case.id for case in cases} - twice
+    assert decided(cases, {}) == cases
 
 
 def test_conventions_that_cannot_be_read_or_are_none_are_refused_in_a_line(folder: Path) -> None:

@@ -75,6 +75,27 @@ def in_both_dtypes(operation: str) -> dict[str, Case]:
     return {case.id: case for case in asked if {"float32", "float64"} <= set(case.dtypes)}
 
 
+def test_leftover_without_words_for_where_comes_after_a_cause_that_has_them() -> None:
+    leftover = Cause("it returns 0", "", 1, 200, WRONG, harm_in_words=WRONG)
+    explained = Cause("it loses accuracy", "scores are large", 61, 68, WRONG, harm_in_words=LOSSY)
+    everywhere = Cause("its value is wrong", "", 190, 200, WRONG, harm_in_words=WRONG)
+    milder = Cause("its gradient is wrong", "scores are large", 190, 200, WRONG + 1)
+    ranked = sorted([milder, leftover, explained, everywhere], key=lambda cause: cause.rank)
+    assert ranked == [everywhere, explained, leftover, milder]
+
+
+@pytest.mark.parametrize(("message", "named"), [("nan where a number is right", True), ("", False)])
+def test_overflow_is_no_cause_of_a_number_that_is_merely_wrong(message: str, named: bool) -> None:
+    """Where it tells as much as scores that lie far apart, and one of the two is to be named."""
+    cases = {case.id: case for case in load_cases() if case.operation == "softmax" and case.expect != "error"}
+    apart = {name for name in cases if {"overflow", "gap above 30"} <= of_case(cases[name], "float32")}
+    others = {name for name in cases if not {"overflow", "gap above 30"} & of_case(cases[name], "float32")}
+    rows = [judged(name, "value", name in others) | {"message": message} for name in sorted(apart | others)]
+    diagnosis = diagnose(rows, cases)
+    assert diagnosis is not None
+    assert ("overflow" in diagnosis.causes[0].features) is named
+
+
 def test_an_error_of_one_size_is_named_by_where_it_is_plain() -> None:
     """As an epsilon's: digits are lost all over float64, all of them where probabilities are small."""
     cases = in_both_dtypes("softmax")
