@@ -1,6 +1,6 @@
 """Writes docs/known-checks.md: the checks that known deviations speak of, in every mode and kernel variant.
 
-    python docs/make_known_checks.py [SUBJECT ...] [--output DIRECTORY]
+    python docs/make_known_checks.py [SUBJECT ...] [--output DIRECTORY [--resume]]
 
 The whole product in every mode takes hours; the checks that an entry of cases/*known.yaml could excuse take
 minutes. All of them are asked of each subject (none named: every mode and variant that this processor runs),
@@ -26,6 +26,7 @@ from conformance.cases.loader import load_cases
 from conformance.cases.models import Known, globbed
 from conformance.execution import session
 from conformance.plan import omissions, profiles
+from conformance.results.loading import load
 from conformance.results.run import Run
 from conformance.subjects.subject import MODES, Subject, parse
 
@@ -78,8 +79,11 @@ def speaks(known: Known, case: Case, subject: Subject, dtype: str, formulation: 
     return not known.observed or bool(observed)
 
 
-def count(subject: Subject, cases: Sequence[Case], output: Path | None) -> Count:
-    """Asks a subject the checks that entries speak of."""
+def count(subject: Subject, cases: Sequence[Case], output: Path | None, resume: bool) -> Count:
+    """Asks a subject the checks that entries speak of; with `resume`, a run that is there is taken."""
+    directory = None if output is None else output / subject.name.replace(":", "_").replace("/", "_")
+    if resume and directory is not None and (directory / "run.json").exists():
+        return counted(subject, load(directory))
     chosen = [case for case in cases if case.known]
     run = session.run(
         cases=chosen,
@@ -89,7 +93,7 @@ def count(subject: Subject, cases: Sequence[Case], output: Path | None) -> Count
             omissions.asks("full", name, case, dtype, formulation)
             and any(speaks(known, case, subject, dtype, formulation, quantity) for known in case.known)
         ),
-        output=None if output is None else output / subject.name.replace(":", "_").replace("/", "_"),
+        output=directory,
     )
     return counted(subject, run)
 
@@ -152,13 +156,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT")
     parser.add_argument("--output", type=Path, help="keeps the runs there")
+    parser.add_argument("--resume", action="store_true", help="takes the runs that are there")
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     subjects = [parse(name) for name in options.subjects] or every_subject()
     cases = load_cases()
     counts = []
     for subject in subjects:
-        counts.append(count(subject, cases, options.output))
+        counts.append(count(subject, cases, options.output, options.resume))
         print(counts[-1], flush=True)
     flags = [flag for flag in FLAGS if flag in hardware.flags()]
     processor = f"a processor with {', '.join(flags) or 'none of ' + ', '.join(FLAGS)}"
