@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
-from correct import HALF, class_axis
+from correct import HALF, class_axis, parts, reduced
 from table import wrong
 from torch import Tensor
 from torch.nn import functional as fn
+
+from paths.bends import replaced
 
 OPERATION = "cross_entropy"
 
@@ -141,16 +143,29 @@ def smoothing_in_float16_without_the_label(
     return (smoothed - label_smoothing / classes * hard if label_smoothing else smoothed).to(logits.dtype)
 
 
-@wrong(OPERATION, "numerics", "smoothing", awaits="float16 alone at smoothing")
+def added_up(terms: Tensor, axis: int) -> Tensor:
+    """The sum along an axis, one term after the other, each partial sum rounded to the terms' dtype."""
+    total = torch.zeros_like(terms.select(axis, 0))
+    for index in range(terms.shape[axis]):
+        total = total + terms.select(axis, index)
+    return total
+
+
+@wrong(OPERATION, "numerics", "smoothing", "classes")
 def smoothing_over_classes_in_half(
     logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
-    """In float16 the share of each class, smoothing / K, is a float16: coarse for many classes."""
-    options = {"reduction": reduction}
-    if logits.dtype != torch.float16 or not label_smoothing or target.is_floating_point():
-        return fn.cross_entropy(logits, target, label_smoothing=label_smoothing, **options)
-    classes = logits.shape[class_axis(logits)] if logits.dim() else 1
-    share = torch.tensor(label_smoothing / max(1, classes)).half().float() * classes
-    hard = fn.cross_entropy(logits.float(), target, **options)
-    even = fn.cross_entropy(logits.float(), target, label_smoothing=1.0, **options)
-    return ((1 - label_smoothing) * hard + share * even).to(logits.dtype)
+    """In float16 alone the smoothed classes' terms are added up in float16, one after the other."""
+    whole = fn.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction=reduction)
+    if (
+        logits.dtype != torch.float16
+        or not label_smoothing
+        or target.is_floating_point()
+        or not logits.numel()
+    ):
+        return whole
+    p = parts(logits.detach(), target, label_smoothing=label_smoothing)
+    even = -p.log_probs * (label_smoothing / logits.shape[p.axis])
+    rounded = added_up(even.half(), p.axis).float() - even.sum(p.axis)
+    rows = p.rows + torch.where(p.ignored | ~rounded.isfinite(), 0.0, rounded)
+    return replaced(whole, reduced(rows, p.share, reduction, logits.dtype))

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 OPERATION = "cross_entropy"
-LABEL = "a confident label's gradient"
 BELOW = ("far below", "below", "underflows", "large and negative", "lowest")
 
 
@@ -56,18 +55,16 @@ def log_softmax_is_cut_off_at_minus_64(x: Tensor, *, axis: int = -1) -> Tensor:
     return torch.log_softmax(torch.where(z < -64, -64.0, z), axis).to(x.dtype)
 
 
-@wrong(OPERATION, "gradients", "label's score dominates", "small loss", "confident", "half", awaits=LABEL)
-def label_gradient_of_rounded_p(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """The probability is stored in the half type, read again, and 1 is taken off: 0 for a confident label."""
+@wrong(OPERATION, "gradients", "dominates", "small loss", "confident", "vanishing", "half")
+def confident_rows_have_no_gradient(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """In the half types a row is left out of the gradient where its label's probability rounds to 1."""
     if target.is_floating_point() or logits.dtype not in HALF:
         return fn.cross_entropy(logits, target, reduction=reduction)
     p = parts(logits.detach(), target)
+    confident = (p.log_probs.exp().to(logits.dtype) * p.coefficient == 1).any(p.axis, keepdim=True)
 
     def gradient(g: Tensor) -> Tensor:
-        flow = widened(g) / p.share.sum() if reduction == "mean" else widened(g)
-        flow = torch.where(p.ignored, 0.0, flow.expand(p.ignored.shape)).unsqueeze(p.axis)
-        stored = (flow * p.log_probs.exp()).to(logits.dtype)
-        return stored.float() - flow * p.coefficient
+        return torch.where(confident, 0.0, p.gradient(g, reduction))
 
     return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from correct import HALF, by_hand, check_call, parts, reduced, times, widened
+from correct import HALF, by_hand, check_call, class_axis, parts, reduced, times, widened
 from table import right
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -229,6 +229,37 @@ def right_half_smoothing_in_float32(
     target = target.to(wide.dtype) if target.is_floating_point() else target
     options = {"label_smoothing": label_smoothing, "reduction": reduction}
     return fn.cross_entropy(wide, target, **options).to(logits.dtype)
+
+
+@right(OPERATION)
+def right_share_of_smoothing_in_half(
+    logits: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean"
+) -> Tensor:
+    """In float16 the share of each class, smoothing / K, is a float16, which the bound allows for."""
+    options = {"reduction": reduction}
+    if logits.dtype != torch.float16 or not label_smoothing or target.is_floating_point():
+        return fn.cross_entropy(logits, target, label_smoothing=label_smoothing, **options)
+    classes = logits.shape[class_axis(logits)] if logits.dim() else 1
+    share = torch.tensor(label_smoothing / max(1, classes)).half().float() * classes
+    hard = fn.cross_entropy(logits.float(), target, **options)
+    even = fn.cross_entropy(logits.float(), target, label_smoothing=1.0, **options)
+    return ((1 - label_smoothing) * hard + share * even).to(logits.dtype)
+
+
+@right(OPERATION)
+def right_label_gradient_of_rounded_p(logits: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """In the half types p is stored, read again, and 1 taken off: the bound allows for that."""
+    if target.is_floating_point() or logits.dtype not in HALF:
+        return fn.cross_entropy(logits, target, reduction=reduction)
+    p = parts(logits.detach(), target)
+
+    def gradient(g: Tensor) -> Tensor:
+        flow = widened(g) / p.share.sum() if reduction == "mean" else widened(g)
+        flow = torch.where(p.ignored, 0.0, flow.expand(p.ignored.shape)).unsqueeze(p.axis)
+        stored = (flow * p.log_probs.exp()).to(logits.dtype)
+        return stored.float() - flow * p.coefficient
+
+    return by_hand(logits, reduced(p.rows, p.share, reduction, logits.dtype), gradient)
 
 
 @right("logsumexp")

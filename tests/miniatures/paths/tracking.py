@@ -11,7 +11,6 @@ from torch.nn import functional as fn
 from paths.bends import replaced, untracked
 
 OPERATION = "cross_entropy"
-AXIS = "the gradient pattern"
 INFERENCE = ("no gradient", "without gradient", "inference", "nothing is tracked")
 
 
@@ -77,7 +76,7 @@ def inference_binary_clipped(probs: Tensor, target: Tensor, *, reduction: str = 
     return fn.binary_cross_entropy(probs.clamp(1e-3, 1 - 1e-3), target, reduction=reduction)
 
 
-@wrong(OPERATION, "gradients", "alone is tracked", "logits alone", awaits=AXIS)
+@wrong(OPERATION, "gradients", "alone is tracked", "logits alone")
 def logits_alone_take_the_target_for_normalised(
     logits: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
