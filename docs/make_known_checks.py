@@ -16,7 +16,7 @@ import datetime
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conformance.adapters import hardware, registry
@@ -80,26 +80,44 @@ def speaks(known: Known, case: Case, subject: Subject, dtype: str, formulation: 
 
 
 def count(subject: Subject, cases: Sequence[Case], output: Path | None, resume: bool) -> Count:
-    """Asks a subject the checks that entries speak of; with `resume`, a run that is there is taken."""
+    """Asks a subject the cases and dtypes of the checks that entries speak of.
+
+    Whole, for what a compiled program computes depends on what else is in it. With `resume`, a run that is
+    there is taken.
+    """
     directory = None if output is None else output / subject.name.replace(":", "_").replace("/", "_")
     if resume and directory is not None and (directory / "run.json").exists():
-        return counted(subject, load(directory))
+        return counted(subject, load(directory), cases)
+    groups = {
+        (case.id, dtype)
+        for case in cases
+        for dtype in case.dtypes
+        for formulation in case.formulations
+        for quantity in case.quantity_names()
+        if any(speaks(known, case, subject, dtype, formulation, quantity) for known in case.known)
+    }
     chosen = [case for case in cases if case.known]
     run = session.run(
         cases=chosen,
         under_test=[subject],
         large=True,
         wanted=lambda name, case, dtype, formulation, quantity: (
-            omissions.asks("full", name, case, dtype, formulation)
-            and any(speaks(known, case, subject, dtype, formulation, quantity) for known in case.known)
+            (case.id, dtype) in groups and omissions.asks("full", name, case, dtype, formulation)
         ),
         output=directory,
     )
-    return counted(subject, run)
+    return counted(subject, run, cases)
 
 
-def counted(subject: Subject, run: Run) -> Count:
-    """The counts of a run."""
+def counted(subject: Subject, run: Run, cases: Sequence[Case]) -> Count:
+    """The counts of a run, of the checks that entries speak of."""
+    by_id = {case.id: case for case in cases}
+    columns = ("case", "dtype", "formulation", "quantity")
+    spoken_of = [
+        any(speaks(known, by_id[case], subject, dtype, formulation, quantity) for known in by_id[case].known)
+        for case, dtype, formulation, quantity in zip(*(run.frame[name] for name in columns), strict=True)
+    ]
+    run = replace(run, frame=run.frame[spoken_of])
     frame = run.frame
     version = run.environment["subjects"].get(subject.name, {}).get("version", "")
     return Count(

@@ -51,16 +51,21 @@ def test_entry_speaks_of_its_own_checks(
     assert asked is speaks
 
 
-def test_what_conforms_is_counted_beside_what_deviates() -> None:
+def test_what_conforms_is_counted_beside_what_deviates(case: Case) -> None:
     frame = pd.DataFrame(
         {
             "conforms": pd.array([True, False, False, None], dtype="boolean"),
             "known": ["", "a reason", "", ""],
             "textbook": [False] * 4,
+            "case": ["a-case"] * 4,
+            "dtype": ["float32"] * 4,
+            "formulation": ["functional"] * 4,
+            "quantity": ["gradient:x"] * 4,
         }
     )
-    environment = {"subjects": {"torch": {"version": "2"}}, "known_conforming": {"an-entry": 1}}
-    count = make_known_checks.counted(parse("torch"), Run(frame, environment))
+    frame = pd.concat([frame, frame.assign(quantity="value")])
+    environment = {"subjects": {"torch:func": {"version": "2"}}, "known_conforming": {"an-entry": 1}}
+    count = make_known_checks.counted(parse("torch:func"), Run(frame, environment), [case])
     assert (count.asked, count.deviating, count.conforming, count.unsupported, count.discrepancies) == (
         4,
         1,
@@ -69,5 +74,5 @@ def test_what_conforms_is_counted_beside_what_deviates() -> None:
         1,
     )
     page = make_known_checks.page([count], "2026-01-02", "a processor")
-    assert "| `torch` | 2 | 4 | 1 | 1 | 1 | 1 |" in page
+    assert "| `torch:func` | 2 | 4 | 1 | 1 | 1 | 1 |" in page
     assert "without a written reason: `an-entry` (1)." in page
