@@ -13,9 +13,13 @@ from paths.bends import as_contiguous, dense, read, replaced
 OPERATION = "cross_entropy"
 
 
+#: Elements of a row beyond which it is no wider buffer: rows that lie 2^30 apart are a layout of their own.
+WIDEST = 1 << 20
+
+
 def is_padded(x: Tensor) -> bool:
-    """Whether rows are dense and lie further apart than they are long."""
-    return x.dim() > 1 and x.stride(-1) == 1 and x.stride(-2) > x.shape[-1] > 1
+    """Whether rows are dense and lie further apart than they are long, as those of a wider buffer."""
+    return x.dim() > 1 and x.stride(-1) == 1 and WIDEST > x.stride(-2) > x.shape[-1] > 1
 
 
 @wrong(OPERATION, "semantics", "padded", "wider buffer")
