@@ -19,6 +19,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from conformance.adapters import hardware, registry
 from conformance.cases.case import Case
 from conformance.cases.deviations import Check, matches, speaks_of
@@ -117,7 +119,7 @@ def counted(subject: Subject, run: Run, cases: Sequence[Case]) -> Count:
         any(speaks(known, by_id[case], subject, dtype, formulation, quantity) for known in by_id[case].known)
         for case, dtype, formulation, quantity in zip(*(run.frame[name] for name in columns), strict=True)
     ]
-    run = replace(run, frame=run.frame[spoken_of])
+    run = replace(run, frame=run.frame[np.array(spoken_of, dtype=bool)])
     frame = run.frame
     version = run.environment["subjects"].get(subject.name, {}).get("version", "")
     return Count(

@@ -73,6 +73,8 @@ def test_what_conforms_is_counted_beside_what_deviates(case: Case) -> None:
         1,
         1,
     )
+    none = make_known_checks.counted(parse("jax"), Run(frame[:0], {**environment, "subjects": {}}), [case])
+    assert (none.asked, none.discrepancies) == (0, 0)
     page = make_known_checks.page([count], "2026-01-02", "a processor")
     assert "| `torch:func` | 2 | 4 | 1 | 1 | 1 | 1 |" in page
     assert "without a written reason: `an-entry` (1)." in page
