@@ -133,7 +133,13 @@ def test_jax_compiles_formulations_together_to_the_bits_of_each_alone(operation:
 def test_jax_compiles_what_the_case_asks_for_and_no_more() -> None:
     """Without a word of the case, any formulation may be asked for next."""
     adapter = JaxAdapter()
-    request = {"operation": "log_softmax", "formulation": "functional", "dtype": "float32", "parameters": {}}
+    request = {
+        "operation": "log_softmax",
+        "formulation": "functional",
+        "dtype": "float32",
+        "parameters": {},
+        "arrays": [],
+    }
     for said, named in (({"formulations": ["functional", "naive"]}, {"functional", "naive"}), ({}, None)):
         call = adapter.call({**request, **said}, {"x": np.zeros((2, 3), np.float32)})
         _, calls = adapter.beside(call, frozenset({"x"}))

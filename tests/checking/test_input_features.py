@@ -21,8 +21,8 @@ IN_FLOAT32 = {"narrow", "beyond bfloat16"}
 DECLARED = {"declared empty_mean", "declared masked_row", "declared smoothing"}
 OTHERS = (
     DECLARED
-    | {"of bias", "of head", "bias"}  # linear cross-entropy's, of which the miniatures ask
-    | {"of key", "of value"}  # attention's, of which they ask, too
+    | {"of bias", "of head", "of hidden", "bias"}  # linear cross-entropy's, of which the miniatures ask
+    | {"of key", "of query", "of value"}  # attention's, of which they ask, too
     | {"upstream", "scalar upstream", "upstream zero", "of target", "float16", "bfloat16", "half", "float64"}
     | {"graph retained", "graph shared", "graph result"}
     | {"upstream layout", *(f"upstream {name}" for name in UPSTREAM_LAYOUTS)}
@@ -75,6 +75,16 @@ def test_every_trait_is_tested() -> None:
             {"upstream", "upstream layout", "upstream strided"},
         ),
         ("softmax, inputs: {x: [1, 2]}, quantities: [second]", "second:x", {"upstream"}),
+        (
+            "linear_cross_entropy, inputs: {hidden: [[1, 2]], head: [[1, 0], [0, 1]], target: [0]}",
+            "gradient:hidden",
+            {"of hidden"},
+        ),
+        (
+            "attention, inputs: {query: [[1, 2]], key: [[1, 0]], value: [[0, 1]]}",
+            "gradient:query",
+            {"of query", "upstream"},
+        ),
     ],
 )
 def test_features_of_a_quantity(tmp_path: Path, text: str, quantity: str, features: set[str]) -> None:

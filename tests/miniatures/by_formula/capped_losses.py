@@ -24,11 +24,15 @@ class FusedCapped(torch.autograd.Function):
         label = torch.where(kept, target, 0).unsqueeze(1)
         x = torch.nn.functional.pad(wide, (0, padding), value=float("-inf"))
         z, slope = capped(x, softcap, scale, forgets)
-        total = torch.logsumexp(z, 1)
-        at_label = z.gather(1, label).squeeze(1)
-        mean = z[:, :classes].mean(1)
-        loss = total - (1 - smoothing) * at_label - smoothing * mean
-        square = total - at_label if forgets == "square of the loss" else total
+        top = z.amax(1)
+        top = torch.where(torch.isfinite(top), top, 0)
+        shifted = z - top.unsqueeze(1)
+        log_sum = torch.logsumexp(shifted, 1)
+        at_label = shifted.gather(1, label).squeeze(1)
+        mean = shifted[:, :classes].mean(1)
+        loss = log_sum - (1 - smoothing) * at_label - (smoothing * mean if smoothing else 0)
+        total = top + log_sum
+        square = log_sum - at_label if forgets == "square of the loss" else total
         loss = torch.where(kept, loss, 0)
         extra = z_loss * square * square
         loss = loss + (extra if forgets == "ignored z-loss" else torch.where(kept, extra, 0))
