@@ -22,7 +22,7 @@ from conformance.checking.fault_words import (
 from conformance.checking.features.feature_phrases import OVERFLOWS, PHRASES
 from conformance.checking.features.feature_search import Explanation, FeatureTable, Mask, explain
 from conformance.checking.features.input_features import of_case
-from conformance.checking.upstream_gradient import leaves_out_upstream
+from conformance.checking.features.upstream_gradient import leaves_out_upstream
 
 Row = Mapping[str, Any]
 

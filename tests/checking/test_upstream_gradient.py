@@ -9,7 +9,7 @@ import pytest
 
 from conformance.cases.case import Case
 from conformance.cases.loader import load_cases
-from conformance.checking.upstream_gradient import leaves_out_upstream
+from conformance.checking.features.upstream_gradient import leaves_out_upstream
 
 TEXT = """\
 source: a test

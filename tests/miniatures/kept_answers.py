@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import table
-from kept_results import text_digest
 
 import conformance
 from conformance.cases.case import Case
@@ -18,7 +17,17 @@ from conformance.results.run import Run
 
 PACKAGE = Path(conformance.__file__).parent
 #: What answers and their verdicts depend on, beside the miniatures' own texts.
-_ROOMS = ("adapters", "execution", "judging", "operations", "plan", "results", "subjects")
+_ROOMS = (
+    "adapters",
+    "arithmetic",
+    "cases",
+    "execution",
+    "judging",
+    "operations",
+    "plan",
+    "results",
+    "subjects",
+)
 
 
 class Answers:
@@ -43,17 +52,18 @@ class Answers:
 
 
 def batch_digest(batch: Sequence[table.Miniature], cases: Sequence[Case]) -> str:
-    """The digest of a batch: its miniatures, their texts, the cases, and the rooms that make verdicts."""
-    names = [(one.framework, one.name, text_digest(one.file)) for one in batch]
+    """The digest of a batch: its miniatures, the cases, and the texts that answers and verdicts come from."""
+    names = [(one.framework, one.name) for one in batch]
     ids = [case.id for case in cases]
     return hashlib.sha256(repr((names, ids, grounds_digest())).encode()).hexdigest()[:16]
 
 
 @cache
 def grounds_digest() -> str:
-    """The digest of the cases and of the rooms that answers and verdicts come from."""
+    """The digest of the miniatures, which use one another, of the cases, and of the rooms behind verdicts."""
     files = sorted(path for room in _ROOMS for path in (PACKAGE / room).rglob("*.py"))
     files += sorted(corpus().rglob("*.yaml"))
+    files += sorted(path for path in table.HERE.rglob("*.py") if not path.name.startswith("test_"))
     whole = hashlib.sha256()
     for path in files:
         whole.update(path.name.encode() + path.read_bytes())

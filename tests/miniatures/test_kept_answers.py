@@ -37,11 +37,8 @@ def test_answers_of_an_interrupted_run_are_asked_for_again(tmp_path: Path) -> No
         Answers(tmp_path).get(SOME, [], never)
 
 
-@pytest.mark.parametrize("changed", ["kept_answers.text_digest", "kept_answers.grounds_digest"])
-def test_answers_of_other_texts_are_asked_for_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
-) -> None:
+def test_answers_of_other_texts_are_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Answers(tmp_path).get(SOME, [], run)
-    monkeypatch.setattr(changed, lambda *_: "another")
+    monkeypatch.setattr("kept_answers.grounds_digest", lambda: "another")
     with pytest.raises(AssertionError, match="asked again"):
         Answers(tmp_path).get(SOME, [], never)
