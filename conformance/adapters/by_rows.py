@@ -8,7 +8,7 @@ from .base import Array, Call, Unsupported
 
 #: Operations that work along an axis, and those whose class axis a row must keep alone.
 ALONG_AN_AXIS = ("softmax", "log_softmax", "logsumexp")
-OF_CLASSES = ("nll_loss", "cross_entropy")
+OF_CLASSES = ("nll_loss", "cross_entropy", "token_log_prob", "entropy", "js_div", "capped_cross_entropy")
 #: Operations of which one input is no batch of rows.
 OF_A_HEAD = ("linear_cross_entropy",)
 
@@ -30,6 +30,8 @@ def row_call(operation: str, call: Call, arrays: Dict[str, Array]) -> Call:
             scalars["axis"] = axis % first.ndim - 1  # any other lies outside of a row too
     elif operation in OF_CLASSES and first.ndim != 2:
         raise Unsupported("vmap maps over rows of classes, of shape (N, C) alone")
+    elif operation == "attention" and first.ndim < 3:
+        raise Unsupported("vmap would map over the keys as well as over the queries")
     elif operation in OF_A_HEAD:
         raise Unsupported("vmap would map over the head's classes as well as over rows")
     if operation == "one_hot":

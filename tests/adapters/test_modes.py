@@ -49,6 +49,8 @@ def test_the_full_profile_takes_large_cases() -> None:
         ("softmax", {"axis": 2}, {"x": ROWS}, {"axis": 2}),  # outside of both
         ("softmax", {"axis": -3}, {"x": ROWS}, {"axis": -3}),
         ("sigmoid", {}, {"x": ROWS[0]}, {}),
+        ("entropy", {}, {"logits": ROWS}, {}),
+        ("attention", {}, {"query": ROWS[None], "key": ROWS[None], "value": ROWS[None]}, {}),
         ("cross_entropy", {"reduction": "none"}, {"logits": ROWS, "target": ROWS}, {"reduction": "none"}),
         ("one_hot", {"num_classes": 3}, {"target": ROWS[0]}, {"num_classes": 3}),
     ],
@@ -71,6 +73,9 @@ def test_a_call_on_a_batch_as_a_call_on_its_rows(
         ("sigmoid", {}, {"x": np.zeros((0, 3))}, "rows"),
         ("cross_entropy", {}, {"logits": ROWS, "target": ROWS}, "reduction none"),
         ("nll_loss", {"reduction": "none"}, {"log_probs": ROWS[None], "target": ROWS}, "N, C"),
+        ("entropy", {}, {"logits": ROWS[None]}, "N, C"),
+        ("js_div", {"reduction": "none"}, {"logits": ROWS[0], "target": ROWS[0]}, "N, C"),
+        ("attention", {}, {"query": ROWS, "key": ROWS, "value": ROWS}, "keys"),
         (
             "binary_cross_entropy",
             {"reduction": "none"},
