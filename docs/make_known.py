@@ -6,7 +6,7 @@ An entry's `id`, `operation`, `reason`, `source` and the like are written by han
 `cases`, `subject`, `dtype`, `formulation` and `quantity`: globs of what may deviate. This program replaces
 them by what did in the runs, and writes `observed`: nan, infinities and 0 as such, errors by their type, and
 other numbers by intervals of error and value (`conformance.results.envelopes`). Checks of different cases
-share an interval where their errors lie within a factor of 16 of one another. What a kernel variant returns
+share an interval where their errors lie within a factor of 16. What a kernel variant returns
 (torch/avx2) counts as its framework's, which dispatches these kernels on other processors; where a check
 deviates by some kernels and conforms by others, `conforming` says so. Textbook formulations are left out:
 they fail nothing.
@@ -19,10 +19,11 @@ several subjects needs the runs of all of them.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -228,31 +229,37 @@ def _measured_lines(
 def _globbed(names: Sequence[str], universe: Sequence[str]) -> list[str]:
     """Names of cases, with globs for those that these alone are like."""
     remaining, result = set(names), []
-    globs = {glob: alike for glob in _globs(names) if (alike := _alike(glob, universe)) <= set(names)}
+    alike = _alike(tuple(universe))
+    globs = {glob: alike[glob] for name in names for glob in _globs(name)}
+    globs = {glob: like for glob, like in globs.items() if MIN_GLOBBED_CASES <= len(like) and like <= remaining}
     while globs:
         best = max(globs, key=lambda glob: (len(globs[glob] & remaining), glob))
-        if len(globs[best] & remaining) < MIN_GLOBBED_CASES:
+        like = globs.pop(best)
+        if len(like & remaining) < MIN_GLOBBED_CASES:
             break
-        result.append(best)
-        remaining -= globs.pop(best)
+        if like == {name for name in universe if case_named((best,), name)}:  # a star spans commas, too
+            result.append(best)
+            remaining -= like
     return sorted([*result, *remaining])
 
 
-def _globs(names: Sequence[str]) -> set[str]:
-    """What may stand for names: their beginnings, and brackets of which options are left open."""
-    globs = {f"{name[: end + 1]}*" for name in names for end, sign in enumerate(name) if sign in "[-"}
-    for name in names:
-        stem, bracket, options = name.partition("[")
-        if bracket:
-            choices = [(option, "*") for option in options.removesuffix("]").split(",")]
-            globs |= {
-                f"{stem}[{','.join(chosen)}]" for chosen in itertools.product(*choices) if "*" in chosen
-            }
-    return globs
+def _globs(name: str) -> Iterator[str]:
+    """What may stand for a name: its beginnings, and its brackets with options left open."""
+    yield from (f"{name[: end + 1]}*" for end, sign in enumerate(name) if sign in "[-")
+    stem, bracket, options = name.partition("[")
+    if bracket:
+        choices = [(option, "*") for option in options.removesuffix("]").split(",")]
+        yield from (f"{stem}[{','.join(chosen)}]" for chosen in itertools.product(*choices) if "*" in chosen)
 
 
-def _alike(glob: str, universe: Sequence[str]) -> set[str]:
-    return {name for name in universe if case_named((glob,), name)}
+@functools.cache
+def _alike(universe: tuple[str, ...]) -> dict[str, set[str]]:
+    """The names that each glob of one of them stands for."""
+    alike: dict[str, set[str]] = {}
+    for name in universe:
+        for glob in _globs(name):
+            alike.setdefault(glob, set()).add(name)
+    return alike
 
 
 if __name__ == "__main__":

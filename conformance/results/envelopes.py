@@ -26,7 +26,7 @@ from conformance.yaml.writing import quoted
 ULPS_FACTOR = 2.0
 #: By how much of its size a later value may lie from the observed one.
 VALUE_SHARE = 0.25
-#: Errors of one envelope lie next to another within this factor.
+#: The largest and the smallest error of one envelope lie within this factor.
 CLUSTER_FACTOR = 4.0
 #: Values that one envelope lists, where the error is larger than the value.
 MAX_LISTED_FIGURES = 8
@@ -124,7 +124,7 @@ def envelopes(
 
     Args:
         checks: the checks.
-        cluster_factor: errors that lie next to another within this factor share an envelope.
+        cluster_factor: errors within this factor of the smallest share an envelope.
         free: whether a check may be covered, too, since there is none such.
     """
     result: list[Envelope] = []
@@ -158,7 +158,7 @@ def _is_near(check: Deviating) -> bool:
 
 
 def _clusters(checks: Sequence[Deviating], factor: float) -> Iterator[list[Deviating]]:
-    """Checks of one family whose errors lie next to one another, and so their values, or these are few."""
+    """Checks of one family whose errors lie within a factor, and so their values, or these are few."""
     for alike in _split(checks, lambda check: check.ulps if _has_ulps(check) else 1.0, factor):  # type: ignore[arg-type, return-value]
         if _is_near(alike[0]):
             yield from _split(alike, lambda check: abs(check.value), factor)
@@ -174,7 +174,7 @@ def _split(
 ) -> Iterator[list[Deviating]]:
     cluster: list[Deviating] = []
     for check in sorted(checks, key=size):
-        if cluster and size(check) > factor * size(cluster[-1]):
+        if cluster and size(check) > factor * size(cluster[0]):
             yield cluster
             cluster = []
         cluster.append(check)
