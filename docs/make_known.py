@@ -231,7 +231,9 @@ def _globbed(names: Sequence[str], universe: Sequence[str]) -> list[str]:
     remaining, result = set(names), []
     alike = _alike(tuple(universe))
     globs = {glob: alike[glob] for name in names for glob in _globs(name)}
-    globs = {glob: like for glob, like in globs.items() if MIN_GLOBBED_CASES <= len(like) and like <= remaining}
+    globs = {
+        glob: like for glob, like in globs.items() if len(like) >= MIN_GLOBBED_CASES and like <= remaining
+    }
     while globs:
         best = max(globs, key=lambda glob: (len(globs[glob] & remaining), glob))
         like = globs.pop(best)

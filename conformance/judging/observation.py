@@ -58,8 +58,11 @@ class Observation:
 
 
 def digits(value: float, dtype: str) -> str:
-    """The shortest digits that name this value in its dtype."""
-    return str(STORAGE[dtype](value)) if dtype in STORAGE else str(value)
+    """The shortest digits that name this value in its dtype, or in the wider one that it was returned in."""
+    for name in (dtype, "float32"):
+        if name in STORAGE and float(STORAGE[name](value)) == value:
+            return str(STORAGE[name](value))
+    return str(value)
 
 
 def digest_of(array: npt.NDArray[Any]) -> str:

@@ -6,6 +6,7 @@ ROWS_ALONE = (
     "reductions: it keeps rows apart, so reduction none alone",
     "an operation along the first axis: that is the one it maps over",
     "weights or a mask of the elements: it would share them among the rows",
+    "scores of classes of another shape than (N, C), and attention without a batch: these are no rows",
 )
 
 DESCRIPTION = Description(

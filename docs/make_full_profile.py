@@ -1,0 +1,141 @@
+"""Writes docs/full-profile.md: what each mode answers to the whole product, from runs of the profile `full`.
+
+    conformance run --profile full --output RUN
+    python docs/make_full_profile.py RUN [RUN ...] [--page FILE]
+
+A run may hold one mode or all of them; the last run that has a subject counts. Exit 1 where a check is a
+discrepancy, or a known entry covers a conforming check without a written reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.cases.loader import load_cases
+from conformance.plan import omissions
+from conformance.results.loading import load
+from conformance.results.run import Run
+
+PAGE = Path(__file__).parent / "full-profile.md"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one subject answered.
+
+    Attributes:
+        subject: The subject's name.
+        version: The framework's version.
+        date: The day on which its run ended.
+        asked: Checks that were asked.
+        left_out: Checks of the corpus that the profile leaves out, of this subject.
+        conforming: Those that conform.
+        known: Those that deviate as a known entry states.
+        textbook: Those of textbook formulations that deviate: they fail nothing.
+        unsupported: Those that the subject does not offer.
+        discrepancies: Those that deviate otherwise.
+        seconds: Of computing, without the judgement.
+    """
+
+    subject: str
+    version: str
+    date: str
+    asked: int
+    left_out: int
+    conforming: int
+    known: int
+    textbook: int
+    unsupported: int
+    discrepancies: int
+    seconds: float
+
+
+def answers(run: Run, left_out: Counter[str]) -> Iterable[Answers]:
+    """The counts of each subject of a run.
+
+    Args:
+        run: the run.
+        left_out: how many checks the profile leaves out, by subject.
+    """
+    failing = run.discrepancies()
+    for name, about in run.environment["subjects"].items():
+        frame = run.frame[run.frame["subject"] == name]
+        deviates = frame["conforms"].eq(False).fillna(False)
+        known = deviates & frame["known"].fillna("").ne("")
+        textbook = deviates & ~known & frame["textbook"].fillna(False).astype(bool)
+        yield Answers(
+            subject=name,
+            version=about["version"],
+            date=run.environment["finished"][:10],
+            asked=len(frame),
+            left_out=left_out[name],
+            conforming=int(frame["conforms"].eq(True).fillna(False).sum()),
+            known=int(known.sum()),
+            textbook=int(textbook.sum()),
+            unsupported=int(frame["conforms"].isna().sum()),
+            discrepancies=int((failing["subject"] == name).sum()),
+            seconds=float(about["seconds"]),
+        )
+
+
+def page(rows: Iterable[Answers], covered: Mapping[str, int], cases: int) -> str:
+    """The page's text.
+
+    Args:
+        rows: what each subject answered.
+        covered: how many conforming checks each entry covers that does not say why.
+        cases: how many cases the corpus has.
+    """
+    rows = list(rows)
+    dates = sorted({row.date for row in rows})
+    lines = [
+        "# The whole product in every mode",
+        "",
+        f"<!-- Written by docs/make_full_profile.py on runs of {' and '.join(dates)}: do not edit. -->",
+        "",
+        f"`conformance run --profile full` asks each mode every check of {cases:,} cases, but what is *left",
+        "out*, whose reasons `conformance coverage --profile full` prints. What a mode cannot do, or its",
+        "framework does not have, is *not offered*. *Known* deviate as an entry of `cases/*known.yaml` says;",
+        "*textbook* formulations deviate by design.",
+        "",
+        "| mode | version | run of | asked | left out | conform | known | textbook | not offered "
+        "| discrepancies | seconds |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        counts = (row.asked, row.left_out, row.conforming, row.known, row.textbook, row.unsupported)
+        figures = (*counts, row.discrepancies, round(row.seconds))
+        cells = " | ".join(f"{figure:,}" for figure in figures)
+        lines.append(f"| `{row.subject}` | {row.version} | {row.date} | {cells} |")
+    entries = ", ".join(f"`{name}` ({checks:,})" for name, checks in sorted(covered.items())) or "none"
+    lines += ["", f"Entries that cover conforming checks without a written reason: {entries}."]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Reads the runs, writes the page, and says whether a check deviates that no entry states."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    cases = load_cases()
+    left_out = Counter[str]()
+    for row in omissions.left_out("full", cases):
+        left_out[row.omission.subject] += row.checks
+    latest: dict[str, Answers] = {}
+    covered = Counter[str]()
+    for directory in options.runs:
+        run = load(directory, ("results",))
+        latest.update({each.subject: each for each in answers(run, left_out)})
+        covered.update(run.environment["known_conforming"])
+    options.page.write_text(page(latest.values(), covered, len(cases)), "utf-8")
+    return int(bool(covered) or any(each.discrepancies for each in latest.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
