@@ -3,8 +3,9 @@
     conformance run --profile full --output RUN
     python docs/make_full_profile.py RUN [RUN ...] [--page FILE]
 
-A run may hold one mode or all of them; the last run that has a subject counts. Exit 1 where a check is a
-discrepancy, or a known entry covers a conforming check without a written reason.
+A run may hold one mode or all of them; the last run that has a subject counts. What is known is said by
+today's entries, of the figures that the runs stored. Exit 1 where a check is a discrepancy, or a known entry
+covers a conforming check without a written reason.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from conformance.cases.case import Case
+from conformance.cases.deviations import Check, Ledger, kernel_words
 from conformance.cases.loader import load_cases
+from conformance.judging.verdict import Judgement
 from conformance.plan import omissions
+from conformance.results import envelopes
 from conformance.results.loading import load
 from conformance.results.run import Run
+from conformance.subjects.subject import parse
 
 PAGE = Path(__file__).parent / "full-profile.md"
 
@@ -55,30 +64,62 @@ class Answers:
     seconds: float
 
 
-def answers(run: Run, left_out: Counter[str]) -> Iterable[Answers]:
+def known_now(run: Run, cases: Mapping[str, Case]) -> tuple[list[str], dict[str, int]]:
+    """What today's entries say of each check of a run, and how many conforming checks which of them cover.
+
+    Args:
+        run: the run.
+        cases: the corpus' cases by their ids.
+    """
+    ledger = Ledger()
+    about = {name: described(name, entry) for name, entry in run.environment["subjects"].items()}
+    known = []
+    for check, conforms in zip(envelopes.deviating(run.frame), run.frame["conforms"], strict=True):
+        case = cases.get(check.case)
+        if case is None or not case.known or pd.isna(conforms):
+            known.append("")
+            continue
+        observed = check.value if check.observed else None
+        judged = Judgement(check.verdict, check.message, check.ulps, observed=observed)
+        asked = {key: getattr(check, key) for key in ("dtype", "formulation", "quantity")}
+        known.append(ledger.excuse(case, replace(about[check.subject], **asked), judged, bool(conforms)))
+    return known, ledger.covering_conforming(list(cases.values()))
+
+
+def described(name: str, entry: Mapping[str, Any]) -> Check:
+    """A subject's check, as entries see it, without what is asked."""
+    subject = parse(name)
+    flags = frozenset(entry.get("hardware", {}).get("flags", ()))
+    report = entry.get("kernels")
+    kernels = kernel_words(report) if report else frozenset()
+    return Check(subject.names, "", "", "", entry["version"], flags, kernels, subject.like)
+
+
+def answers(run: Run, known: Sequence[str], left_out: Mapping[str, int]) -> Iterable[Answers]:
     """The counts of each subject of a run.
 
     Args:
         run: the run.
+        known: the reason of the entry that excuses each of its checks, or nothing.
         left_out: how many checks the profile leaves out, by subject.
     """
-    failing = run.discrepancies()
+    excused = run.frame.assign(known=list(known))
     for name, about in run.environment["subjects"].items():
-        frame = run.frame[run.frame["subject"] == name]
+        frame = excused[excused["subject"] == name]
         deviates = frame["conforms"].eq(False).fillna(False)
-        known = deviates & frame["known"].fillna("").ne("")
-        textbook = deviates & ~known & frame["textbook"].fillna(False).astype(bool)
+        stated = deviates & frame["known"].ne("")
+        textbook = deviates & ~stated & frame["textbook"].fillna(False).astype(bool)
         yield Answers(
             subject=name,
             version=about["version"],
             date=run.environment["finished"][:10],
             asked=len(frame),
-            left_out=left_out[name],
+            left_out=left_out.get(name, 0),
             conforming=int(frame["conforms"].eq(True).fillna(False).sum()),
-            known=int(known.sum()),
+            known=int(stated.sum()),
             textbook=int(textbook.sum()),
             unsupported=int(frame["conforms"].isna().sum()),
-            discrepancies=int((failing["subject"] == name).sum()),
+            discrepancies=int((deviates & ~stated & ~textbook).sum()),
             seconds=float(about["seconds"]),
         )
 
@@ -100,7 +141,7 @@ def page(rows: Iterable[Answers], covered: Mapping[str, int], cases: int) -> str
         "",
         f"`conformance run --profile full` asks each mode every check of {cases:,} cases, but what is *left",
         "out*, whose reasons `conformance coverage --profile full` prints. What a mode cannot do, or its",
-        "framework does not have, is *not offered*. *Known* deviate as an entry of `cases/*known.yaml` says;",
+        "framework does not have, is *not offered*. *Known* deviate as today's `cases/*known.yaml` say;",
         "*textbook* formulations deviate by design.",
         "",
         "| mode | version | run of | asked | left out | conform | known | textbook | not offered "
@@ -131,8 +172,9 @@ def main() -> int:
     covered = Counter[str]()
     for directory in options.runs:
         run = load(directory, ("results",))
-        latest.update({each.subject: each for each in answers(run, left_out)})
-        covered.update(run.environment["known_conforming"])
+        known, covering = known_now(run, {case.id: case for case in cases})
+        latest.update({each.subject: each for each in answers(run, known, left_out)})
+        covered.update(covering)
     options.page.write_text(page(latest.values(), covered, len(cases)), "utf-8")
     return int(bool(covered) or any(each.discrepancies for each in latest.values()))
 

@@ -16,9 +16,11 @@ from conformance.adapters.base import Call
 from conformance.adapters.jax import programs as jax_programs
 from conformance.adapters.jax.adapter import BFLOAT16, JaxAdapter, enable_x64, evaluate, normalized
 from conformance.cases.loader import load_cases
+from conformance.execution import session
 from conformance.plan import requests
 from conformance.plan.requests import pick
 from conformance.plan.settings import Settings
+from conformance.subjects.subject import parse
 
 RANDOM = np.random.default_rng(11)
 
@@ -184,3 +186,18 @@ def test_jax_loads_a_known_program_and_compiles_a_damaged_one_again(tmp_path: Pa
     np.testing.assert_array_equal(numbers[0], numbers[1])
     np.testing.assert_array_equal(numbers[0], numbers[2])
     assert logs == [2, 1, 2]  # one for the question about subnormals
+
+
+@pytest.mark.parametrize("operation", ["js_div", "entropy"])
+def test_second_derivative_of_a_compiled_program_is_unsupported(operation: str) -> None:
+    """Its gradient has no graph: that says nothing of what it depends on, and 0 would be wrong."""
+    cases = [case for case in load_cases() if case.id == f"{operation.replace('_', '-')}-second"]
+    run = session.run(
+        cases=cases,
+        under_test=[parse("torch:compile")],
+        wanted=lambda name, case, dtype, formulation, quantity: (
+            formulation == "functional" and dtype == "float32" and quantity == "second:logits"
+        ),
+    )
+    assert run.frame["verdict"].tolist() == ["unsupported"]
+    assert "double backward" in run.frame["message"].iloc[0] or "create_graph" in run.frame["message"].iloc[0]

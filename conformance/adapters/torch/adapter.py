@@ -130,6 +130,7 @@ class TorchAdapter(Adapter):
 NO_KERNEL = re.compile(
     r"not (implemented|supported)\b.* for '?(Half|BFloat16)\b|can't convert np.ndarray of type"
     r"|the derivative for '\w+' is not implemented|does not currently support double backward"
+    r"|compiled with non-empty donated buffers which requires create_graph=False"
     r"|is not differentiable with respect to argument",
     re.IGNORECASE,
 )

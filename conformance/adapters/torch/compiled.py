@@ -24,6 +24,10 @@ class Compiled(Eager):
         """None: dual numbers are for what runs by itself."""
         raise Unsupported("forward mode is asked of programs that PyTorch runs by itself")
 
+    def require_second_derivatives(self, value: Tensor, gradient: Tensor) -> None:
+        """Never there: the gradient of a compiled program has no graph to what it depends on."""
+        raise Unsupported("torch.compile with aot_autograd does not currently support double backward")
+
     def value(self, call: Call, tensors: Tensors, wrt: Names) -> Tensor:
         """The program's result.
 
@@ -63,9 +67,18 @@ class Exported(Eager):
         key, names = program_key(call, tensors, wrt), tuple(tensors)
         if key not in self.programs:
             examples = tuple(tensor.detach() for tensor in tensors.values())
-            exported = self.export(CallModule(call, names), examples, strict=False)
+            exported = self.traced(CallModule(call, names), examples)
             self.programs[key] = exported.run_decompositions().module()
         return self.programs[key](*tensors.values())
+
+    def traced(self, module: torch.nn.Module, examples: Tuple[Tensor, ...]) -> Any:
+        """The exported program; Unsupported where it would look at data, as the checks of a distribution do."""
+        try:
+            return self.export(module, examples, strict=False)
+        except Exception as error:  # of a module that torch loads when it traces
+            if type(error).__name__ != "GuardOnDataDependentSymNode":
+                raise
+            raise Unsupported("torch.export traces shapes alone, and this depends on the data") from None
 
 
 class CallModule(torch.nn.Module):  # type: ignore[misc]

@@ -51,10 +51,15 @@ class Eager:
         derivative = None
         if gradient.requires_grad:
             (derivative,) = torch.autograd.grad(gradient, [source], direction, allow_unused=True)
-        elif once_differentiable_only(value):
-            raise Unsupported("a backward pass on the way is marked once_differentiable")
+        if derivative is None:
+            self.require_second_derivatives(value, gradient)
         # Autograd knows a gradient that does not depend on its input by the missing graph alone.
         return torch.zeros_like(source) if derivative is None else derivative
+
+    def require_second_derivatives(self, value: Tensor, gradient: Tensor) -> None:
+        """Unsupported where that a gradient has no graph to its input tells nothing of its derivative."""
+        if not gradient.requires_grad and once_differentiable_only(value):
+            raise Unsupported("a backward pass on the way is marked once_differentiable")
 
     def gradients_through(
         self, graph: str, call: Call, tensors: Tensors, wrt: Names, upstream: Optional[Tensor]
