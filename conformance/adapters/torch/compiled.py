@@ -72,7 +72,7 @@ class Exported(Eager):
         return self.programs[key](*tensors.values())
 
     def traced(self, module: torch.nn.Module, examples: Tuple[Tensor, ...]) -> Any:
-        """The exported program; Unsupported where it would look at data, as the checks of a distribution do."""
+        """The exported program; Unsupported where it would look at data, as a distribution's checks do."""
         try:
             return self.export(module, examples, strict=False)
         except Exception as error:  # of a module that torch loads when it traces
