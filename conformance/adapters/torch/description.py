@@ -30,6 +30,7 @@ DESCRIPTION = Description(
             "compile",
             "compiled by inductor, one program a shape and dtype",
             "torch.compile(call, dynamic=False)(tensors)",
+            ("second derivatives: the gradient of a compiled program has no graph",),
             compiles=True,
             like="eager",
         ),
@@ -61,7 +62,10 @@ DESCRIPTION = Description(
             "export",
             "exported and decomposed to core ATen operators, one program a shape and dtype",
             "torch.export.export(call, tensors).run_decompositions().module()(tensors)",
-            ("what depends on the data, as the number of classes of a one-hot: it traces shapes alone",),
+            (
+                "what depends on the data, as the number of classes of a one-hot, or a distribution's checks: "
+                "it traces shapes alone",
+            ),
             compiles=True,
             like="eager",
         ),
