@@ -63,7 +63,8 @@ DESCRIPTION = Description(
             "exported and decomposed to core ATen operators, one program a shape and dtype",
             "torch.export.export(call, tensors).run_decompositions().module()(tensors)",
             (
-                "what depends on the data, as the number of classes of a one-hot, or a distribution's checks: "
+                "what depends on the data, as the number of classes of a one-hot, or a "
+                "distribution's checks: "
                 "it traces shapes alone",
             ),
             compiles=True,
