@@ -10,6 +10,8 @@ import torch
 CALLS = [0]
 BUFFER: list[torch.Tensor] = []
 LOCK = threading.Lock()
+#: How long one of two calls waits for the other, which starts at the same moment: long, for a busy machine.
+SECONDS_FOR_THE_OTHER_CALL = 5.0
 
 
 def steady(x: torch.Tensor) -> torch.Tensor:
@@ -48,13 +50,13 @@ def by_call(x: torch.Tensor) -> torch.Tensor:
 
 
 def by_other_calls(x: torch.Tensor) -> torch.Tensor:
-    """Wrong where another call goes on at the same time."""
+    """Wrong where another call goes on at the same time: calls outside of the main thread come in pairs."""
+    if threading.current_thread() is threading.main_thread():
+        return steady(x)
     with LOCK:
         CALLS[0] += 1
-    time.sleep(0.002)  # for the other to come in
-    others = CALLS[0] > 1
-    y = steady(x) * (1.01 if others else 1.0)
-    time.sleep(0.002)
-    with LOCK:
-        CALLS[0] -= 1
-    return y
+        pair = CALLS[0] + CALLS[0] % 2
+    end = time.monotonic() + SECONDS_FOR_THE_OTHER_CALL
+    while CALLS[0] < pair and time.monotonic() < end:
+        time.sleep(0.001)
+    return steady(x) * (1.01 if CALLS[0] >= pair else 1.0)
