@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from conformance.adapters.registry import FRAMEWORKS
 from conformance.cases.case import Case
 from conformance.cases.deviations import Check, Ledger, kernel_words
 from conformance.cases.loader import load_cases
@@ -28,7 +29,7 @@ from conformance.plan import omissions
 from conformance.results import envelopes
 from conformance.results.loading import load
 from conformance.results.run import Run
-from conformance.subjects.subject import parse
+from conformance.subjects.subject import MODES, parse
 
 PAGE = Path(__file__).parent / "full-profile.md"
 
@@ -153,6 +154,10 @@ def page(rows: Iterable[Answers], covered: Mapping[str, int], cases: int) -> str
         figures = (*counts, row.discrepancies, round(row.seconds))
         cells = " | ".join(f"{figure:,}" for figure in figures)
         lines.append(f"| `{row.subject}` | {row.version} | {row.date} | {cells} |")
+    there = {row.subject for row in rows}
+    names = [f"{name}:{mode}" for name in FRAMEWORKS for mode in MODES.get(name, ())[1:]]
+    missing = ", ".join(f"`{name}`" for name in names if name not in there) or "none"
+    lines += ["", f"Modes of which no whole run is here: {missing}."]
     entries = ", ".join(f"`{name}` ({checks:,})" for name, checks in sorted(covered.items())) or "none"
     lines += ["", f"Entries that cover conforming checks without a written reason: {entries}."]
     return "\n".join(lines) + "\n"

@@ -61,3 +61,15 @@ def test_references_pick_the_ignored_label() -> None:
     scores = torch.log_softmax(torch.arange(8.0), -1)
     with context(), pytest.raises(IndexError, match="index -100 is out of bounds"):
         F.nll_loss(scores, torch.tensor(-100), reduction="sum")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's forward mode loads TorchScript
+def test_forward_mode_takes_weights_for_constants() -> None:
+    scores, labels, weight = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([0]), torch.ones(3)
+
+    def loss(weight: Tensor) -> Tensor:
+        return F.cross_entropy(scores, labels, weight=weight, reduction="sum")
+
+    assert torch.equal(torch.func.jacfwd(loss)(weight), torch.zeros(3))
+    with pytest.raises(RuntimeError, match="not differentiable with respect to argument 'weight'"):
+        loss(weight.requires_grad_())

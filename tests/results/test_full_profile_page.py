@@ -39,6 +39,9 @@ def test_each_subject_is_counted_by_itself() -> None:
     assert "every check of 1,234 cases" in page
     assert "| `torch:func` | 2 | 2026-01-02 | 6 | 0 | 2 | 1 | 1 | 1 | 1 | 2 |" in page
     assert "without a written reason: `an-entry` (3)." in page
+    missing = next(line for line in page.splitlines() if line.startswith("Modes of which no whole run"))
+    assert "`torch:compile`" in missing
+    assert "`torch:func`" not in missing
 
 
 CASE = """

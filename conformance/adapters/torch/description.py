@@ -64,8 +64,7 @@ DESCRIPTION = Description(
             "torch.export.export(call, tensors).run_decompositions().module()(tensors)",
             (
                 "what depends on the data, as the number of classes of a one-hot, or a "
-                "distribution's checks: "
-                "it traces shapes alone",
+                "distribution's checks: it traces shapes alone",
             ),
             compiles=True,
             like="eager",

@@ -57,7 +57,7 @@ class Eager:
         return torch.zeros_like(source) if derivative is None else derivative
 
     def require_second_derivatives(self, value: Tensor, gradient: Tensor) -> None:
-        """Unsupported where that a gradient has no graph to its input tells nothing of its derivative."""
+        """Unsupported where a gradient may depend on its input, though it has no graph to it."""
         if not gradient.requires_grad and once_differentiable_only(value):
             raise Unsupported("a backward pass on the way is marked once_differentiable")
 
